@@ -1,0 +1,236 @@
+"""A host of ours, for asyncio programs: what `asyncio` offers on the kernel's stack, offered on ours."""
+
+import asyncio
+import os
+import ssl as ssl_module
+import sys
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TypedDict, TypeVar, Unpack
+
+from halfopen.aio.connecting import Connecting
+from halfopen.aio.datagrams import StackDatagramTransport
+from halfopen.aio.errors import os_errors
+from halfopen.aio.names import Name, Names, port_number
+from halfopen.aio.pump import Pump
+from halfopen.aio.server import ProtocolFactory, StackServer
+from halfopen.aio.tls import Tls, TransportMaker
+from halfopen.base.addresses import IPV4_ANY, Address
+from halfopen.base.errors import HalfopenError
+from halfopen.stack.ports import Owner, format_endpoint
+from halfopen.stack.stack import Stack
+from halfopen.stack.tcp_socket import TcpListener, TcpSocket
+from halfopen.tcp.config import TcpConfig
+
+P = TypeVar("P", bound=asyncio.BaseProtocol)
+D = TypeVar("D", bound=asyncio.DatagramProtocol)
+
+ClientConnected = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None] | None]
+
+SslArgument = ssl_module.SSLContext | bool | None
+
+
+class TlsOptions(TypedDict, total=False):
+    """asyncio's arguments about TLS."""
+
+    ssl: SslArgument
+    server_hostname: str | None
+    ssl_handshake_timeout: float | None
+    ssl_shutdown_timeout: float | None
+
+
+class ConnectOptions(TlsOptions, total=False):
+    """What an active open may choose."""
+
+    local_addr: tuple[Name, int] | None
+    config: TcpConfig | None
+
+
+class ServeOptions(TlsOptions, total=False):
+    """What a server may choose."""
+
+    backlog: int
+    start_serving: bool
+    config: TcpConfig | None
+
+
+class Host:
+    """A stack with its pump and names. ``program`` stands in the port table beside task and process."""
+
+    def __init__(self, stack: Stack, pump: Pump, names: Names | None = None, program: str | None = None) -> None:
+        self.stack = stack
+        self.pump = pump
+        self.names = names or Names()
+        self.program = program or os.path.basename(sys.argv[0]) or "python"
+
+    def owner(self) -> Owner:
+        """Who is asking: the current task, this process."""
+        try:
+            task = asyncio.current_task()
+        except RuntimeError:
+            task = None
+        return Owner(task.get_name() if task is not None else "main", os.getpid(), self.program)
+
+    async def connect(
+        self, host: Name, port: int, local: tuple[Name, int] | None = None, config: TcpConfig | None = None
+    ) -> TcpSocket:
+        """An established connection; the addresses of ``host`` are tried in turn. OSError if none answers."""
+        source = (self.names.resolve(local[0], passive=True)[0], local[1]) if local is not None else None
+        errors: list[OSError] = []
+        for address in self.names.resolve(host):
+            try:
+                return await self._connect_to((address, port), source, config)
+            except OSError as error:
+                errors.append(error)
+        raise errors[0] if len(errors) == 1 else OSError(f"Multiple exceptions: {', '.join(map(str, errors))}")
+
+    async def create_connection(
+        self, protocol_factory: Callable[[], P], host: Name, port: int, **options: Unpack[ConnectOptions]
+    ) -> tuple[asyncio.Transport, P]:
+        """As `asyncio.loop.create_connection`."""
+        tls = _client_tls(options, host)
+        tcp = await self.connect(host, port, options.get("local_addr"), options.get("config"))
+        return await self.adopt(tcp, protocol_factory, tls)
+
+    async def adopt(
+        self, tcp: TcpSocket, protocol_factory: Callable[[], P], tls: Tls | None = None
+    ) -> tuple[asyncio.Transport, P]:
+        """A transport and protocol for a connection that stands already."""
+        protocol = protocol_factory()
+        waiter: asyncio.Future[None] = self.pump.loop.create_future()
+        transport = TransportMaker(self.pump, tls).start(tcp, protocol, waiter)
+        try:
+            await waiter
+        except BaseException:
+            transport.close()
+            raise
+        return transport, protocol
+
+    async def create_server(
+        self,
+        protocol_factory: ProtocolFactory,
+        host: Name | Sequence[str] = None,
+        port: int | None = None,
+        **options: Unpack[ServeOptions],
+    ) -> StackServer:
+        """As `asyncio.loop.create_server`. Several hosts with port 0 share one port."""
+        names = list(host) if isinstance(host, (list, tuple)) else [host if isinstance(host, (str, bytes)) else None]
+        addresses = dict.fromkeys(address for name in names for address in self.names.resolve(name, passive=True))
+        tls = make_tls(options, server_side=True)
+        listeners = self._listen(list(addresses), port_number(port), options)
+        server = StackServer(self.pump, listeners, protocol_factory, tls)
+        if options.get("start_serving", True):
+            await server.start_serving()
+        return server
+
+    async def create_datagram_endpoint(
+        self,
+        protocol_factory: Callable[[], D],
+        local_addr: tuple[Name, int] | None = None,
+        remote_addr: tuple[Name, int] | None = None,
+        *,
+        allow_broadcast: bool = False,
+    ) -> tuple[StackDatagramTransport, D]:
+        """As `asyncio.loop.create_datagram_endpoint`."""
+        address, port = (
+            (self.names.resolve(local_addr[0], passive=True)[0], local_addr[1]) if local_addr else (IPV4_ANY, 0)
+        )
+        with os_errors():
+            udp = self.stack.udp.bind(address, port, self.owner())
+            udp.options.broadcast = allow_broadcast
+            if remote_addr is not None:
+                try:
+                    udp.connect(self.names.resolve(remote_addr[0])[0], remote_addr[1], self.pump.now())
+                except BaseException:
+                    udp.close()
+                    raise
+        protocol = protocol_factory()
+        waiter: asyncio.Future[None] = self.pump.loop.create_future()
+        transport = StackDatagramTransport(self.pump, udp, protocol)
+        transport.start(waiter)
+        await waiter
+        return transport, protocol
+
+    async def open_connection(
+        self, host: Name, port: int, *, limit: int = 2**16, **options: Unpack[ConnectOptions]
+    ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """As `asyncio.open_connection`."""
+        loop = self.pump.loop
+        reader = asyncio.StreamReader(limit=limit, loop=loop)
+        protocol = asyncio.StreamReaderProtocol(reader, loop=loop)
+        transport, _ = await self.create_connection(lambda: protocol, host, port, **options)
+        return reader, asyncio.StreamWriter(transport, protocol, reader, loop)
+
+    async def start_server(
+        self,
+        client_connected: ClientConnected,
+        host: Name | Sequence[str] = None,
+        port: int | None = None,
+        *,
+        limit: int = 2**16,
+        **options: Unpack[ServeOptions],
+    ) -> StackServer:
+        """As `asyncio.start_server`."""
+        loop = self.pump.loop
+
+        def factory() -> asyncio.StreamReaderProtocol:
+            reader = asyncio.StreamReader(limit=limit, loop=loop)
+            return asyncio.StreamReaderProtocol(reader, client_connected, loop=loop)
+
+        return await self.create_server(factory, host, port, **options)
+
+    async def _connect_to(
+        self, remote: tuple[Address, int], local: tuple[Address, int] | None, config: TcpConfig | None
+    ) -> TcpSocket:
+        where = format_endpoint(*remote)
+        with os_errors(where):
+            tcp = self.stack.tcp.connect(remote, self.owner(), self.pump.now(), config=config, local=local)
+        return await Connecting(self.pump, tcp, where).wait()
+
+    def _listen(self, addresses: list[Address], port: int, options: ServeOptions) -> list[TcpListener]:
+        listeners: list[TcpListener] = []
+        try:
+            for address in addresses:
+                listener = self.stack.tcp.listen(
+                    (address, port), self.owner(), config=options.get("config"), backlog=options.get("backlog", 100)
+                )
+                port = listener.port
+                listeners.append(listener)
+        except HalfopenError as error:
+            for listener in listeners:
+                listener.close(self.pump.now())
+            with os_errors():
+                raise error
+        return listeners
+
+
+def make_tls(options: TlsOptions, *, server_side: bool) -> Tls | None:
+    """What the arguments about TLS say together; ValueError where they contradict each other."""
+    context = options.get("ssl")
+    if not context:
+        if options.get("server_hostname"):
+            raise ValueError("server_hostname is only meaningful with ssl")
+        if options.get("ssl_handshake_timeout") is not None or options.get("ssl_shutdown_timeout") is not None:
+            raise ValueError("ssl_handshake_timeout and ssl_shutdown_timeout are only meaningful with ssl")
+        return None
+    if context is True:
+        if server_side:
+            raise TypeError("ssl argument must be an SSLContext or None")
+        context = ssl_module.create_default_context()
+    return Tls(
+        context=context,
+        server_side=server_side,
+        server_hostname=options.get("server_hostname"),
+        handshake_timeout=options.get("ssl_handshake_timeout"),
+        shutdown_timeout=options.get("ssl_shutdown_timeout"),
+    )
+
+
+def _client_tls(options: ConnectOptions, host: Name) -> Tls | None:
+    """The peer's name is checked against ``host`` unless the caller says otherwise; an empty name switches that off."""
+    name = options.get("server_hostname")
+    if options.get("ssl") and name is None:
+        text = host.decode("idna") if isinstance(host, bytes) else host
+        if not text:
+            raise ValueError("You must set server_hostname when using ssl without a host")
+        options = {**options, "server_hostname": text}
+    return make_tls(options, server_side=False)

@@ -1,0 +1,98 @@
+"""Names and addresses as asyncio programs pass them: str, bytes, None, literals, "localhost"; a table of hosts."""
+
+import ipaddress
+import socket as kernel
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from halfopen.aio.sockets import SocketAddress, socket_address
+from halfopen.base.addresses import IPV4_ANY, Address, format_address, parse_address
+
+Name: TypeAlias = str | bytes | None
+
+LOOPBACK: Address = b"\x7f\x00\x00\x01"
+
+AddressInfo: TypeAlias = tuple[kernel.AddressFamily, kernel.SocketKind, int, str, SocketAddress]
+
+KINDS = ((kernel.SOCK_STREAM, kernel.IPPROTO_TCP), (kernel.SOCK_DGRAM, kernel.IPPROTO_UDP))
+
+
+@dataclass(slots=True, frozen=True, kw_only=True)
+class Hints:
+    """What `socket.getaddrinfo` may be asked to keep to; 0 is any."""
+
+    family: int = 0
+    kind: int = 0
+    proto: int = 0
+    flags: int = 0
+
+
+NO_HINTS = Hints()
+
+
+class Names:
+    """What a host calls others; its ``/etc/hosts``. There is no DNS."""
+
+    __slots__ = ("_addresses",)
+
+    def __init__(self, hosts: Mapping[str, str] | None = None) -> None:
+        self._addresses: dict[str, list[Address]] = {"localhost": [LOOPBACK]}
+        for name, address in (hosts or {}).items():
+            self.add(name, parse_address(address))
+
+    def add(self, name: str, address: Address) -> None:
+        """``name`` now also means ``address``."""
+        self._addresses.setdefault(name.lower().rstrip("."), []).append(address)
+
+    def resolve(self, host: Name, passive: bool = False) -> list[Address]:
+        """The addresses of ``host``; `socket.gaierror` if there are none.
+
+        None and the empty string are all addresses for a server (``passive``), and this host for a client.
+        """
+        text = host.decode("idna") if isinstance(host, bytes) else host
+        if not text:
+            return [IPV4_ANY if passive else LOOPBACK]
+        try:
+            return [ipaddress.ip_address(text.partition("%")[0]).packed]
+        except ValueError:
+            pass
+        found = self._addresses.get(text.lower().rstrip("."))
+        if found is None:
+            raise kernel.gaierror(kernel.EAI_NONAME, f"{text!r}: name or service not known")
+        return list(found)
+
+    def name_of(self, address: Address) -> str | None:
+        """The first name that was given to ``address``."""
+        return next((name for name, addresses in self._addresses.items() if address in addresses), None)
+
+    def address_info(self, host: Name, port: int | str | bytes | None, hints: Hints = NO_HINTS) -> list[AddressInfo]:
+        """What `socket.getaddrinfo` would return, by this table."""
+        number = port_number(port)
+        rows: list[AddressInfo] = []
+        for address in self.resolve(host, bool(hints.flags & kernel.AI_PASSIVE)):
+            its_family = kernel.AF_INET if len(address) == 4 else kernel.AF_INET6
+            if hints.family not in (0, its_family):
+                continue
+            for its_kind, its_proto in KINDS:
+                if hints.kind in (0, its_kind) and hints.proto in (0, its_proto):
+                    rows.append((its_family, its_kind, its_proto, "", socket_address(address, number)))
+        if not rows:
+            raise kernel.gaierror(kernel.EAI_NONAME, f"{host!r}: no address of that family or type")
+        return rows
+
+    def name_info(self, sockaddr: SocketAddress, flags: int = 0) -> tuple[str, str]:
+        """What `socket.getnameinfo` would return: names where this table has them, else numbers."""
+        address = parse_address(sockaddr[0])
+        name = None if flags & kernel.NI_NUMERICHOST else self.name_of(address)
+        return name or format_address(address), str(sockaddr[1])
+
+
+def port_number(port: int | str | bytes | None) -> int:
+    """A port as a number; `socket.gaierror` for a service name."""
+    if port is None or port == "" or port == b"":
+        return 0
+    try:
+        return int(port)
+    except ValueError:
+        raise kernel.gaierror(kernel.EAI_SERVICE, f"{port!r}: ports are given as numbers") from None

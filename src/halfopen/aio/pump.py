@@ -1,0 +1,130 @@
+"""What moves a stack in an event loop: news to those it concerns, packets to the links, one timer for everything."""
+
+import asyncio
+from abc import ABC, abstractmethod
+from contextvars import Context
+
+from halfopen.base.clock import NEVER, SECOND, Instant
+from halfopen.stack.interface import Interface
+from halfopen.stack.stack import Stack
+from halfopen.stack.tcp_socket import TcpListener, TcpSocket
+from halfopen.stack.udp import UdpSocket
+from halfopen.wire.packet import Packet
+
+AnySocket = TcpSocket | TcpListener | UdpSocket
+
+ROUNDS = 4
+"""News and transmission in turns within one flush, before the rest of the program gets its turn."""
+
+
+class Face(ABC):
+    """The asyncio side of a socket: a transport, a server, a connection attempt."""
+
+    @abstractmethod
+    def on_news(self, now: Instant) -> None:
+        """The socket has events, data, connections, or room that it was asked for. Must not raise."""
+
+
+class Pump(ABC):
+    """Drives one stack. A subclass knows the clock and the links, and calls `receive` and `flush`.
+
+    Whoever has given a command to a socket calls `kick`; then, once in this iteration of the loop, `flush` sends what
+    has come of it.
+    """
+
+    def __init__(self, stack: Stack, loop: asyncio.AbstractEventLoop) -> None:
+        self.stack = stack
+        self.loop = loop
+        self._faces: dict[AnySocket, Face] = {}
+        self._context = Context()
+        self._is_kicked = False
+        self._is_flushing = False
+        self._timer: asyncio.TimerHandle | None = None
+        self._timer_at: Instant = NEVER
+
+    @abstractmethod
+    def now(self) -> Instant:
+        """The stack's time."""
+
+    @abstractmethod
+    def send(self, interface: Interface, packet: Packet) -> None:
+        """Puts a packet on the link of ``interface``."""
+
+    def attach(self, socket: AnySocket, face: Face) -> None:
+        """From now on ``face`` hears of the news of ``socket``, and nobody else."""
+        self._faces[socket] = face
+
+    def detach(self, socket: AnySocket) -> None:
+        """Nobody listens to ``socket`` any more."""
+        self._faces.pop(socket, None)
+
+    def kick(self) -> None:
+        """Something was done to a socket: flush soon. Costs nothing when repeated."""
+        if not (self._is_kicked or self._is_flushing):
+            self._is_kicked = True
+            self.loop.call_soon(self.flush, context=self._context)
+
+    def flush(self) -> None:
+        """Hands out news, sends what there is to send, sets the timer."""
+        self._is_kicked = False
+        self._is_flushing = True
+        now = self.now()
+        try:
+            for _ in range(ROUNDS):
+                self._tell_news(now)
+                if not self._transmit(now):
+                    break
+        finally:
+            self._is_flushing = False
+        if self.stack.tcp.has_news or self.stack.udp.has_news:
+            self.kick()
+        self._set_timer(now)
+
+    def close(self) -> None:
+        """Stops the timer. Connections are left as they are: a host that loses its power sends nothing."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self._timer_at = NEVER
+
+    def _tell_news(self, now: Instant) -> None:
+        faces = self._faces
+        tcp, udp = self.stack.tcp, self.stack.udp
+        while (socket := tcp.poll_event()) is not None:
+            face = faces.get(socket)
+            if face is not None:
+                face.on_news(now)
+        while (datagrams := udp.poll_event()) is not None:
+            face = faces.get(datagrams)
+            if face is not None:
+                face.on_news(now)
+
+    def _transmit(self, now: Instant) -> bool:
+        """Whether anything was sent."""
+        poll, send = self.stack.poll_transmit, self.send
+        item = poll(now)
+        if item is None:
+            return False
+        while item is not None:
+            send(item[0], item[1])
+            item = poll(now)
+        return True
+
+    def _set_timer(self, now: Instant) -> None:
+        """Only an earlier deadline touches the loop's timer; one that has moved is found out when it fires."""
+        deadline = self.stack.next_deadline()
+        if deadline >= self._timer_at:
+            return
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer_at = deadline
+        delay = max(0, deadline - now) / SECOND
+        self._timer = self.loop.call_at(self.loop.time() + delay, self._on_timer, context=self._context)
+
+    def _on_timer(self) -> None:
+        self._timer = None
+        self._timer_at = NEVER
+        now = self.now()
+        if self.stack.next_deadline() <= now:
+            self.stack.on_deadline(now)
+        self.flush()

@@ -1,0 +1,1 @@
+"""Where packets leave this process: the only package that opens a device."""

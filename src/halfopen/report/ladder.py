@@ -1,0 +1,59 @@
+"""Ladder diagrams: hosts as lifelines, frames as arrows between them, time running down.
+
+`Ladder` is the value; `as_text`, `as_mermaid` and `as_svg` show it. `halfopen.report.dissect` makes one from a capture.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from halfopen.base.clock import Instant
+from halfopen.report import ladder_mermaid, ladder_svg, ladder_text
+from halfopen.report.arrows import Arrow, Fold, fold
+
+MAX_ARROWS = 60
+
+
+@dataclass(slots=True, frozen=True)
+class Ladder:
+    """Arrows in the order of time, and the lifelines that they run between, from left to right: made by `of`.
+
+    ``omitted`` counts frames that are not shown because nothing here can read them.
+    """
+
+    lifelines: tuple[str, ...]
+    arrows: tuple[Arrow, ...]
+    omitted: int = 0
+
+    @classmethod
+    def of(cls, arrows: Iterable[Arrow], *, lifelines: tuple[str, ...] = (), omitted: int = 0) -> "Ladder":
+        """A ladder of these arrows; lifelines that are not given follow those that are, in the order of appearance."""
+        ordered = tuple(sorted(arrows, key=lambda arrow: arrow.when))
+        ends = (end for arrow in ordered for end in (arrow.source, arrow.destination))
+        return cls(tuple(dict.fromkeys((*lifelines, *ends))), ordered, omitted)
+
+    @property
+    def start(self) -> Instant:
+        """When the first arrow left; all times are shown relative to it."""
+        return self.arrows[0].when if self.arrows else 0
+
+    def rows(self, limit: int = MAX_ARROWS) -> list[Arrow | Fold]:
+        """The arrows, of which runs of routine ones are folded so that about ``limit`` are left."""
+        return fold(self.arrows, limit)
+
+    def as_text(self, width: int = 100, *, limit: int = MAX_ARROWS) -> str:
+        """For a terminal of ``width`` columns, in Unicode box-drawing characters, without a newline at the end."""
+        return ladder_text.render(self.lifelines, self.rows(limit), self.start, width) + self._remark("\n")
+
+    def as_mermaid(self, *, limit: int = MAX_ARROWS) -> str:
+        """A Mermaid ``sequenceDiagram`` (mermaid.js.org), which Markdown pages can show."""
+        return ladder_mermaid.render(self.lifelines, self.rows(limit), self.start) + self._remark("\n%% ")
+
+    def as_svg(self, *, limit: int = MAX_ARROWS) -> str:
+        """A drawing whose vertical axis is time; arrows slant where both the departure and the arrival are known."""
+        return ladder_svg.render(self.lifelines, self.rows(limit), self.start) + "\n"
+
+    def _remark(self, prefix: str) -> str:
+        if not self.omitted:
+            return ""
+        frames = "1 frame is" if self.omitted == 1 else f"{self.omitted} frames are"
+        return f"{prefix}{frames} not shown: not IPv4 or ARP, or malformed"

@@ -1,0 +1,236 @@
+"""ARP: asking for link addresses, answering, and believing as little as possible (RFC 826, RFC 1122 2.3.2).
+
+RFC 826 believes whoever speaks. Here only an answer to a question of ours makes an entry, and no claim overwrites one:
+a claim that contradicts an entry has the known owner asked, and only his silence lets a fresh request find another.
+"""
+
+from collections import deque
+
+from halfopen.base.addresses import MAC_BROADCAST, MAC_ZERO, Address, Mac, is_unspecified, is_valid_source
+from halfopen.base.clock import Instant
+from halfopen.base.counters import Counters
+from halfopen.base.rng import Rng
+from halfopen.stack.config import ArpConfig
+from halfopen.stack.conflicts import Conflicts
+from halfopen.stack.interface import HostAddresses, Interface
+from halfopen.stack.neighbor import (
+    DELAY,
+    FAILED,
+    INCOMPLETE,
+    PERMANENT,
+    PROBE,
+    STALE,
+    Neighbor,
+    NeighborTable,
+)
+from halfopen.wire import arp, ethernet
+from halfopen.wire.arp import Arp
+from halfopen.wire.packet import Packet
+
+Transmissions = deque[tuple[Interface, Packet]]
+
+
+class ArpLayer:
+    """ARP on all Ethernet interfaces of one host."""
+
+    __slots__ = ("_addresses", "_config", "conflicts", "counters", "output", "table", "undeliverable")
+
+    def __init__(
+        self, config: ArpConfig, addresses: HostAddresses, output: Transmissions, rng: Rng, counters: Counters
+    ) -> None:
+        self._config = config
+        self._addresses = addresses
+        self.output = output
+        self.counters = counters
+        reachable = config.reachable // 2 + rng.below(max(1, config.reachable))
+        self.table = NeighborTable(config, reachable)
+        self.conflicts = Conflicts(config, output, rng, counters)
+        self.undeliverable: Transmissions = deque()
+        """Datagrams whose next hop did not answer: `IpLayer` tells their senders."""
+
+    def resolve(self, interface: Interface, address: Address, now: Instant) -> Neighbor | None:
+        """The entry for ``address``, asked for if there is none; None if the table is full."""
+        entry = self.table.get(interface, address)
+        if entry is None:
+            entry = self.table.create(interface, address, now)
+            if entry is None:
+                self.counters.add("NeighTableFull")
+        return entry
+
+    def send(self, entry: Neighbor, packet: Packet, now: Instant) -> None:
+        """Sends a datagram (its head begins with IP) to a neighbour, or keeps it until the address is known."""
+        entry.used = now
+        state = entry.state_at(now)
+        if state is INCOMPLETE:
+            dropped = self.table.enqueue(entry, packet)
+            if dropped:
+                self.counters.add("NeighQueueDrops", dropped)
+            if not entry.requests:
+                self._ask(entry, now)
+        elif state is FAILED:
+            self.counters.add("NeighUnreachableDrops")
+            self.undeliverable.append((entry.interface, packet))
+        else:
+            if state is STALE:
+                entry.state = DELAY
+                entry.fast_until = now + self._config.delay
+                self.table.set_deadline(entry, entry.fast_until)
+            self._emit(entry, packet)
+
+    def receive(self, interface: Interface, packet: Packet, now: Instant) -> None:
+        """Packet Reception (RFC 826), behind an Ethernet header; raises Malformed."""
+        message = arp.parse(packet.head, ethernet.HEADER_OCTETS)
+        sender = message.sender_address
+        if not self._is_sound(interface, message):
+            return
+        if self.conflicts.on_message(interface, message, now):
+            return
+        is_for_us = interface.address_towards(message.target_address) is not None and (
+            self._addresses.owners.get(message.target_address) is interface
+        )
+        if not is_unspecified(sender):
+            self._learn(interface, message, is_for_us, now)
+        if message.operation == arp.REQUEST and is_for_us:
+            self._reply(interface, message)
+
+    def next_deadline(self) -> Instant:
+        """The earliest instant at which `on_deadline` has something to do."""
+        return min(self.table.next_deadline(), self.conflicts.next_deadline())
+
+    def on_deadline(self, now: Instant) -> None:
+        """Asks again, gives up, forgets; each thing at its own time, so that one jump does what many steps do."""
+        while (when := self.next_deadline()) <= now:
+            self.conflicts.on_deadline(when)
+            for entry in self.table.pop_due(when):
+                self._on_entry_deadline(entry, when)
+
+    def _on_entry_deadline(self, entry: Neighbor, when: Instant) -> None:
+        if entry.state is FAILED:
+            self.table.remove(entry)
+        elif entry.state is DELAY:
+            entry.state = PROBE
+            entry.requests = 0
+            self._ask(entry, when)
+        elif entry.requests < self._config.solicits:
+            self._ask(entry, when)
+        elif entry.state is PROBE:
+            self.counters.add("NeighProbesFailed")
+            self.table.remove(entry)
+        else:
+            self._give_up(entry, when)
+
+    def _give_up(self, entry: Neighbor, when: Instant) -> None:
+        """Nobody answered: senders are told, and for as long as an interval nobody is asked again."""
+        self.counters.add("NeighResolutionFailed")
+        entry.state = FAILED
+        self.table.set_deadline(entry, when + self._config.retransmit)
+        for packet in self.table.drain(entry):
+            self.undeliverable.append((entry.interface, packet))
+
+    def _is_sound(self, interface: Interface, message: Arp) -> bool:
+        """Neither our own echo nor a sender that cannot be (RFC 1122 3.2.1.3); 0.0.0.0 is a probe (RFC 5227)."""
+        mac = message.sender_mac
+        if mac == interface.mac:
+            self.counters.add("ArpOwnEcho")
+            return False
+        sender = message.sender_address
+        is_sound = not mac[0] & 1 and mac != MAC_ZERO
+        if (
+            not is_sound
+            or not (is_unspecified(sender) or is_valid_source(sender))
+            or sender in self._addresses.broadcasts
+        ):
+            self.counters.add("ArpBadSender")
+            return False
+        return True
+
+    def _learn(self, interface: Interface, message: Arp, is_for_us: bool, now: Instant) -> None:
+        """The merge of RFC 826, as far as the entry's state allows."""
+        entry = self.table.get(interface, message.sender_address)
+        if entry is None:
+            if is_for_us and message.operation == arp.REQUEST and self._config.learn_from_requests:
+                self._plant(interface, message, now)
+            elif message.operation == arp.REPLY:
+                self.counters.add("ArpUnsolicited")
+        elif entry.state is PERMANENT:
+            if entry.mac != message.sender_mac:
+                self.counters.add("ArpClaimsRefused")
+        elif entry.state is INCOMPLETE or entry.state is FAILED:
+            self._complete(entry, message, is_for_us, now)
+        elif entry.mac != message.sender_mac:
+            self._contest(entry, message.sender_mac, now)
+        elif message.operation == arp.REPLY and is_for_us and entry.state in (DELAY, PROBE):
+            entry.confirm(now)
+
+    def _complete(self, entry: Neighbor, message: Arp, is_for_us: bool, now: Instant) -> None:
+        if not is_for_us:
+            self.counters.add("ArpUnsolicited")
+            return
+        entry.bind(message.sender_mac)
+        if message.operation == arp.REPLY:
+            entry.confirm(now)
+        else:
+            entry.suspect()
+            entry.used = now
+        for packet in self.table.drain(entry):
+            self.send(entry, packet, now)
+
+    def _plant(self, interface: Interface, message: Arp, now: Instant) -> None:
+        entry = self.resolve(interface, message.sender_address, now)
+        if entry is not None:
+            entry.bind(message.sender_mac)
+            entry.suspect()
+
+    def _contest(self, entry: Neighbor, claimant: Mac, now: Instant) -> None:
+        """Somebody else says that the address is his."""
+        if self._config.trust_claims:
+            entry.bind(claimant)
+            entry.suspect()
+            return
+        self.counters.add("ArpClaimsRefused")
+        if entry.state is not PROBE:
+            entry.state = PROBE
+            entry.requests = 0
+            self._ask(entry, now)
+
+    def _ask(self, entry: Neighbor, now: Instant) -> None:
+        """Broadcasts a request, or asks the known owner (RFC 1122 2.3.2.1 (2))."""
+        entry.requests += 1
+        deadline = now + self._config.retransmit
+        self.table.set_deadline(entry, deadline)
+        interface = entry.interface
+        source = interface.address_towards(entry.address)
+        if source is None:
+            source = interface.addresses[0][0] if interface.addresses else bytes(4)
+        target_mac = MAC_BROADCAST
+        if entry.state is PROBE:
+            target_mac = entry.mac
+            entry.fast_until = deadline
+        question = Arp(arp.REQUEST, interface.mac, source, MAC_ZERO, entry.address)
+        self.counters.add("ArpRequestsSent")
+        self._transmit(interface, target_mac, question)
+
+    def _reply(self, interface: Interface, message: Arp) -> None:
+        """Swaps the fields and answers the one who asked (RFC 826)."""
+        answer = Arp(arp.REPLY, interface.mac, message.target_address, message.sender_mac, message.sender_address)
+        self.counters.add("ArpRepliesSent")
+        self._transmit(interface, message.sender_mac, answer)
+
+    def _transmit(self, interface: Interface, destination: Mac, message: Arp) -> None:
+        header = ethernet.emit(destination, interface.mac, ethernet.ETHERTYPE_ARP)
+        self.output.append((interface, Packet(header + arp.emit(message))))
+
+    def _emit(self, entry: Neighbor, packet: Packet) -> None:
+        self.output.append((entry.interface, with_link_header(entry.header, packet)))
+
+
+def with_link_header(header: bytes, packet: Packet) -> Packet:
+    """A datagram as a frame."""
+    return Packet(
+        header + packet.head,
+        packet.body,
+        packet.checksum,
+        packet.checksum_start + len(header),
+        packet.checksum_offset,
+        packet.gso_size,
+    )

@@ -1,0 +1,127 @@
+"""What can be chosen about a host, in groups, each frozen. TCP's choices are in `halfopen.tcp.config`."""
+
+from dataclasses import dataclass, field
+
+from halfopen.base.clock import MILLISECOND, MINUTE, SECOND, Duration
+from halfopen.base.errors import ConfigError
+from halfopen.stack.interface import ETHERNET, IP, Offloads
+from halfopen.stack.ports import PortRange
+from halfopen.tcp.config import TcpConfig
+
+
+@dataclass(slots=True, frozen=True, kw_only=True)
+class InterfaceConfig:
+    """One interface: ``kind`` is ``"ethernet"`` (TAP, AF_PACKET, a cable) or ``"ip"`` (TUN).
+
+    ``addresses`` are of the form ``"192.0.2.1/24"``. An Ethernet interface without ``mac`` gets a random, locally
+    administered one. With ``probe`` its addresses are in use once nobody has objected (RFC 5227 2.1), else at once.
+    """
+
+    name: str
+    kind: str
+    addresses: tuple[str, ...] = ()
+    mac: str | None = None
+    mtu: int = 1500
+    offloads: Offloads = field(default_factory=Offloads)
+    forwarding: bool = True
+    probe: bool = False
+
+    def __post_init__(self) -> None:
+        if self.kind not in (ETHERNET, IP):
+            raise ConfigError(f"interface {self.name}: the kind is {ETHERNET!r} or {IP!r}, not {self.kind!r}")
+        if not 68 <= self.mtu <= 65535:
+            raise ConfigError(f"interface {self.name}: an MTU is from 68 (RFC 791) to 65535, not {self.mtu}")
+
+
+@dataclass(slots=True, frozen=True, kw_only=True)
+class ArpConfig:
+    """The neighbour table: names and defaults of Linux's ``net.ipv4.neigh``."""
+
+    table_size: int = 1024
+    queue_packets: int = 64
+    """Packets that wait for one neighbour; the oldest go first (RFC 1122 2.3.2.2 wants the latest kept)."""
+    queue_octets: int = 1024 * 1024
+    """For all neighbours together."""
+    solicits: int = 3
+    """Requests before a neighbour counts as unreachable (Linux ``mcast_solicit``, ``ucast_solicit``)."""
+    retransmit: Duration = 1 * SECOND
+    """Between requests: not more than one a second to one address (RFC 1122 2.3.2.1)."""
+    reachable: Duration = 30 * SECOND
+    """How long a confirmation holds, times a random 0.5 to 1.5 (RFC 4861 10)."""
+    delay: Duration = 5 * SECOND
+    """How long traffic may confirm a stale neighbour before it is probed (RFC 4861 10)."""
+    stale: Duration = 60 * SECOND
+    """An entry that nobody has used for this long is forgotten (Linux ``gc_stale_time``)."""
+    trust_claims: bool = False
+    """Let an unasked-for claim overwrite an entry, as RFC 826's merge does and ARP poisoning wants.
+
+    Without it such a claim only has the old owner asked; if he is silent, the new one is found by a fresh request.
+    """
+    learn_from_requests: bool = False
+    """Create an entry for whoever asks for us (RFC 826): saves a request when answering, and lets anyone plant one."""
+    defend: bool = True
+    """Never give up an address in conflict (RFC 5227 2.4 (c)); else at the second conflict within 10 s (2.4 (b))."""
+
+
+@dataclass(slots=True, frozen=True, kw_only=True)
+class IpConfig:
+    """IPv4 and path MTU discovery."""
+
+    forwarding: bool = False
+    ingress_filter: bool = False
+    """Forward only what came by the interface that its source is reached by (RFC 3704 strict; Linux ``rp_filter``)."""
+    pmtu_min: int = 552
+    """A smaller path MTU is not believed (Linux ``min_pmtu``): it would be an attack, or not worth it. At least 68."""
+    pmtu_lifetime: Duration = 10 * MINUTE
+    """After which a larger one is tried (RFC 1191 6.3)."""
+    pmtu_entries: int = 1024
+    loopback_mtu: int = 65535
+
+    def __post_init__(self) -> None:
+        if self.pmtu_min < 68:
+            raise ConfigError(f"pmtu_min is at least 68 (RFC 1191 3), not {self.pmtu_min}")
+
+
+@dataclass(slots=True, frozen=True, kw_only=True)
+class FragmentConfig:
+    """Reassembly (RFC 815, RFC 1122 3.3.2)."""
+
+    timeout: Duration = 60 * SECOND
+    """RFC 1122 3.3.2: between 60 and 120 s (Linux: 30)."""
+    memory: int = 4 * 1024 * 1024
+    """Octets of all fragments held, overhead included; the oldest datagrams go first."""
+    fragments: int = 128
+    """Of one datagram: 64 KB in pieces of 512 octets; more are an attack (CVE-2018-5391)."""
+    overlap: str = "drop"
+    """A key of `halfopen.stack.fragments.OVERLAP_POLICIES`."""
+
+
+@dataclass(slots=True, frozen=True, kw_only=True)
+class IcmpConfig:
+    """ICMP (RFC 792, RFC 1122 3.2.2)."""
+
+    error_interval: Duration = 1 * MILLISECOND
+    """On average one error in this time (Linux ``icmp_msgs_per_sec`` 1000) ..."""
+    error_burst: int = 50
+    """... and this many at once (Linux ``icmp_msgs_burst``)."""
+    echo: bool = True
+    """Answer echo requests."""
+    echo_broadcast: bool = False
+    """Also those to a broadcast or multicast address (RFC 1122 3.2.2.6 allows both; Linux does not either)."""
+    reply_queue: int = 256
+    """Answers to our own echo requests that wait to be polled."""
+    ttl: int = 64
+
+
+@dataclass(slots=True, frozen=True, kw_only=True)
+class StackConfig:
+    """Everything about a host."""
+
+    ip: IpConfig = field(default_factory=IpConfig)
+    arp: ArpConfig = field(default_factory=ArpConfig)
+    fragments: FragmentConfig = field(default_factory=FragmentConfig)
+    icmp: IcmpConfig = field(default_factory=IcmpConfig)
+    ports: PortRange = field(default_factory=PortRange)
+    """Which ports may be ephemeral."""
+    tcp: TcpConfig = field(default_factory=TcpConfig)
+    """For connections and listeners that are not given a configuration of their own."""

@@ -1,0 +1,104 @@
+"""The seam between IP and the transports: what crosses it, in both directions."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+
+from halfopen.base.addresses import Address
+from halfopen.base.clock import Instant
+from halfopen.base.octets import Buffers
+from halfopen.stack.interface import Interface
+from halfopen.wire.icmpv4 import Quoted
+from halfopen.wire.packet import CHECKSUM_PARTIAL, Packet
+
+NET_UNREACHABLE = "net-unreachable"
+HOST_UNREACHABLE = "host-unreachable"
+PROTOCOL_UNREACHABLE = "protocol-unreachable"
+PORT_UNREACHABLE = "port-unreachable"
+FRAGMENTATION_NEEDED = "fragmentation-needed"
+SOURCE_ROUTE_FAILED = "source-route-failed"
+ADMIN_PROHIBITED = "admin-prohibited"
+TTL_EXCEEDED = "ttl-exceeded"
+REASSEMBLY_EXCEEDED = "reassembly-exceeded"
+PARAMETER_PROBLEM = "parameter-problem"
+
+
+@dataclass(slots=True, eq=False)
+class Datagram:
+    """One whole datagram for a transport of this host; its IP header has been checked.
+
+    ``offset`` is where the transport header starts in ``packet.head`` and ``octets`` the length of transport header
+    and payload: a link's padding may follow in the head. ``link_broadcast``: the frame or the IP destination was a
+    broadcast or multicast, which no TCP and no ICMP error may answer. ``flow_offset`` is where addresses and ports lie
+    contiguously in ``packet.head``, or -1 where IP options part them.
+    """
+
+    packet: Packet
+    offset: int
+    octets: int
+    source: Address
+    destination: Address
+    protocol: int
+    tos: int
+    ttl: int
+    interface: Interface
+    link_broadcast: bool
+    flow_offset: int
+
+    def payload(self) -> bytes:
+        """Transport header and payload as one string of octets: a copy."""
+        packet = self.packet
+        stop = self.offset + self.octets
+        if not packet.body:
+            return packet.head[self.offset : stop]
+        return packet.joined()[self.offset : stop]
+
+    @property
+    def network_offset(self) -> int:
+        """Where the IP header starts in ``packet.head``: behind the link header, which reassembled ones have too."""
+        return self.interface.link_octets
+
+
+@dataclass(slots=True, eq=False)
+class Outgoing:
+    """What a transport wants sent. ``head`` is its header, ``octets`` the length of header and ``body`` together.
+
+    With `CHECKSUM_PARTIAL` the field at ``checksum_offset`` in ``head`` holds the folded sum of the pseudo-header.
+    ``tos`` is the whole octet, DSCP and ECN. ``gso_size`` above zero: a super-segment of TCP (see `Packet`).
+    """
+
+    protocol: int
+    head: bytes
+    body: Buffers
+    octets: int
+    tos: int = 0
+    ttl: int = 64
+    dont_fragment: bool = True
+    checksum: int = CHECKSUM_PARTIAL
+    checksum_offset: int = 0
+    gso_size: int = 0
+
+
+@dataclass(slots=True, frozen=True, eq=False)
+class IcmpError:
+    """Something went wrong with a datagram of ours: said by ICMP, or found out here (no neighbour, too large).
+
+    ``kind`` is one of the constants of this module, ``mtu`` the next hop's with `FRAGMENTATION_NEEDED` (else 0),
+    ``source`` who says so: an own address if we found out ourselves.
+    """
+
+    kind: str
+    mtu: int
+    source: Address
+    quoted: Quoted
+
+
+class Transport(ABC):
+    """A protocol on top of IP; `IpLayer.register` gives it a protocol number."""
+
+    @abstractmethod
+    def receive(self, datagram: Datagram, now: Instant) -> None:
+        """Takes a datagram for this host; may raise `Malformed`, which the stack counts."""
+
+    @abstractmethod
+    def on_error(self, error: IcmpError, now: Instant) -> None:
+        """Takes news about a datagram that claims to be ours: whether it is, the quoted ports and numbers tell."""

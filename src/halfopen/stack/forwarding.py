@@ -1,0 +1,168 @@
+"""Forwarding between interfaces: what of RFC 1812 a small router needs (RFC 1812 5)."""
+
+from struct import Struct
+
+from halfopen.base.addresses import Address, is_link_local, is_multicast
+from halfopen.base.clock import Instant
+from halfopen.base.counters import Counters
+from halfopen.base.errors import NetworkUnreachable
+from halfopen.stack.config import IpConfig
+from halfopen.stack.datagram import Datagram
+from halfopen.stack.icmp import IcmpLayer
+from halfopen.stack.ip import IpLayer
+from halfopen.stack.path import Path
+from halfopen.wire import icmpv4, ipv4
+from halfopen.wire.checksum import update
+from halfopen.wire.ipv4 import PROTOCOL_TCP, Ipv4
+from halfopen.wire.offload import complete_checksum, split
+from halfopen.wire.packet import CHECKSUM_NONE, CHECKSUM_PARTIAL, Packet
+
+PATHS_LIMIT = 4096
+
+_WORDS = Struct("!HH")
+_ONE_HOP = 0x0100
+_TCP_CHECKSUM_OFFSET = 16
+_TCP_HEADER_OCTETS = 20
+
+
+class Forwarder:
+    """Takes datagrams for others, with all checks of the header done, and sends them on, or says why not."""
+
+    __slots__ = ("_config", "_counters", "_icmp", "_ip", "_paths")
+
+    def __init__(self, ip: IpLayer, icmp: IcmpLayer, config: IpConfig, counters: Counters) -> None:
+        self._ip = ip
+        self._icmp = icmp
+        self._config = config
+        self._counters = counters
+        self._paths: dict[Address, Path] = {}
+
+    def forward(self, datagram: Datagram, header: Ipv4, now: Instant) -> None:
+        """One datagram for another host, as it was received: IP options and all, without a link's padding."""
+        refusal = self._refusal(datagram)
+        if refusal is not None:
+            self._counters.add(refusal)
+            return
+        if header.ttl <= 1:
+            self._counters.add("IpForwTtlExceeded")
+            self._icmp.send_error(icmpv4.TIME_EXCEEDED, icmpv4.TTL_EXCEEDED, datagram, now)
+            return
+        try:
+            path = self._path(header.destination, now)
+        except NetworkUnreachable:
+            self._counters.add("IpForwNoRoutes")
+            self._icmp.send_error(icmpv4.DESTINATION_UNREACHABLE, icmpv4.NET_UNREACHABLE, datagram, now)
+            return
+        if self._config.ingress_filter and not self._came_by_its_way(datagram, now):
+            self._counters.add("IpForwReversePathFilter")
+            return
+        packet = _one_hop_older(datagram)
+        if not _marks_are_sound(packet, header):
+            self._counters.add("IpForwBadOffload")
+            return
+        self._fit(path, packet, header, datagram, now)
+
+    def _refusal(self, datagram: Datagram) -> str | None:
+        """The counter for what is not forwarded at all (RFC 1812 5.3.4, 5.3.5, 5.3.7)."""
+        destination = datagram.destination
+        if not self._config.forwarding or not datagram.interface.forwarding:
+            return "IpInAddrErrors"
+        if datagram.link_broadcast:
+            return "IpForwLinkBroadcast"
+        if is_multicast(destination):
+            return "IpForwMulticast"
+        if destination in self._ip.addresses.broadcasts:
+            return "IpForwDirectedBroadcast"
+        if is_link_local(destination) or is_link_local(datagram.source):
+            return "IpForwLinkLocal"
+        return None
+
+    def _path(self, destination: Address, now: Instant) -> Path:
+        path = self._paths.get(destination)
+        if path is None or path.is_stale:
+            path = self._ip.find_path(destination, None, now)
+            path.mtu = path.interface.mtu  # what we have learnt about the rest of the way is the sender's to learn
+            if len(self._paths) >= PATHS_LIMIT:
+                self._paths.clear()
+            self._paths[destination] = path
+        return path
+
+    def _came_by_its_way(self, datagram: Datagram, now: Instant) -> bool:
+        """Whether we would send to the datagram's source by the interface that it came from (RFC 3704 2.2)."""
+        try:
+            return self._path(datagram.source, now).interface is datagram.interface
+        except NetworkUnreachable:
+            return False
+
+    def _fit(self, path: Path, packet: Packet, header: Ipv4, datagram: Datagram, now: Instant) -> None:
+        """Sends on what fits, cuts what may be cut, tells the sender about the rest (RFC 1812 4.2.2.7, RFC 1191 4)."""
+        segment = _octets_on_the_wire(packet, header)
+        if segment > path.mtu and header.dont_fragment:
+            self._counters.add("IpFragFails")
+            unreachable, code = icmpv4.DESTINATION_UNREACHABLE, icmpv4.FRAGMENTATION_NEEDED
+            self._icmp.send_error(unreachable, code, datagram, now, path.mtu)
+            return
+        self._counters.add("IpForwDatagrams")
+        if packet.gso_size and (segment > path.mtu or packet.octets > path.gso_octets):
+            pieces = split(packet)
+        else:
+            pieces = [packet]
+        for piece in pieces:
+            if segment <= path.mtu or piece.octets <= path.mtu:
+                self._ip.transmit(path, piece, now)
+            else:
+                whole = ipv4.parse(piece.head, 0, piece.octets)
+                self._ip.send_fragments(path, whole, complete_checksum(piece), now)
+
+
+def _one_hop_older(datagram: Datagram) -> Packet:
+    """The datagram from its IP header on, TTL one less and the checksum with it (RFC 1812 5.3.1, RFC 1624)."""
+    packet = datagram.packet
+    head = packet.head
+    start = datagram.network_offset
+    stop = len(head) if packet.body else datagram.offset + datagram.octets
+    word, checksum = _WORDS.unpack_from(head, start + 8)
+    aged = _WORDS.pack(word - _ONE_HOP, update(checksum, word, word - _ONE_HOP))
+    mark = CHECKSUM_PARTIAL if packet.checksum == CHECKSUM_PARTIAL else CHECKSUM_NONE
+    return Packet(
+        head[start : start + 8] + aged + head[start + 12 : stop],
+        packet.body,
+        mark,
+        packet.checksum_start - start,
+        packet.checksum_offset,
+        packet.gso_size,
+    )
+
+
+def _marks_are_sound(packet: Packet, header: Ipv4) -> bool:
+    """Whether the marks for offloads lie within the headers that they are about."""
+    start = packet.checksum_start
+    if packet.checksum == CHECKSUM_PARTIAL and not (
+        start >= header.header_octets and start + packet.checksum_offset + 2 <= len(packet.head)
+    ):
+        return False
+    if not packet.gso_size:
+        return True
+    return (
+        packet.checksum == CHECKSUM_PARTIAL
+        and header.protocol == PROTOCOL_TCP
+        and start == header.header_octets
+        and packet.checksum_offset == _TCP_CHECKSUM_OFFSET
+        and _tcp_header_octets(packet, start) >= _TCP_HEADER_OCTETS
+    )
+
+
+def _tcp_header_octets(packet: Packet, start: int) -> int:
+    """The length of the TCP header by its own word; 0 if the head does not hold all of it."""
+    if len(packet.head) < start + _TCP_HEADER_OCTETS:
+        return 0
+    octets = packet.head[start + 12] >> 2 & 0x3C
+    return octets if start + octets <= len(packet.head) else 0
+
+
+def _octets_on_the_wire(packet: Packet, header: Ipv4) -> int:
+    """The size of what will stand on the wire: of one segment, if this is a super-segment."""
+    if not packet.gso_size:
+        return packet.octets
+    start = header.header_octets
+    return min(packet.octets, start + _tcp_header_octets(packet, start) + packet.gso_size)

@@ -1,0 +1,84 @@
+"""One host: interfaces below, TCP and UDP above, and nothing that knows what time it is or where packets come from."""
+
+from halfopen.base.addresses import Address, Prefix
+from halfopen.base.clock import Instant
+from halfopen.base.counters import Counters
+from halfopen.base.rng import Rng
+from halfopen.stack.arp import ArpLayer
+from halfopen.stack.config import InterfaceConfig, StackConfig
+from halfopen.stack.icmp import IcmpLayer
+from halfopen.stack.interface import Interface
+from halfopen.stack.internet import Internet
+from halfopen.stack.ip import IpLayer
+from halfopen.stack.neighbor import NeighborTable
+from halfopen.stack.ports import DoubleHashPorts, PortTable
+from halfopen.stack.routes import Routes
+from halfopen.stack.tcp import TcpLayer
+from halfopen.stack.tcp_socket import TcpLayerConfig
+from halfopen.stack.udp import UdpLayer
+from halfopen.wire.packet import Packet
+
+
+class Stack:
+    """A host, driven from outside: packets, time and randomness are handed in.
+
+    After any input or command: `poll_transmit` until None, look for events of `tcp` and `udp`, then ask `next_deadline`
+    once. Datagrams from the host to itself are delivered while it is polled, so that events may come of polling, too.
+    """
+
+    __slots__ = ("counters", "icmp", "internet", "ip", "ports", "routes", "tcp", "udp")
+
+    def __init__(self, config: StackConfig, rng: Rng) -> None:
+        self.counters = Counters()
+        self.internet = Internet(config, rng, self.counters)
+        self.ip: IpLayer = self.internet.ip
+        self.icmp: IcmpLayer = self.internet.icmp
+        self.routes: Routes = self.internet.routes
+        self.ports = PortTable(DoubleHashPorts(rng, config.ports))
+        layer = TcpLayerConfig(connection=config.tcp, ports=config.ports)
+        self.tcp = TcpLayer(self.ip, self.ports, layer, rng, self.counters)
+        self.udp = UdpLayer(self.ip, self.icmp, self.ports, self.counters)
+
+    @property
+    def interfaces(self) -> tuple[Interface, ...]:
+        """All interfaces but loopback."""
+        return tuple(self.internet.addresses.interfaces)
+
+    @property
+    def arp(self) -> ArpLayer:
+        """Address resolution and address conflicts."""
+        return self.internet.arp
+
+    @property
+    def neighbors(self) -> NeighborTable:
+        """What is known of neighbours' link addresses."""
+        return self.internet.arp.table
+
+    def add_interface(self, config: InterfaceConfig, now: Instant = 0) -> Interface:
+        """A new interface, with routes to the networks that it is on; ``now`` matters if its addresses are probed."""
+        return self.internet.add_interface(config, now)
+
+    def add_address(self, interface: Interface, address: Address, prefix: Prefix, now: Instant = 0) -> None:
+        """One more address on ``interface``, in use at once."""
+        self.internet.add_address(interface, address, prefix, now)
+
+    def receive(self, interface: Interface, packet: Packet, now: Instant) -> None:
+        """Takes one packet from a link. Never raises, whatever the octets: bad ones go to a counter."""
+        self.internet.receive(interface, packet, now)
+
+    def poll_transmit(self, now: Instant) -> tuple[Interface, Packet] | None:
+        """The next packet for a link; None when the host has nothing more to say."""
+        transmission = self.internet.poll_transmit(now)
+        while transmission is None and self.tcp.transmit(now):
+            transmission = self.internet.poll_transmit(now)
+        return transmission
+
+    def next_deadline(self) -> Instant:
+        """The earliest instant at which `on_deadline` has something to do; NEVER if there is none."""
+        return min(self.internet.next_deadline(), self.tcp.next_deadline(), self.udp.next_deadline())
+
+    def on_deadline(self, now: Instant) -> None:
+        """Does what is due until ``now``."""
+        self.internet.on_deadline(now)
+        self.tcp.on_deadline(now)
+        self.udp.on_deadline(now)

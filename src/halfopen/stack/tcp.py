@@ -1,0 +1,398 @@
+"""The TCP of one host: which connection a segment belongs to, whose turn it is to send, and when (RFC 9293 3.9.2).
+
+A connection knows no addresses and is called by nobody but this layer and its user. Whatever is done to one marks it;
+`transmit` then asks the marked ones for segments, some from each in turn, and `poll_event` hands them to their users.
+"""
+
+from collections import deque
+from collections.abc import Container, Iterator
+from typing import TypeAlias
+
+from halfopen.base.addresses import Address, format_address, is_unspecified
+from halfopen.base.clock import Instant
+from halfopen.base.counters import Counters
+from halfopen.base.errors import AddressInUse, ConfigError, ConnectionRefused, NetworkUnreachable, TcpError
+from halfopen.base.rng import Rng
+from halfopen.stack import datagram as kinds
+from halfopen.stack.datagram import Datagram, IcmpError, Transport
+from halfopen.stack.deadlines import Deadlines
+from halfopen.stack.demux import Flow, flow_of, local_of, make_flow, remote_of
+from halfopen.stack.ip import IpLayer
+from halfopen.stack.ports import NOBODY, Owner, PortRow, PortSource, PortTable, any_address, format_endpoint
+from halfopen.stack.tcp_output import TcpPaths, headers_octets
+from halfopen.stack.tcp_socket import Attention, TcpLayerConfig, TcpListener, TcpSocket
+from halfopen.stack.tcp_time_wait import Remnant, Remnants, RisingIsn
+from halfopen.tcp.config import TcpConfig
+from halfopen.tcp.connection import Connection
+from halfopen.tcp.half_open import IPV4_FLOW_OCTETS, IPV6_FLOW_OCTETS, HalfOpenTable
+from halfopen.tcp.isn import Rfc6528Isn
+from halfopen.tcp.listener import Listener, Listening
+from halfopen.tcp.resets import reset_for
+from halfopen.tcp.state import State
+from halfopen.tcp.tcb import Opening
+from halfopen.wire import tcp
+from halfopen.wire.checksum import pseudo_header_sum
+from halfopen.wire.ipv4 import PROTOCOL_TCP
+from halfopen.wire.packet import CHECKSUM_NONE
+from halfopen.wire.tcp import Segment
+
+TURN = 8
+"""Segments one connection may send before the next one's turn."""
+
+BUDGET = 64
+"""Segments per `transmit`, so that input is looked at in between."""
+
+HARD = frozenset({kinds.PROTOCOL_UNREACHABLE, kinds.PORT_UNREACHABLE, kinds.ADMIN_PROHIBITED})
+"""Errors that end an attempt to connect (RFC 1122 4.2.3.9, code 4 apart); Linux takes "prohibited" for one as well."""
+
+Endpoint: TypeAlias = tuple[Address, int]
+"""An address and a port."""
+
+
+class TcpLayer(Transport, PortSource, Attention):
+    """All TCP of one host."""
+
+    __slots__ = (
+        "_config",
+        "_counters",
+        "_deadlines",
+        "_dirty",
+        "_flows",
+        "_isn",
+        "_listeners",
+        "_news",
+        "_paths",
+        "_ports",
+        "_remnants",
+        "_rng",
+    )
+
+    def __init__(self, ip: IpLayer, ports: PortTable, config: TcpLayerConfig, rng: Rng, counters: Counters) -> None:
+        self._ports = ports
+        self._config = config
+        self._rng = rng
+        self._counters = counters
+        self._paths = TcpPaths(ip, rng.octets(16), counters)
+        self._flows: dict[Flow, TcpSocket | Remnant] = {}
+        self._remnants = Remnants(self._flows, config.time_wait, counters)
+        self._isn = RisingIsn(config.isn or Rfc6528Isn(rng.octets(32)), self._flows)
+        self._listeners: dict[Endpoint, TcpListener] = {}
+        self._dirty: deque[TcpSocket] = deque()
+        self._news: deque[TcpSocket | TcpListener] = deque()
+        self._deadlines: Deadlines[TcpSocket | TcpListener | Remnant] = Deadlines()
+        ports.add_source(self)
+        ip.register(PROTOCOL_TCP, self)
+
+    def listen(
+        self, local: Endpoint, owner: Owner, *, config: TcpConfig | None = None, backlog: int | None = None
+    ) -> TcpListener:
+        """Passive OPEN (MUST-41, MUST-43): an unspecified address takes connections to all; port 0 means any.
+
+        Raises AddressInUse. ``backlog`` is limited by the configuration's.
+        """
+        address = local[0]
+        port = self._ports.bind("tcp", address, local[1], owner)
+        octets = IPV4_FLOW_OCTETS if len(address) == 4 else IPV6_FLOW_OCTETS
+        listening = Listening(
+            port=port,
+            isn=self._isn,
+            paths=self._paths.limits,
+            table=HalfOpenTable(self._config.half_open, self._rng.octets(32), flow_octets=octets),
+            config=config or self._config.connection,
+            counters=self._counters,
+        )
+        most = self._config.backlog
+        listener = TcpListener(self, Listener(listening), (address, port), owner)
+        listener.backlog = most if backlog is None else max(1, min(backlog, most))
+        self._listeners[address, port] = listener
+        return listener
+
+    def connect(
+        self,
+        remote: Endpoint,
+        owner: Owner,
+        now: Instant,
+        *,
+        config: TcpConfig | None = None,
+        local: Endpoint | None = None,
+    ) -> TcpSocket:
+        """Active OPEN; the SYN leaves with the next transmit. Raises NetworkUnreachable, AddressInUse, ConfigError."""
+        address, port = remote
+        if not 0 < port <= 0xFFFF:
+            raise ConfigError(f"a remote port is a number from 1 to 65535, not {port}")
+        if is_unspecified(address) or self._paths.is_broadcast(address):
+            raise ConfigError(f"{format_address(address)} is nobody to connect to (MUST-46)")
+        source = local[0] if local is not None and not is_unspecified(local[0]) else None
+        path = self._paths.find(source, address, now)
+        flow = _free_flow(self._flows, self._ports, remote, (path.source, local[1] if local is not None else 0))
+        limits = self._paths.limits(flow)
+        opening = Opening(
+            local_port=local_of(flow)[1],
+            remote_port=port,
+            iss=self._isn.next(flow, now),
+            mss=limits.mss,
+            burst=limits.burst,
+            default_mss=limits.default_mss,
+            timestamp_offset=limits.timestamp_offset,
+            config=config or self._config.connection,
+            counters=self._counters,
+        )
+        socket = TcpSocket(self, Connection.open(opening, now), flow, path, owner)
+        self._flows[flow] = socket
+        self._counters.add("ActiveOpens")
+        self.mark(socket)
+        return socket
+
+    def receive(self, datagram: Datagram, now: Instant) -> None:
+        """One segment from IP; raises Malformed."""
+        if datagram.link_broadcast:
+            self._counters.add("TcpBroadcast")  # MUST-57
+            return
+        packet = datagram.packet
+        octets = datagram.octets
+        if packet.checksum == CHECKSUM_NONE:
+            pseudo = pseudo_header_sum(datagram.source, datagram.destination, PROTOCOL_TCP, octets)
+            if octets < tcp.HEADER_OCTETS or not tcp.verify(packet, datagram.offset, octets, pseudo):
+                self._counters.add("InCsumErrors")
+                return
+        segment = tcp.parse(packet, datagram.offset, octets, datagram.tos & 3)
+        flow = flow_of(datagram)
+        found = self._flows.get(flow)
+        if type(found) is TcpSocket:
+            connection = found.connection
+            unacknowledged = connection.queued_octets
+            connection.on_segment(segment, now)
+            if connection.queued_octets < unacknowledged:
+                found.path.confirm(now)
+            self.mark(found)
+        elif found is None:
+            self._receive_from_stranger(flow, segment, now)
+        else:
+            self._receive_in_time_wait(flow, segment, now)
+
+    def on_error(self, error: IcmpError, now: Instant) -> None:
+        """An ICMP error about a segment that claims to be ours: its connection judges by the number (RFC 5927)."""
+        quoted = error.quoted
+        transport = quoted.transport
+        flow = quoted.destination + quoted.source + transport[2:4] + transport[0:2]
+        socket = self._flows.get(flow)
+        if not isinstance(socket, TcpSocket):
+            self._counters.add("TcpErrorsForNobody")
+            return
+        seq = int.from_bytes(transport[4:8], "big")
+        if error.kind == kinds.FRAGMENTATION_NEEDED:
+            if socket.connection.on_path_mtu(error.mtu - headers_octets(flow), seq, now):
+                self._paths.learn_mtu(quoted.destination, error.mtu, now)
+        else:
+            socket.connection.on_icmp_error(_as_tcp_error(error.kind), seq, error.kind in HARD, now)
+        self.mark(socket)
+
+    def transmit(self, now: Instant) -> bool:
+        """Asks marked connections for segments, a few from each in turn; whether anything was sent."""
+        budget = BUDGET
+        dirty = self._dirty
+        while dirty and budget > 0:
+            socket = dirty.popleft()
+            budget -= self._transmit_turn(socket, now)
+        return budget < BUDGET
+
+    def next_deadline(self) -> Instant:
+        """The earliest instant at which `on_deadline` has something to do."""
+        return self._deadlines.next_deadline()
+
+    def on_deadline(self, now: Instant) -> None:
+        """Timers that are due."""
+        while (thing := self._deadlines.pop_due(now)) is not None:
+            if type(thing) is TcpSocket:
+                deadline = thing.connection.next_deadline()
+                if deadline > now:
+                    self._deadlines.arm(thing, deadline)
+                else:
+                    thing.connection.on_deadline(now)
+                    self.mark(thing)
+            elif type(thing) is TcpListener:
+                thing.listener.on_deadline(now)
+                self._serve(thing, now)
+            elif type(thing) is Remnant and not self._remnants.lapse(thing, now):
+                self._deadlines.arm(thing, thing.record.deadline)
+
+    @property
+    def armed_timers(self) -> int:
+        """Entries in the heap of deadlines."""
+        return len(self._deadlines)
+
+    @property
+    def has_news(self) -> bool:
+        """Whether `poll_event` has something."""
+        return bool(self._news)
+
+    def poll_event(self) -> TcpSocket | TcpListener | None:
+        """A socket to which something has happened, or a listener with connections to accept, since last handed out."""
+        if not self._news:
+            return None
+        socket = self._news.popleft()
+        socket.has_news = False
+        return socket
+
+    def mark(self, socket: TcpSocket) -> None:
+        """Puts the socket on the lists of those with output and those with news."""
+        if not socket.is_dirty:
+            socket.is_dirty = True
+            self._dirty.append(socket)
+        if not socket.has_news:
+            socket.has_news = True
+            self._news.append(socket)
+
+    def forget(self, listener: TcpListener, now: Instant) -> None:
+        """Frees the listener's port; resets connections that nobody has accepted."""
+        del self._listeners[listener.address, listener.port]
+        self._ports.release("tcp", listener.address, listener.port)
+        self._deadlines.disarm(listener)
+        while (socket := listener.accept()) is not None:
+            socket.abort(now)
+
+    def rows(self) -> Iterator[PortRow]:
+        """Listeners, connections, and what is left of them in TIME-WAIT."""
+        for listener in self._listeners.values():
+            yield _listener_row(listener)
+        for flow, found in self._flows.items():
+            yield _socket_row(found) if isinstance(found, TcpSocket) else _row(flow, "TIME-WAIT", NOBODY)
+
+    def _receive_from_stranger(self, flow: Flow, segment: Segment, now: Instant) -> None:
+        """A segment of no connection: for a listener, else for nobody (RFC 9293 3.10.7.1)."""
+        address, port = local_of(flow)
+        listeners = self._listeners
+        listener = listeners.get((address, port)) or listeners.get((any_address(address), port))
+        if listener is None:
+            self._counters.add("TcpNoPorts")
+            reset = reset_for(segment)
+            if reset is not None:
+                self._counters.add("OutRsts")
+                self._paths.send_to(flow, reset, now)
+        elif listener.is_full:
+            self._counters.add("ListenOverflows")
+        else:
+            listener.listener.on_segment(flow, segment, now)
+            self._serve(listener, now)
+
+    def _receive_in_time_wait(self, flow: Flow, segment: Segment, now: Instant) -> None:
+        reply, reopens = self._remnants.on_segment(flow, segment, now)
+        if reply is not None:
+            self._paths.send_to(flow, reply, now)
+        if reopens:
+            self._receive_from_stranger(flow, segment, now)
+
+    def _serve(self, listener: TcpListener, now: Instant) -> None:
+        """Sends what a listener has to answer, and makes sockets of connections that have been established there."""
+        core = listener.listener
+        while (item := core.poll_transmit(now)) is not None:
+            self._paths.send_to(item[0], item[1], now)
+        while (accepted := core.poll_accept()) is not None:
+            flow, connection = accepted
+            try:
+                path = self._paths.find(local_of(flow)[0], remote_of(flow)[0], now)
+            except NetworkUnreachable:
+                self._counters.add("TcpAcceptNoRoute")
+                continue
+            remnant = self._flows.get(flow)
+            if isinstance(remnant, Remnant):
+                self._remnants.replace(remnant)
+                self._deadlines.disarm(remnant)
+            socket = TcpSocket(self, connection, flow, path, listener.owner)
+            self._flows[flow] = socket
+            self.mark(socket)
+            listener.accepted.append(socket)
+            if not listener.has_news:
+                listener.has_news = True
+                self._news.append(listener)
+        self._deadlines.arm(listener, core.next_deadline())
+
+    def _transmit_turn(self, socket: TcpSocket, now: Instant) -> int:
+        """Up to `TURN` segments of one connection; how many."""
+        poll = socket.connection.poll_transmit
+        send = self._paths.send
+        sent = 0
+        while sent < TURN:
+            segment = poll(now)
+            if segment is None:
+                socket.is_dirty = False
+                self._settle(socket, now)
+                break
+            send(socket, segment, now)
+            sent += 1
+        else:
+            self._dirty.append(socket)
+        if sent and socket.wants_room and not socket.has_news:
+            socket.has_news = True
+            self._news.append(socket)
+        return sent
+
+    def _settle(self, socket: TcpSocket, now: Instant) -> None:
+        """A connection has said all: it goes, becomes a record of TIME-WAIT, or waits for its next deadline."""
+        connection = socket.connection
+        state = connection.state
+        if state is State.CLOSED:
+            self._remove(socket)
+        elif state is State.TIME_WAIT and socket.is_orphan:
+            self._remove(socket)
+            remnant = self._remnants.add(socket.flow, connection.time_wait())
+            if remnant is not None:
+                self._deadlines.arm(remnant, remnant.record.deadline)
+        else:
+            self._deadlines.arm(socket, connection.next_deadline())
+
+    def _remove(self, socket: TcpSocket) -> None:
+        if self._flows.get(socket.flow) is socket:
+            del self._flows[socket.flow]
+        self._deadlines.disarm(socket)
+
+
+def _free_flow(flows: Container[Flow], ports: PortTable, remote: Endpoint, local: Endpoint) -> Flow:
+    """The flow from ``local``; its port may be 0: then an ephemeral one makes the flow unique (RFC 6056 3.3)."""
+    source, port = local
+    if port == 0:
+        endpoints = make_flow(*remote, source, 0)
+        port = ports.choose("tcp", endpoints, lambda port: make_flow(*remote, source, port) not in flows)
+    flow = make_flow(*remote, source, port)
+    if flow in flows:
+        raise AddressInUse(f"{format_endpoint(source, port)} has a connection to {format_endpoint(*remote)}")
+    return flow
+
+
+def _as_tcp_error(kind: str) -> TcpError:
+    return ConnectionRefused(kind) if kind in HARD else NetworkUnreachable(kind)
+
+
+def _listener_row(listener: TcpListener) -> PortRow:
+    return PortRow(
+        netid="tcp",
+        state="LISTEN",
+        recv_q=len(listener.accepted),
+        send_q=listener.backlog,
+        local=listener.address,
+        local_port=listener.port,
+        remote=any_address(listener.address),
+        remote_port=0,
+        owner=listener.owner,
+    )
+
+
+def _socket_row(socket: TcpSocket) -> PortRow:
+    connection = socket.connection
+    state = "ESTAB" if connection.state is State.ESTABLISHED else connection.state.value
+    return _row(socket.flow, state, socket.owner, len(connection.tcb.rcv.queue), connection.queued_octets)
+
+
+def _row(flow: Flow, state: str, owner: Owner, recv_q: int = 0, send_q: int = 0) -> PortRow:
+    local, remote = local_of(flow), remote_of(flow)
+    return PortRow(
+        netid="tcp",
+        state=state,
+        recv_q=recv_q,
+        send_q=send_q,
+        local=local[0],
+        local_port=local[1],
+        remote=remote[0],
+        remote_port=remote[1],
+        owner=owner,
+    )

@@ -1,0 +1,116 @@
+"""From segments to datagrams: ways to the peers, and the header that depends on addresses."""
+
+from hashlib import blake2s
+
+from halfopen.base.addresses import Address
+from halfopen.base.clock import Instant
+from halfopen.base.counters import Counters
+from halfopen.base.errors import NetworkUnreachable
+from halfopen.stack.datagram import Outgoing
+from halfopen.stack.demux import Flow, local_of, remote_of
+from halfopen.stack.ip import IpLayer
+from halfopen.stack.path import Path
+from halfopen.stack.tcp_socket import DEFAULT_MARKS, Marks, TcpSocket
+from halfopen.tcp.listener import PathLimits
+from halfopen.wire import tcp
+from halfopen.wire.checksum import pseudo_header_sum
+from halfopen.wire.ipv4 import PROTOCOL_TCP
+from halfopen.wire.packet import CHECKSUM_PARTIAL
+from halfopen.wire.tcp import Segment
+
+OPTIONS_OCTETS = 40
+"""The longest TCP options."""
+
+CACHED = 4096
+"""Paths that are kept for reuse."""
+
+
+def headers_octets(flow: Flow) -> int:
+    """Octets of IP and TCP header without options, in datagrams of ``flow``: what an MSS is less than an MTU."""
+    return 40 if len(flow) == 12 else 60
+
+
+class TcpPaths:
+    """Where the segments of one host go. Connections to one peer share a path."""
+
+    __slots__ = ("_cache", "_counters", "_ip", "_keyed", "_now")
+
+    def __init__(self, ip: IpLayer, secret: bytes, counters: Counters) -> None:
+        self._ip = ip
+        self._counters = counters
+        self._keyed = blake2s(key=secret, digest_size=4, person=b"tcp ts")
+        self._cache: dict[tuple[Address | None, Address], Path] = {}
+        self._now: Instant = 0
+
+    def is_broadcast(self, address: Address) -> bool:
+        """Whether ``address`` means several hosts."""
+        return self._ip.is_broadcast(address)
+
+    def find(self, source: Address | None, destination: Address, now: Instant) -> Path:
+        """The way from ``source`` (None: to be chosen) to ``destination``; raises NetworkUnreachable."""
+        self._now = now
+        key = (source, destination)
+        path = self._cache.get(key)
+        if path is None or path.is_stale:
+            path = self._ip.find_path(destination, source, now)
+            if len(self._cache) >= CACHED:
+                self._cache.clear()
+            self._cache[key] = path
+        return path
+
+    def learn_mtu(self, destination: Address, mtu: int, now: Instant) -> None:
+        """A connection believes that ``mtu`` is all that fits."""
+        self._ip.update_path_mtu(destination, mtu, now)
+
+    def limits(self, flow: Flow) -> PathLimits:
+        """What a connection of ``flow`` needs to know of its path; the least that every link takes if there is none."""
+        local, remote = local_of(flow)[0], remote_of(flow)[0]
+        default_mss = 536 if len(local) == 4 else 1220
+        keyed = self._keyed.copy()
+        keyed.update(remote + local)
+        offset = int.from_bytes(keyed.digest(), "big")
+        try:
+            path = self.find(local, remote, self._now)
+        except NetworkUnreachable:
+            return PathLimits(mss=default_mss, default_mss=default_mss, timestamp_offset=offset)
+        headers = headers_octets(flow)
+        burst = max(0, path.gso_octets - headers - OPTIONS_OCTETS)
+        return PathLimits(mss=path.mtu - headers, burst=burst, default_mss=default_mss, timestamp_offset=offset)
+
+    def send(self, socket: TcpSocket, segment: Segment, now: Instant) -> None:
+        """Puts a connection's segment on its way."""
+        path = socket.path
+        if path.is_stale:
+            try:
+                path = socket.path = self.find(path.source, path.destination, now)
+            except NetworkUnreachable:
+                self._counters.add("TcpOutNoRoutes")
+                return
+        self._emit(path, segment, socket.pseudo_sum, socket.marks, now)
+
+    def send_to(self, flow: Flow, segment: Segment, now: Instant) -> None:
+        """Puts a segment that belongs to no connection on its way to the peer of ``flow``."""
+        local, remote = local_of(flow)[0], remote_of(flow)[0]
+        try:
+            path = self.find(local, remote, now)
+        except NetworkUnreachable:
+            self._counters.add("TcpOutNoRoutes")
+            return
+        self._emit(path, segment, pseudo_header_sum(local, remote, PROTOCOL_TCP, 0), DEFAULT_MARKS, now)
+
+    def _emit(self, path: Path, segment: Segment, pseudo_sum: int, marks: Marks, now: Instant) -> None:
+        octets = tcp.header_octets(segment) + segment.octets
+        pseudo_sum += octets
+        outgoing = Outgoing(
+            PROTOCOL_TCP,
+            tcp.emit(segment, (pseudo_sum & 0xFFFF) + (pseudo_sum >> 16)),
+            segment.payload,
+            octets,
+            marks.dscp << 2 | segment.ecn,
+            marks.ttl,
+            True,
+            CHECKSUM_PARTIAL,
+            tcp.CHECKSUM_OFFSET,
+            segment.gso_size,
+        )
+        self._ip.send(path, outgoing, now)

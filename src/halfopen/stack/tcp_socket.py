@@ -1,0 +1,198 @@
+"""What the user of a host holds: a TCP connection with its addresses, or a port that takes connections."""
+
+from abc import ABC, abstractmethod
+from collections import deque
+from dataclasses import dataclass, field
+
+from halfopen.base.addresses import Address
+from halfopen.base.clock import Instant
+from halfopen.base.octets import Buffer, Buffers
+from halfopen.stack.deadlines import Timed
+from halfopen.stack.demux import Flow, local_of, remote_of
+from halfopen.stack.path import Path
+from halfopen.stack.ports import Owner, PortRange
+from halfopen.tcp.config import TcpConfig
+from halfopen.tcp.connection import Connection
+from halfopen.tcp.events import Event
+from halfopen.tcp.isn import IsnGenerator
+from halfopen.tcp.listener import Listener
+from halfopen.wire.checksum import pseudo_header_sum
+from halfopen.wire.ipv4 import PROTOCOL_TCP
+
+
+@dataclass(slots=True, frozen=True, kw_only=True)
+class TcpLayerConfig:
+    """What can be chosen about the TCP of a host."""
+
+    connection: TcpConfig = field(default_factory=TcpConfig)
+    """For connections and listeners that are not given a configuration of their own."""
+    ports: PortRange = field(default_factory=PortRange)
+    backlog: int = 4096
+    """Connections that wait to be accepted, per listener (Linux ``net.core.somaxconn``)."""
+    isn: IsnGenerator | None = None
+    """Chooses initial sequence numbers; None is RFC 6528's way with a secret of this host's."""
+    half_open: int = 1024
+    """Half-open peers, per listener (Linux ``tcp_max_syn_backlog``)."""
+    time_wait: int = 65536
+    """TIME-WAIT records in all; above, a connection ends without (Linux ``tcp_max_tw_buckets``)."""
+
+
+@dataclass(slots=True, frozen=True)
+class Marks:
+    """What the user chooses about the IP headers of a connection: DSCP (MUST-48) and TTL (MUST-49)."""
+
+    dscp: int = 0
+    ttl: int = 64
+
+
+DEFAULT_MARKS = Marks()
+
+
+class Attention(ABC):
+    """Who is told that something was done to a socket, so that its output will be polled."""
+
+    @abstractmethod
+    def mark(self, socket: "TcpSocket") -> None:
+        """The socket may have segments, events or another deadline now."""
+
+    @abstractmethod
+    def forget(self, listener: "TcpListener", now: Instant) -> None:
+        """The listener is closed."""
+
+
+class TcpSocket(Timed):
+    """One connection and where it leads. Every command marks it, so that the next transmit asks it for segments."""
+
+    __slots__ = (
+        "_attention",
+        "connection",
+        "flow",
+        "has_news",
+        "is_dirty",
+        "is_orphan",
+        "marks",
+        "owner",
+        "path",
+        "pseudo_sum",
+        "wants_room",
+    )
+
+    def __init__(self, attention: Attention, connection: Connection, flow: Flow, path: Path, owner: Owner) -> None:
+        super().__init__()
+        self._attention = attention
+        self.connection = connection
+        self.flow = flow
+        self.path = path
+        self.owner = owner
+        self.marks = DEFAULT_MARKS
+        self.pseudo_sum = pseudo_header_sum(path.source, path.destination, PROTOCOL_TCP, 0)
+        self.is_dirty = False
+        self.has_news = False
+        self.is_orphan = False
+        """The user has closed and will not ask again."""
+        self.wants_room = False
+        """The user waits for unsent octets to be sent: each time some have been, the socket has news."""
+
+    @property
+    def local_address(self) -> Address:
+        """Our end's address."""
+        return local_of(self.flow)[0]
+
+    @property
+    def local_port(self) -> int:
+        """Our end's port."""
+        return local_of(self.flow)[1]
+
+    @property
+    def remote_address(self) -> Address:
+        """The peer's address."""
+        return remote_of(self.flow)[0]
+
+    @property
+    def remote_port(self) -> int:
+        """The peer's port."""
+        return remote_of(self.flow)[1]
+
+    @property
+    def readable_octets(self) -> int:
+        """Octets that `receive` would return."""
+        return len(self.connection.tcb.rcv.queue)
+
+    @property
+    def unsent_octets(self) -> int:
+        """Octets of the user's that have never been sent."""
+        return self.connection.unsent_octets
+
+    @property
+    def config(self) -> TcpConfig:
+        """What was last chosen with `configure`."""
+        return self.connection.tcb.user.config
+
+    def send(self, data: Buffer, now: Instant) -> None:
+        """SEND (RFC 9293 3.10.2); ``data`` is kept, not copied."""
+        self.connection.send(data, now)
+        self._attention.mark(self)
+
+    def receive(self, limit: int, now: Instant) -> Buffers:
+        """RECEIVE (RFC 9293 3.10.3): up to ``limit`` octets, nothing if none wait; opens the window."""
+        taken = self.connection.receive(limit, now)
+        self._attention.mark(self)
+        return taken
+
+    def shutdown(self, now: Instant) -> None:
+        """CLOSE (RFC 9293 3.10.4): FIN after what is queued; reading goes on."""
+        self.connection.shutdown(now)
+        self._attention.mark(self)
+
+    def close(self, now: Instant) -> None:
+        """The user is gone (SHLD-3): what is queued is still sent, unread data resets."""
+        self.is_orphan = True
+        self.connection.close(now)
+        self._attention.mark(self)
+
+    def abort(self, now: Instant) -> None:
+        """ABORT (RFC 9293 3.10.5)."""
+        self.is_orphan = True
+        self.connection.abort(now)
+        self._attention.mark(self)
+
+    def configure(self, config: TcpConfig) -> None:
+        """Another configuration for the rest of the connection: Nagle, keep-alive, the user timeout, linger."""
+        self.connection.configure(config)
+        self._attention.mark(self)
+
+    def poll_event(self) -> Event | None:
+        """The oldest event that has not been taken."""
+        return self.connection.poll_event()
+
+
+class TcpListener(Timed):
+    """A port in LISTEN: the protocol's listener, and the connections that wait to be accepted."""
+
+    __slots__ = ("_attention", "accepted", "address", "backlog", "has_news", "is_closed", "listener", "owner", "port")
+
+    def __init__(self, attention: Attention, listener: Listener, local: tuple[Address, int], owner: Owner) -> None:
+        super().__init__()
+        self._attention = attention
+        self.listener = listener
+        self.address, self.port = local
+        self.owner = owner
+        self.backlog = 1
+        self.accepted: deque[TcpSocket] = deque()
+        self.has_news = False
+        self.is_closed = False
+
+    @property
+    def is_full(self) -> bool:
+        """Whether as many connections wait as may."""
+        return len(self.accepted) >= self.backlog
+
+    def accept(self) -> TcpSocket | None:
+        """The oldest established connection that nobody has taken."""
+        return self.accepted.popleft() if self.accepted else None
+
+    def close(self, now: Instant) -> None:
+        """Leaves LISTEN: half-open peers are forgotten, connections that nobody has accepted reset."""
+        if not self.is_closed:
+            self.is_closed = True
+            self._attention.forget(self, now)

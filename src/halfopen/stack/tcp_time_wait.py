@@ -1,0 +1,99 @@
+"""Connections in TIME-WAIT whose users are gone: a small record each, and a bound on how many (RFC 9293 3.6.1)."""
+
+from halfopen.base.clock import Instant
+from halfopen.base.counters import Counters
+from halfopen.stack.deadlines import Timed
+from halfopen.stack.demux import Flow
+from halfopen.stack.tcp_socket import TcpSocket
+from halfopen.tcp.isn import IsnGenerator
+from halfopen.tcp.seqnum import signed_difference, wrap
+from halfopen.tcp.time_wait import REOPEN, TimeWait
+from halfopen.wire.tcp import Segment
+
+GAP = 65_537
+"""How far above the old connection's last octet a new one's ISS lies at least (as Linux: a window and 2)."""
+
+
+class Remnant(Timed):
+    """What stands in the place of a connection; ``is_reopening`` while a listener answers a new SYN of its flow."""
+
+    __slots__ = ("flow", "is_reopening", "record")
+
+    def __init__(self, flow: Flow, record: TimeWait) -> None:
+        super().__init__()
+        self.flow = flow
+        self.record = record
+        self.is_reopening = False
+
+
+class Remnants:
+    """The remnants among a host's flows."""
+
+    __slots__ = ("_count", "_counters", "_flows", "_limit")
+
+    def __init__(self, flows: dict[Flow, TcpSocket | Remnant], limit: int, counters: Counters) -> None:
+        self._flows = flows
+        self._limit = limit
+        self._counters = counters
+        self._count = 0
+
+    def add(self, flow: Flow, record: TimeWait) -> Remnant | None:
+        """Keeps ``record`` until its deadline; None if there are too many already: the connection is simply over."""
+        if self._count >= self._limit:
+            self._counters.add("TCPTimeWaitOverflow")
+            return None
+        remnant = Remnant(flow, record)
+        self._flows[flow] = remnant
+        self._count += 1
+        return remnant
+
+    def on_segment(self, flow: Flow, segment: Segment, now: Instant) -> tuple[Segment | None, bool]:
+        """The answer to a segment in TIME-WAIT, and whether a listener is to see it: a new connection (RFC 6191)."""
+        remnant = self._flows[flow]
+        if not isinstance(remnant, Remnant):
+            return None, False
+        if remnant.is_reopening:
+            return None, True
+        result = remnant.record.on_segment(segment, now)
+        if result.counter:
+            self._counters.add(result.counter)
+        remnant.is_reopening = result.action == REOPEN
+        return result.reply, remnant.is_reopening
+
+    def lapse(self, remnant: Remnant, now: Instant) -> bool:
+        """2 MSL may be over: forgets the remnant if so, else a retransmitted FIN has started them anew."""
+        if remnant.record.deadline > now:
+            return False
+        if self._flows.get(remnant.flow) is remnant:
+            del self._flows[remnant.flow]
+            self._count -= 1
+        return True
+
+    def replace(self, remnant: Remnant) -> None:
+        """A new connection takes the place (RFC 1122 4.2.2.13 (b))."""
+        if self._flows.get(remnant.flow) is remnant:
+            del self._flows[remnant.flow]
+            self._count -= 1
+
+
+class RisingIsn(IsnGenerator):
+    """Another generator's numbers, but above those of a connection of that flow in TIME-WAIT.
+
+    RFC 1122 4.2.2.13 (a): a fast connection may have run ahead of the clock that its successor's ISS is taken from.
+    """
+
+    __slots__ = ("_flows", "_generator")
+
+    def __init__(self, generator: IsnGenerator, flows: dict[Flow, TcpSocket | Remnant]) -> None:
+        self._generator = generator
+        self._flows = flows
+
+    def next(self, flow: bytes, now: Instant) -> int:
+        """The generator's number, or one above the remnant's if that is later."""
+        isn = self._generator.next(flow, now)
+        remnant = self._flows.get(flow)
+        if isinstance(remnant, Remnant):
+            lowest = wrap(remnant.record.snd_nxt + GAP)
+            if signed_difference(isn, lowest) < 0:
+                return lowest
+        return isn

@@ -1,0 +1,65 @@
+"""When to acknowledge (RFC 9293 3.8.6.3, RFC 5681 4.2)."""
+
+from halfopen.base.clock import NEVER, Instant
+from halfopen.tcp.config import AckConfig
+
+
+class AckPolicy:
+    """How many ACKs are owed now, and by when the next is.
+
+    ``owed`` is a count: each segment out of order is answered by an ACK of its own, because the peer counts duplicates,
+    also when several arrive in one batch; they are void once RCV.NXT moves. In-order data owes one ACK for everything received so far (MUST-58, MUST-59).
+    """
+
+    __slots__ = ("_acknowledge", "_quick", "_unacknowledged", "deadline", "owed")
+
+    def __init__(self, config: AckConfig) -> None:
+        self.owed = 0
+        self.deadline: Instant = NEVER
+        self._acknowledge = False
+        self._unacknowledged = 0
+        self._quick = config.quick
+
+    def on_text(self, octets: int, mss: int, now: Instant, config: AckConfig) -> None:
+        """In-order text has arrived: at once for every second full segment (SHLD-19), or while the peer's window is young."""
+        self._unacknowledged += octets
+        if self.owed:
+            self.owed = 0
+            self._acknowledge = True
+        elif self._quick > 0:
+            self._quick -= 1
+            self._acknowledge = True
+        elif self._unacknowledged >= 2 * mss:
+            self._acknowledge = True
+        elif self.deadline == NEVER:
+            self.deadline = now + config.delay
+
+    def at_once(self) -> None:
+        """One ACK for all that has come: a gap was filled, a FIN or probe has arrived, the window opened (MUST-58)."""
+        self._acknowledge = True
+
+    def duplicate(self) -> None:
+        """One more ACK for a segment that did not move RCV.NXT (RFC 5681 4.2)."""
+        self.owed += 1
+
+    def on_deadline(self, now: Instant) -> None:
+        """The delayed ACK timer."""
+        if now >= self.deadline:
+            self.deadline = NEVER
+            self._acknowledge = True
+
+    def on_ack_sent(self, is_data: bool) -> None:
+        """A segment with ACK has left; one with data settles what in-order text was owed, and one duplicate."""
+        self.deadline = NEVER
+        self._unacknowledged = 0
+        if self._acknowledge:
+            self._acknowledge = False
+        elif self.owed:
+            self.owed -= 1
+        if is_data:
+            self._quick = min(self._quick, 2)
+
+    @property
+    def is_owed(self) -> bool:
+        """An ACK should leave now."""
+        return self._acknowledge or self.owed > 0

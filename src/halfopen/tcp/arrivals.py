@@ -1,0 +1,210 @@
+"""SEGMENT ARRIVES (RFC 9293 3.10.7): the steps in the order that is the specification. CLOSED is `resets`, LISTEN `listener`."""
+
+from halfopen.base.clock import Instant
+from halfopen.base.errors import TcpError
+from halfopen.tcp.acceptance import check_paws, check_rst, check_sequence, check_simultaneous, check_syn
+from halfopen.tcp.closing import on_fin, on_fin_acknowledged
+from halfopen.tcp.events import READABLE, URGENT, SoftError
+from halfopen.tcp.handshake import establish, on_segment_in_syn_sent
+from halfopen.tcp.recovery import on_ack
+from halfopen.tcp.resets import reset_for
+from halfopen.tcp.seqnum import unwrap
+from halfopen.tcp.state import CAN_RECEIVE, Event, State, move
+from halfopen.tcp.tcb import Tcb
+from halfopen.tcp.verdict import CONTINUE, STOP, Verdict
+from halfopen.wire.tcp import ACK, CWR, FIN, URG, Segment
+
+CE = 3
+"""Congestion experienced, in the IP header (RFC 3168 5)."""
+
+
+def check_ack(tcb: Tcb, seg: Segment, now: Instant) -> Verdict:
+    """Fifth, check the ACK field; acceptable is SND.UNA - MAX.SND.WND <= SEG.ACK <= SND.NXT (RFC 5961 5, MAY-12)."""
+    if not seg.flags & ACK:
+        tcb.count("TCPNoAck")
+        return STOP
+    snd = tcb.snd
+    if tcb.state is State.SYN_RECEIVED:
+        if not snd.una < seg.ack <= snd.nxt:
+            tcb.owed.reset = (seg.ack, None)
+            tcb.count("TCPBadAckInSynReceived")
+            return STOP
+        establish(tcb, seg, seg.window << tcb.agreed.snd_shift, now)
+        if snd.fin:
+            move(tcb, Event.CLOSE)
+        return CONTINUE
+    if seg.ack > snd.nxt:
+        tcb.count("TCPAckUnsentData")
+        tcb.challenge(now)
+        return STOP
+    if seg.ack < snd.una:
+        if seg.ack < snd.una - snd.max_wnd:
+            tcb.count("TCPAckTooOld")
+            tcb.challenge(now)
+            return STOP
+        tcb.count("TCPOldAck")
+        return CONTINUE
+    fin_was_acknowledged = snd.fin_is_acknowledged
+    on_ack(tcb, seg, now)
+    if snd.fin and not fin_was_acknowledged and snd.fin_is_acknowledged:
+        on_fin_acknowledged(tcb, now)
+        if tcb.state is State.CLOSED:
+            return STOP
+    return CONTINUE
+
+
+def check_urgent(tcb: Tcb, seg: Segment, now: Instant) -> Verdict:
+    """Sixth, check the URG bit: RCV.UP <- max(RCV.UP, SEG.UP), and the user hears of it (MUST-32).
+
+    The pointer names the octet after the urgent data (MUST-62), which stays in line (RFC 6093).
+    """
+    if seg.flags & URG and tcb.state in CAN_RECEIVE:
+        position = seg.seq + seg.urgent
+        if position > tcb.rcv.up and position > tcb.rcv.queue.start:
+            tcb.rcv.up = position
+            tcb.tell_once(URGENT)
+    return CONTINUE
+
+
+def process_text(tcb: Tcb, seg: Segment, now: Instant) -> Verdict:
+    """Seventh, process the segment text."""
+    if tcb.agreed.ecn:
+        _see_congestion(tcb, seg)
+    if not seg.octets:
+        return CONTINUE
+    if tcb.state not in CAN_RECEIVE:
+        tcb.count("TCPTextAfterFin")
+        return CONTINUE
+    if tcb.user.is_gone:
+        _refuse_text(tcb, seg)
+        return STOP
+    rcv = tcb.rcv
+    had_hole = bool(rcv.ahead)
+    moved = rcv.accept(seg.seq, seg.payload, seg.octets)
+    if not moved:
+        tcb.owed.acks.duplicate()
+        tcb.count("TCPOFOQueue" if seg.seq > rcv.nxt else "TCPDuplicateText")
+        return CONTINUE
+    if not tcb.user.reading:
+        tcb.user.reading = True
+        tcb.tell(READABLE)
+    rcv.grow(tcb.user.config.buffers.receive)
+    if had_hole or rcv.duplicate is not None:
+        tcb.owed.acks.at_once()
+    tcb.owed.acks.on_text(moved, tcb.snd.mss, now, tcb.user.config.acks)
+    return CONTINUE
+
+
+def _refuse_text(tcb: Tcb, seg: Segment) -> None:
+    """Text for a user who has closed (SHLD-3, RFC 2525 2.17): <SEQ=SND.NXT><CTL=RST>."""
+    tcb.count("TCPAbortOnData")
+    tcb.owed.reset = (tcb.snd.nxt, None)
+    tcb.delete(None)
+
+
+def _see_congestion(tcb: Tcb, seg: Segment) -> None:
+    """ECN-Echo from the first CE until the peer's CWR (RFC 3168 6.1.3)."""
+    if seg.flags & CWR:
+        tcb.owed.ece = False
+    if seg.ecn == CE:
+        tcb.owed.ece = True
+        tcb.count("InCEPkts")
+
+
+def check_fin(tcb: Tcb, seg: Segment, now: Instant) -> Verdict:
+    """Eighth, check the FIN bit: it counts when all text before it is here."""
+    rcv = tcb.rcv
+    if seg.flags & FIN and tcb.state in CAN_RECEIVE:
+        position = seg.seq + seg.octets
+        if rcv.fin is None and rcv.nxt <= position <= rcv.edge:
+            rcv.fin = position
+    if rcv.fin is not None and tcb.state in CAN_RECEIVE and rcv.reach_fin():
+        on_fin(tcb, now)
+    elif seg.flags & FIN and rcv.fin is not None and rcv.nxt <= rcv.fin:
+        tcb.owed.acks.at_once()
+    return CONTINUE
+
+
+SEGMENT_ARRIVES = (
+    check_simultaneous,
+    check_paws,
+    check_sequence,
+    check_rst,
+    check_syn,
+    check_ack,
+    check_urgent,
+    process_text,
+    check_fin,
+)
+"""What happens to a segment in SYN-RECEIVED and the states after it, in order, until a step says STOP."""
+
+
+def on_segment(tcb: Tcb, seg: Segment, now: Instant) -> None:
+    """SEGMENT ARRIVES for a connection (RFC 9293 3.10.7.3, 3.10.7.4). The segment is used up: its numbers are unwrapped in place."""
+    state = tcb.state
+    if state is State.CLOSED:
+        _answer_in_closed(tcb, seg)
+        return
+    seg.ack = unwrap(seg.ack, tcb.snd.una)
+    if state is State.SYN_SENT:
+        if on_segment_in_syn_sent(tcb, seg, now):
+            _finish_syn_ack(tcb, seg, now)
+        return
+    seg.seq = unwrap(seg.seq, tcb.rcv.nxt)
+    tcb.user.received_at = now
+    tcb.owed.keep_alives = 0
+    for step in SEGMENT_ARRIVES:
+        if not step(tcb, seg, now):
+            return
+
+
+def _finish_syn_ack(tcb: Tcb, seg: Segment, now: Instant) -> None:
+    """What a SYN,ACK carries beyond its SYN (RFC 9293 3.10.7.3, end of the fourth step)."""
+    if tcb.snd.fin:
+        move(tcb, Event.CLOSE)
+    for step in (check_urgent, process_text, check_fin):
+        if not step(tcb, seg, now):
+            return
+
+
+def _answer_in_closed(tcb: Tcb, seg: Segment) -> None:
+    reset = reset_for(seg)
+    if reset is not None:
+        tcb.owed.reset = (reset.seq, reset.ack if reset.flags & ACK else None)
+
+
+def on_icmp_error(tcb: Tcb, error: TcpError, seq: int, is_hard: bool, now: Instant) -> bool:
+    """An ICMP error quotes segment ``seq`` of ours (MUST-54); False if it cannot be true: that octet is not in flight (RFC 5927 4).
+
+    A hard one ends a connection that does not stand yet; in all other cases it is soft, the user hears of it and the
+    connection goes on (MUST-56, SHLD-25; Deviation from SHLD-26 as RFC 5927 5.2 and RFC 5461 4 recommend).
+    """
+    snd = tcb.snd
+    if tcb.state is State.CLOSED or not snd.una <= unwrap(seq, snd.una) < snd.nxt:
+        tcb.count("OutOfWindowIcmps")
+        return False
+    if is_hard and tcb.state in (State.SYN_SENT, State.SYN_RECEIVED):
+        tcb.delete(error)
+    else:
+        tcb.tell(SoftError(error))
+    return True
+
+
+def on_path_mtu(tcb: Tcb, mss: int, seq: int, now: Instant) -> bool:
+    """ICMP says that segment ``seq`` was too big, and that ``mss`` octets with TCP's options would fit (RFC 1191 6.4, RFC 5927 7).
+
+    False if it is not believed: not in flight, or no reduction. What is in flight is sent again in smaller segments, and
+    congestion control does not take it for congestion.
+    """
+    snd = tcb.snd
+    if not snd.una <= unwrap(seq, snd.una) < snd.nxt:
+        tcb.count("OutOfWindowIcmps")
+        return False
+    size = mss - tcb.agreed.option_octets
+    if size >= snd.mss or tcb.state is State.SYN_SENT:
+        return False
+    snd.resize(size, snd.burst)
+    tcb.congestion.mss = size
+    snd.flight.mark_all_lost()
+    tcb.count("TCPMTUReductions")
+    return True

@@ -1,0 +1,41 @@
+"""Closing a connection (RFC 9293 3.6)."""
+
+from halfopen.base.clock import NEVER, Instant
+from halfopen.tcp.events import END_OF_STREAM, Closed
+from halfopen.tcp.state import Event, State, move
+from halfopen.tcp.tcb import Tcb
+
+
+def on_fin(tcb: Tcb, now: Instant) -> None:
+    """RCV.NXT has stepped over the peer's FIN (RFC 9293 3.10.7.4, eighth step)."""
+    tcb.owed.acks.at_once()
+    tcb.tell(END_OF_STREAM)
+    if move(tcb, Event.RCV_FIN) is State.TIME_WAIT:
+        enter_time_wait(tcb, now)
+
+
+def on_fin_acknowledged(tcb: Tcb, now: Instant) -> None:
+    """SND.UNA has stepped over our FIN (RFC 9293 3.10.7.4, fifth step)."""
+    state = tcb.state
+    if state is State.FIN_WAIT_1:
+        move(tcb, Event.RCV_ACK_OF_FIN)
+        tcb.timers.linger = NEVER
+        limit_fin_wait_2(tcb, now)
+    elif state is State.CLOSING:
+        move(tcb, Event.RCV_ACK_OF_FIN)
+        enter_time_wait(tcb, now)
+    elif state is State.LAST_ACK:
+        tcb.delete(None, Event.RCV_ACK_OF_FIN)
+
+
+def limit_fin_wait_2(tcb: Tcb, now: Instant) -> None:
+    """A peer that never closes cannot keep a connection whose user is gone (Linux ``tcp_fin_timeout``)."""
+    if tcb.user.is_gone and tcb.state is State.FIN_WAIT_2:
+        tcb.timers.wait = now + tcb.user.config.closing.fin_wait_2
+
+
+def enter_time_wait(tcb: Tcb, now: Instant) -> None:
+    """TIME-WAIT for 2 MSL (MUST-13); the user hears that all is done, and no other timer runs."""
+    tcb.timers.stop()
+    tcb.timers.wait = now + 2 * tcb.user.config.closing.msl
+    tcb.tell(Closed(None))

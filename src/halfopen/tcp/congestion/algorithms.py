@@ -1,0 +1,26 @@
+"""The one explicit mapping from the names of congestion controls to their factories."""
+
+from collections.abc import Callable
+
+from halfopen.base.errors import ConfigError
+from halfopen.tcp.config import CongestionConfig
+from halfopen.tcp.congestion.base import CongestionControl
+from halfopen.tcp.congestion.cubic import Cubic
+from halfopen.tcp.congestion.newreno import NewReno
+
+ALGORITHMS: dict[str, Callable[[int, int], CongestionControl]] = {"cubic": Cubic, "reno": NewReno}
+"""Called with the segment size and the initial window, both in octets."""
+
+
+def make_congestion_control(config: CongestionConfig, mss: int) -> CongestionControl:
+    """The congestion control that ``config`` names, for segments of ``mss`` octets."""
+    factory = ALGORITHMS.get(config.algorithm)
+    if factory is None:
+        known = ", ".join(sorted(ALGORITHMS))
+        raise ConfigError(f"congestion control {config.algorithm!r} is unknown; there are {known}")
+    return factory(mss, initial_window(config.initial_window, mss))
+
+
+def initial_window(segments: int, mss: int) -> int:
+    """IW in octets: min(10 * MSS, max(2 * MSS, 14600)) for ten segments (RFC 6928 2)."""
+    return min(segments * mss, max(2 * mss, segments * 1460))

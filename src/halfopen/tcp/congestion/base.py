@@ -1,0 +1,114 @@
+"""Congestion control (RFC 5681): few hooks; it owns its window and touches nothing else."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+
+from halfopen.base.clock import Duration, Instant
+from halfopen.tcp.congestion.hystart import HyStart
+
+INFINITE = 0x7FFFFFFF
+"""The initial ssthresh, "arbitrarily high" (RFC 5681 3.1): above every window there is. No cwnd grows past it."""
+
+
+@dataclass(slots=True)
+class AckSample:
+    """What one acknowledgment of new data says to a congestion control; may be filled anew for the next one.
+
+    ``acked`` counts octets newly delivered by this ACK, ``flight_before`` FlightSize before it. ``latest_rtt`` is the
+    sample that this ACK gave, 0 if it gave none. ``is_cwnd_limited``: the window, not the application or the peer, is
+    what held the sender back during the last round trip (RFC 7661 practice; Linux calls a flow in slow start limited
+    when it had more than half of cwnd in flight).
+    """
+
+    acked: int
+    flight_before: int
+    latest_rtt: Duration
+    smoothed_rtt: Duration
+    min_rtt: Duration
+    now: Instant
+    is_cwnd_limited: bool = True
+
+
+class CongestionControl(ABC):
+    """The congestion window and the slow start threshold of one connection, in octets (RFC 5681 3).
+
+    `on_ack` is called for every ACK of new data outside of fast recovery, also after a timeout. In fast recovery
+    ``cwnd`` follows `halfopen.tcp.congestion.prr.Prr`: the recovery writes it between `on_loss` and `on_recovered`. An
+    ECN-Echo is an `on_loss` with nothing to retransmit (RFC 3168 6.1.2). ``mss`` may be set when the path MTU changes.
+    """
+
+    __slots__ = ("_hystart", "_undo", "cwnd", "initial_window", "mss", "ssthresh")
+
+    def __init__(self, mss: int, initial_window: int, hystart: HyStart | None = None) -> None:
+        self.mss = mss
+        self.initial_window = initial_window
+        self.cwnd = initial_window
+        self.ssthresh = INFINITE
+        self._hystart = hystart
+        self._undo: tuple[int, int] | None = None
+
+    @abstractmethod
+    def on_ack(self, sample: AckSample) -> None:
+        """New data was acknowledged outside of fast recovery: slow start or congestion avoidance (RFC 5681 3.1)."""
+
+    @abstractmethod
+    def on_loss(self, flight: int, now: Instant) -> None:
+        """Fast recovery begins with ``flight`` octets outstanding: sets ssthresh (RFC 5681 3.2 step 2)."""
+
+    @abstractmethod
+    def on_timeout(self, flight: int, now: Instant, first: bool) -> None:
+        """The retransmission timer expired: cwnd is one segment (RFC 5681 3.1, the loss window).
+
+        ssthresh falls only if ``first``: the segment had not been resent by this timer before.
+        """
+
+    def on_recovered(self, now: Instant) -> None:
+        """Fast recovery ends: cwnd is ssthresh (RFC 6582 3.2 step 3, RFC 9937 5)."""
+        self.cwnd = self.ssthresh
+
+    def on_undo(self) -> None:
+        """The last reduction was spurious: cwnd and ssthresh are what they were, or more (RFC 3708, RFC 4015)."""
+        if self._undo is not None:
+            cwnd, ssthresh = self._undo
+            self.cwnd = max(self.cwnd, cwnd)
+            self.ssthresh = max(self.ssthresh, ssthresh)
+            self._undo = None
+
+    def on_idle(self, idle: Duration, rto: Duration) -> None:
+        """Sending begins again after ``idle`` with nothing in flight: the restart window (RFC 5681 4.1).
+
+        Only if that was longer than ``rto``; NEVER keeps the window. ssthresh remembers three quarters of it, as Linux
+        and RFC 7661 4.4 have it.
+        """
+        if idle > rto:
+            self.ssthresh = max(self.ssthresh, self.cwnd - self.cwnd // 4)
+            self.cwnd = min(self.initial_window, self.cwnd)
+
+    def on_lost_syn(self) -> None:
+        """The SYN or SYN-ACK had to be sent again: the initial window is one segment (RFC 5681 3.1)."""
+        self.cwnd = self.mss
+
+    def _remember(self) -> None:
+        """Keeps what `on_undo` brings back; HyStart++ is for the time before the first loss only (RFC 9406 4.3)."""
+        self._undo = (self.cwnd, self.ssthresh)
+        self._hystart = None
+
+    def _slow_start(self, sample: AckSample) -> int:
+        """Slow start up to ssthresh, by octets acknowledged; returns the octets left for congestion avoidance.
+
+        Counting octets, an ACK cut into a hundred opens no more than a whole one (RFC 3465 4.1).
+        # Deviation: the limit L (RFC 3465 2.2, one or two segments per ACK) is the window itself: a peer with receive
+        # offload acknowledges 64 KB at once, and the window may double all the same. Linux has no limit at all.
+        """
+        growth = min(sample.acked, self.cwnd)
+        hystart = self._hystart
+        if hystart is not None:
+            growth = hystart.growth(growth, sample.flight_before - sample.acked, sample.latest_rtt)
+        rest = 0
+        if sample.is_cwnd_limited:
+            rest = max(growth - (self.ssthresh - self.cwnd), 0)
+            self.cwnd += growth - rest
+        if hystart is not None and hystart.is_done:
+            self.ssthresh = self.cwnd
+            self._hystart = None
+        return rest

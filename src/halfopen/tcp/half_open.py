@@ -1,0 +1,373 @@
+"""The SYN-RECEIVED table: half-open peers as packed records in memory that never grows (RFC 4987 3.3, "SYN cache").
+
+A SYN from anywhere may claim a place here, so a place is cheap: 38 octets for IPv4 alone, 62 where IPv6 may come, and
+an eighth of an octet of index. The table is an array of buckets; the keyed hash of a flow says which bucket is its own,
+so nobody outside can aim at one. All records with the same number of retransmissions wait for the same time, so each
+number has a queue, linked through the records, whose head is always due first: every verb costs the same, however full
+the table is.
+
+    bucket 0               bucket 1                        queue of records sent n + 1 times
+    |rec|rec|   |rec|...   |   |rec|   |...       oldest[n] -> rec -> rec -> rec <- newest[n]
+     occupied 0b1011        occupied 0b0010                    due first
+"""
+
+from abc import ABC, abstractmethod
+from array import array
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from hashlib import blake2s
+from itertools import accumulate
+from struct import Struct
+
+from halfopen.base.clock import NEVER, SECOND, Duration, Instant
+from halfopen.base.errors import ConfigError
+from halfopen.base.rng import Rng
+from halfopen.tcp.seqnum import HALF, MASK, unwrap
+
+SYNACK_TIMEOUT: Duration = 1 * SECOND
+"""Before the first retransmission; it doubles for each further one (RFC 6298 2.1, 5.5)."""
+SYNACK_TIMEOUT_MAX: Duration = 120 * SECOND
+
+IPV4_FLOW_OCTETS = 12
+IPV6_FLOW_OCTETS = 36
+WAYS = 32
+"""Records in a bucket, at most: those of one machine word of occupancy bits (FreeBSD's syncache has 30)."""
+MAX_CAPACITY = 0xFFFF
+MAX_RETRIES = 15
+
+_NONE = 0xFFFF
+_LINK = Struct("<H")
+_TAIL = Struct("<IHHH")
+"""Deadline in ticks, bits, the next newer and the next older record of the same queue."""
+_FIXED = "IIIHHIHHH"
+"""What follows the flow: IRS, ISS, TS.Recent, the peer's MSS and window, and the tail."""
+_FIXED_OCTETS = Struct("<" + _FIXED).size
+_TICK_BITS = 12
+"""Deadlines are kept in 32 bits of 4.096 us each and unwrapped like sequence numbers: good for 2.4 hours either way."""
+_NO_SCALE = 15
+_SACK, _TIMESTAMPS, _ECN, _IPV4 = 0x10, 0x20, 0x40, 0x80
+_RETRANSMISSIONS_SHIFT = 8
+
+
+@dataclass(slots=True)
+class HalfOpen:
+    """A peer whose SYN was answered: what its connection will need, should the handshake complete.
+
+    ``window`` is the SYN's, never scaled (RFC 7323 2.2); ``ts_recent`` its TSval. The last two are the table's.
+    """
+
+    flow: bytes
+    irs: int
+    iss: int
+    peer_mss: int
+    window: int
+    window_scale: int | None = None
+    sack_permitted: bool = False
+    timestamps: bool = False
+    ecn: bool = False
+    ts_recent: int = 0
+    retransmissions: int = 0
+    """How often the SYN-ACK was sent again."""
+    deadline: Instant = 0
+    """When it is to be sent again, or given up; NEVER: the table has given it up."""
+
+    @property
+    def is_dropped(self) -> bool:
+        """The last SYN-ACK went unanswered, the record is gone."""
+        return self.deadline == NEVER
+
+    def to_bits(self) -> int:
+        """All the small fields in 12 bits."""
+        bits = _NO_SCALE if self.window_scale is None else self.window_scale
+        if self.sack_permitted:
+            bits |= _SACK
+        if self.timestamps:
+            bits |= _TIMESTAMPS
+        if self.ecn:
+            bits |= _ECN
+        if len(self.flow) == IPV4_FLOW_OCTETS:
+            bits |= _IPV4
+        return bits | self.retransmissions << _RETRANSMISSIONS_SHIFT
+
+
+class EvictionPolicy(ABC):
+    """Who has to go when a SYN finds its bucket full (RFC 4987 3)."""
+
+    __slots__ = ()
+
+    @abstractmethod
+    def choose(self, ways: int, added: Callable[[], list[Instant]]) -> int | None:
+        """The index of the record to evict, of ``ways`` in the bucket; None refuses the newcomer.
+
+        ``added`` tells when each of them came; it costs some microseconds, so only who wants to know asks.
+        """
+
+
+class DropNew(EvictionPolicy):
+    """Tail drop, as a plain backlog: whoever is in stays in."""
+
+    __slots__ = ()
+
+    def choose(self, ways: int, added: Callable[[], list[Instant]]) -> int | None:
+        """Never anybody."""
+        return None
+
+
+class DropOldest(EvictionPolicy):
+    """The record that has waited longest (RFC 4987 3.4; FreeBSD's syncache)."""
+
+    __slots__ = ()
+
+    def choose(self, ways: int, added: Callable[[], list[Instant]]) -> int | None:
+        """Whoever came first."""
+        arrivals = added()
+        return arrivals.index(min(arrivals))
+
+
+class DropRandom(EvictionPolicy):
+    """Any: a flood of SYNs then mostly evicts itself, and no position in time is safe or doomed."""
+
+    __slots__ = ("_rng",)
+
+    def __init__(self, rng: Rng) -> None:
+        self._rng = rng
+
+    def choose(self, ways: int, added: Callable[[], list[Instant]]) -> int | None:
+        """Each with the same chance."""
+        return self._rng.below(ways)
+
+
+def _instant(ticks: int, near: Instant) -> Instant:
+    return unwrap(ticks, near >> _TICK_BITS) << _TICK_BITS
+
+
+class HalfOpenTable:
+    """Half-open peers by flow, at most `capacity` of them; `now` never runs backwards from one call to the next."""
+
+    __slots__ = (
+        "_arrivals",
+        "_due",
+        "_eviction",
+        "_keyed",
+        "_latest",
+        "_layout",
+        "_newest",
+        "_occupied",
+        "_oldest",
+        "_records",
+        "_timeouts",
+        "_ways",
+    )
+
+    def __init__(
+        self,
+        capacity: int,
+        secret: bytes,
+        eviction: EvictionPolicy | None = None,
+        synack_retries: int = 5,
+        flow_octets: int = IPV6_FLOW_OCTETS,
+    ) -> None:
+        """Room for ``capacity`` records, rounded up to whole buckets; ``flow_octets`` 12 leaves no place for IPv6.
+
+        ``secret`` has 16 to 32 octets. A full bucket drops its oldest record if no ``eviction`` is given.
+        """
+        if not 1 <= capacity <= MAX_CAPACITY - WAYS:
+            raise ConfigError(f"a half-open table holds 1 to {MAX_CAPACITY - WAYS} peers, not {capacity}")
+        if not 0 <= synack_retries <= MAX_RETRIES:
+            raise ConfigError(f"a SYN-ACK is retransmitted 0 to {MAX_RETRIES} times, not {synack_retries}")
+        if not 16 <= len(secret) <= 32:
+            raise ConfigError(f"the secret of a half-open table has 16 to 32 octets, not {len(secret)}")
+        buckets = -(-capacity // WAYS)
+        self._ways = -(-capacity // buckets)
+        self._layout = Struct(f"<{flow_octets}s{_FIXED}")
+        self._arrivals = Struct("<" + f"{self._layout.size - _TAIL.size}xIH4x" * self._ways)
+        self._occupied = array("I", [0] * buckets)
+        self._records = bytearray(self.capacity * self._layout.size)
+        self._keyed = blake2s(key=secret, digest_size=8, person=b"halfopen")
+        self._eviction = DropOldest() if eviction is None else eviction
+        self._timeouts = [min(SYNACK_TIMEOUT << n, SYNACK_TIMEOUT_MAX) for n in range(synack_retries + 1)]
+        self._oldest = [_NONE] * len(self._timeouts)
+        self._newest = [_NONE] * len(self._timeouts)
+        self._due: list[Instant] = [NEVER] * len(self._timeouts)
+        self._latest: Instant = 0
+
+    @property
+    def capacity(self) -> int:
+        """How many records there is room for."""
+        return len(self._occupied) * self._ways
+
+    @property
+    def octets(self) -> int:
+        """Memory held for records and index, the same from the first day to the last."""
+        return len(self._records) + len(self._occupied) * self._occupied.itemsize
+
+    def __len__(self) -> int:
+        return sum(map(int.bit_count, self._occupied))
+
+    def add(self, record: HalfOpen, now: Instant) -> HalfOpen | None:
+        """Takes ``record``, whose SYN-ACK is sent ``now``; returns who had to go: ``record`` itself, another, or None.
+
+        A record of the same flow is replaced and its timer started anew.
+        """
+        if len(record.flow) not in (IPV4_FLOW_OCTETS, self._layout.size - _FIXED_OCTETS):
+            raise ConfigError(f"a flow of {len(record.flow)} octets does not fit into this half-open table")
+        bucket = self._bucket_of(record.flow)
+        slot = self._slot_of(record.flow, bucket)
+        evicted: HalfOpen | None = None
+        if slot >= 0:
+            self._unlink(slot)
+        else:
+            slot = self._free_slot(bucket)
+            if slot < 0:
+                first = bucket * self._ways
+                victim = self._eviction.choose(self._ways, lambda: self._added(bucket))
+                if victim is None:
+                    return record
+                slot = first + victim
+                evicted = self._read(slot)
+                self._unlink(slot)
+            self._occupied[bucket] |= 1 << slot % self._ways
+        record.retransmissions = 0
+        fields = (record.flow, record.irs, record.iss, record.ts_recent, record.peer_mss, record.window)
+        self._layout.pack_into(self._records, slot * self._layout.size, *fields, 0, 0, 0, 0)
+        record.deadline = self._link(slot, record.to_bits(), now)
+        return evicted
+
+    def find(self, flow: bytes) -> HalfOpen | None:
+        """A copy of the record of ``flow``."""
+        slot = self._slot_of(flow, self._bucket_of(flow))
+        return self._read(slot) if slot >= 0 else None
+
+    def complete(self, flow: bytes) -> HalfOpen | None:
+        """The record of ``flow``, which leaves the table: its handshake is over."""
+        slot = self._slot_of(flow, self._bucket_of(flow))
+        if slot < 0:
+            return None
+        record = self._read(slot)
+        self._remove(slot)
+        return record
+
+    def reset(self, flow: bytes) -> bool:
+        """The peer reset its handshake (RFC 9293 3.10.7.4): forgets it; False if there was none."""
+        return self.complete(flow) is not None
+
+    def next_deadline(self) -> Instant:
+        """When `expire` has something to do; NEVER for an empty table."""
+        return min(self._due)
+
+    def expire(self, now: Instant) -> Iterator[HalfOpen]:
+        """Everyone whose time has come, in order: to be sent a SYN-ACK again, or already dropped (`is_dropped`).
+
+        Each step costs the same; who stops early goes on with the next call.
+        """
+        while (due := min(self._due)) <= now:
+            level = self._due.index(due)
+            slot = self._oldest[level]
+            record = self._read(slot)
+            if level + 1 == len(self._timeouts):
+                self._remove(slot)
+                record.deadline = NEVER
+            else:
+                self._unlink(slot)
+                record.retransmissions += 1
+                record.deadline = self._link(slot, record.to_bits(), now)
+            yield record
+
+    def _bucket_of(self, flow: bytes) -> int:
+        digest = self._keyed.copy()
+        digest.update(flow)
+        return int.from_bytes(digest.digest(), "big") % len(self._occupied)
+
+    def _slot_of(self, flow: bytes, bucket: int) -> int:
+        """Where the record of ``flow`` is, or -1: a search for its octets at whole, occupied records."""
+        occupied = self._occupied[bucket]
+        size = self._layout.size
+        start = bucket * self._ways * size
+        stop = start + self._ways * size
+        wanted = flow.ljust(size - _FIXED_OCTETS, b"\0")
+        at = self._records.find(wanted, start, stop)
+        while at >= 0:
+            index, offset = divmod(at - start, size)
+            if offset == 0 and occupied >> index & 1:
+                return bucket * self._ways + index
+            at = self._records.find(wanted, at + 1, stop)
+        return -1
+
+    def _free_slot(self, bucket: int) -> int:
+        occupied = self._occupied[bucket]
+        lowest = ~occupied & (occupied + 1)
+        index = lowest.bit_length() - 1
+        return bucket * self._ways + index if index < self._ways else -1
+
+    def _read(self, slot: int) -> HalfOpen:
+        flow, irs, iss, ts_recent, peer_mss, window, ticks, bits, _, _ = self._layout.unpack_from(
+            self._records, slot * self._layout.size
+        )
+        scale = bits & 0xF
+        return HalfOpen(
+            flow=flow[:IPV4_FLOW_OCTETS] if bits & _IPV4 else flow,
+            irs=irs,
+            iss=iss,
+            peer_mss=peer_mss,
+            window=window,
+            window_scale=None if scale == _NO_SCALE else scale,
+            sack_permitted=bits & _SACK != 0,
+            timestamps=bits & _TIMESTAMPS != 0,
+            ecn=bits & _ECN != 0,
+            ts_recent=ts_recent,
+            retransmissions=bits >> _RETRANSMISSIONS_SHIFT,
+            deadline=_instant(ticks, self._latest),
+        )
+
+    def _tail_at(self, slot: int) -> int:
+        return (slot + 1) * self._layout.size - _TAIL.size
+
+    def _added(self, bucket: int) -> list[Instant]:
+        """When each record of a full bucket came, if `expire` was never late: its deadline less all its waits."""
+        waits = list(accumulate(self._timeouts))
+        fields = self._arrivals.unpack_from(self._records, bucket * self._arrivals.size)
+        base = (self._latest >> _TICK_BITS) - HALF  # `_instant` written out: in a flood this is what costs
+        return [
+            ((((ticks - base) & MASK) + base) << _TICK_BITS) - waits[bits >> _RETRANSMISSIONS_SHIFT]
+            for ticks, bits in zip(fields[::2], fields[1::2], strict=True)
+        ]
+
+    def _link(self, slot: int, bits: int, now: Instant) -> Instant:
+        """Puts the record at the end of its queue and returns its deadline."""
+        self._latest = now
+        level = bits >> _RETRANSMISSIONS_SHIFT
+        ticks = -(-(now + self._timeouts[level]) >> _TICK_BITS)  # rounded up: never early
+        deadline = ticks << _TICK_BITS
+        newest = self._newest[level]
+        _TAIL.pack_into(self._records, self._tail_at(slot), ticks & MASK, bits, _NONE, newest)
+        self._newest[level] = slot
+        if newest == _NONE:
+            self._oldest[level] = slot
+            self._due[level] = deadline
+        else:
+            _LINK.pack_into(self._records, self._tail_at(newest) + 6, slot)
+        return deadline
+
+    def _unlink(self, slot: int) -> None:
+        """Takes the record out of its queue."""
+        _, bits, newer, older = _TAIL.unpack_from(self._records, self._tail_at(slot))
+        level = bits >> _RETRANSMISSIONS_SHIFT
+        if newer == _NONE:
+            self._newest[level] = older
+        else:
+            _LINK.pack_into(self._records, self._tail_at(newer) + 8, older)
+        if older != _NONE:
+            _LINK.pack_into(self._records, self._tail_at(older) + 6, newer)
+            return
+        self._oldest[level] = newer
+        if newer == _NONE:
+            self._due[level] = NEVER
+        else:
+            # Near the one before it, not near now: after a long sleep a SYN may come before `expire` does.
+            ticks, _, _, _ = _TAIL.unpack_from(self._records, self._tail_at(newer))
+            self._due[level] = _instant(ticks, self._due[level])
+
+    def _remove(self, slot: int) -> None:
+        self._unlink(slot)
+        bucket, index = divmod(slot, self._ways)
+        self._occupied[bucket] &= ~(1 << index)

@@ -1,0 +1,131 @@
+"""Establishing a connection (RFC 9293 3.5, 3.10.7.3)."""
+
+from halfopen.base.clock import Instant
+from halfopen.base.errors import ConnectionRefused
+from halfopen.tcp.congestion.algorithms import make_congestion_control
+from halfopen.tcp.events import CONNECTED
+from halfopen.tcp.half_open import SYNACK_TIMEOUT, HalfOpen
+from halfopen.tcp.negotiation import Agreed, agree, window_shift
+from halfopen.tcp.receiving import ReceiveSpace
+from halfopen.tcp.state import Event, State, move
+from halfopen.tcp.tcb import Phase, Tcb
+from halfopen.tcp.timestamps import Timestamps
+from halfopen.wire.tcp import ACK, RST, SYN, Segment
+
+
+def start_active(tcb: Tcb, now: Instant) -> None:
+    """Active OPEN: <SEQ=ISS><CTL=SYN> is owed (RFC 9293 3.10.1)."""
+    move(tcb, Event.ACTIVE_OPEN)
+    tcb.owed.syn = True
+    tcb.snd.advance(tcb.snd.iss + 1)
+    tcb.recovery.progress_at = now
+
+
+def on_segment_in_syn_sent(tcb: Tcb, seg: Segment, now: Instant) -> bool:
+    """SEGMENT ARRIVES in SYN-SENT (RFC 9293 3.10.7.3); whether its ACK, text and FIN are to be looked at further.
+
+    ``seg.ack`` is unwrapped, ``seg.seq`` not yet: there is nothing to unwrap it against.
+    """
+    snd = tcb.snd
+    has_ack = bool(seg.flags & ACK)
+    if has_ack and not snd.iss < seg.ack <= snd.nxt:
+        if not seg.flags & RST:
+            tcb.owed.reset = (seg.ack, None)
+        tcb.count("TCPBadAckInSynSent")
+        return False
+    if seg.flags & RST:
+        if has_ack and seg.ack == snd.nxt:
+            tcb.count("AttemptFails")
+            tcb.delete(ConnectionRefused("the peer answered our SYN with RST"))
+        return False
+    if not seg.flags & SYN:
+        tcb.count("TCPNoSynInSynSent")
+        return False
+    _take_syn(tcb, seg, now)
+    if has_ack:
+        move(tcb, Event.RCV_SYN_ACK)
+        establish(tcb, seg, seg.window, now)
+        tcb.owed.acks.at_once()
+    else:
+        move(tcb, Event.RCV_SYN)
+        tcb.owed.syn = True
+        snd.update_window(tcb.rcv.irs, snd.iss, seg.window)
+    return has_ack
+
+
+def _take_syn(tcb: Tcb, seg: Segment, now: Instant) -> None:
+    """IRS, RCV.NXT and everything that the peer's options decide; the SYN itself is done with."""
+    opening = tcb.opening
+    tcb.agreed = agree(tcb.user.config, seg, opening.default_mss)
+    if tcb.agreed.timestamps and seg.options is not None and seg.options.timestamps is not None:
+        tcb.timestamps = Timestamps(opening.timestamp_offset)
+        tcb.timestamps.start(seg.options.timestamps[0], now)
+    tcb.rcv = ReceiveSpace(seg.seq, tcb.user.config.buffers.receive_initial, tcb.agreed.rcv_shift)
+    tcb.rcv.offer_syn()
+    seg.seq = tcb.rcv.nxt
+    seg.flags &= ~SYN
+    _size_segments(tcb)
+
+
+def _size_segments(tcb: Tcb) -> None:
+    """Eff.snd.MSS (MUST-16) and, from it, the initial window: one segment if the SYN was lost (RFC 5681 3.1)."""
+    mss = min(tcb.agreed.mss, tcb.opening.mss) - tcb.agreed.option_octets
+    tcb.snd.resize(mss, tcb.opening.burst)
+    tcb.congestion = make_congestion_control(tcb.user.config.congestion, mss)
+    if tcb.recovery.retries:
+        tcb.congestion.on_lost_syn()
+
+
+def establish(tcb: Tcb, seg: Segment, window: int, now: Instant) -> None:
+    """ESTABLISHED: our SYN is acknowledged, by a segment that also gives the first window, in octets (RFC 9293 3.10.7.4).
+
+    The handshake is the first RTT sample, unless a SYN was sent twice (Karn, RFC 6298 3).
+    """
+    snd = tcb.snd
+    if tcb.state is State.SYN_RECEIVED:
+        move(tcb, Event.RCV_ACK_OF_SYN)
+    snd.acknowledge(snd.iss + 1)
+    snd.wl = (0, 0)
+    snd.update_window(seg.seq, seg.ack, window)
+    recovery = tcb.recovery
+    if recovery.retries == 0:
+        tcb.rtt.sample(max(1, now - recovery.progress_at), now)
+    tcb.rtt.on_established(recovery.retries > 0)
+    recovery.retries = 0
+    recovery.phase = Phase.OPEN
+    recovery.point = snd.una - 1
+    recovery.ecn_point = snd.una
+    recovery.progress_at = recovery.sent_at = tcb.user.received_at = now
+    tcb.timers.stop()
+    keep_alive = tcb.user.config.keep_alive
+    if keep_alive.enabled:
+        tcb.timers.keep_alive = now + keep_alive.idle
+    tcb.owed.syn = False
+    tcb.tell(CONNECTED)
+    tcb.note(now, "ESTABLISHED")
+
+
+def resume(tcb: Tcb, half_open: HalfOpen, now: Instant) -> None:
+    """A peer of the half-open table has sent the ACK: its connection, in SYN-RECEIVED, as if it had always been one."""
+    move(tcb, Event.PASSIVE_OPEN)
+    move(tcb, Event.RCV_SYN)
+    opening = tcb.opening
+    scale = half_open.window_scale
+    tcb.agreed = Agreed(
+        mss=half_open.peer_mss,
+        snd_shift=scale if scale is not None else 0,
+        rcv_shift=window_shift(opening.config.buffers.receive) if scale is not None else 0,
+        sack=half_open.sack_permitted,
+        ecn=half_open.ecn,
+        timestamps=half_open.timestamps,
+    )
+    tcb.rcv = ReceiveSpace(half_open.irs, tcb.user.config.buffers.receive_initial, tcb.agreed.rcv_shift)
+    tcb.rcv.offer_syn()
+    if half_open.timestamps:
+        tcb.timestamps = Timestamps(opening.timestamp_offset)
+        tcb.timestamps.start(half_open.ts_recent, now)
+        tcb.timestamps.last_ack_sent = tcb.rcv.nxt
+    tcb.recovery.retries = half_open.retransmissions
+    tcb.recovery.progress_at = half_open.deadline - SYNACK_TIMEOUT
+    _size_segments(tcb)
+    tcb.snd.advance(tcb.snd.iss + 1)

@@ -1,0 +1,220 @@
+"""LISTEN (RFC 9293 3.10.7.2): SYNs become records of the half-open table, and records become connections.
+
+A half-open peer is never a connection: until its ACK has come, it owns a packed record and nothing else. Segments come with
+their ``flow``, the octets that name the peer and this end (addresses and ports), which mean nothing here.
+"""
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from halfopen.base.clock import Instant
+from halfopen.base.counters import Counters
+from halfopen.base.trace import SILENT, TraceSink
+from halfopen.tcp.config import DEFAULT, TcpConfig
+from halfopen.tcp.connection import Connection
+from halfopen.tcp.half_open import HalfOpen, HalfOpenTable
+from halfopen.tcp.isn import IsnGenerator
+from halfopen.tcp.negotiation import DEFAULT_MSS, agree, answer
+from halfopen.tcp.resets import reset_for
+from halfopen.tcp.seqnum import wrap
+from halfopen.tcp.state import State
+from halfopen.tcp.tcb import Opening
+from halfopen.tcp.timestamps import clock_value
+from halfopen.wire.tcp import ACK, ECE, FIN, RST, SYN, Segment
+
+
+@dataclass(slots=True, frozen=True, kw_only=True)
+class PathLimits:
+    """What the host knows about the path to one peer; the fields are those of `halfopen.tcp.tcb.Opening`."""
+
+    mss: int = 1460
+    burst: int = 0
+    default_mss: int = DEFAULT_MSS
+    timestamp_offset: int = 0
+
+
+Paths: TypeAlias = Callable[[bytes], PathLimits]
+"""From a flow to what is known about its path. A pure look-up: it is handed in, and calls nothing back."""
+
+
+@dataclass(slots=True, frozen=True, kw_only=True)
+class Listening:
+    """What a passive OPEN needs to know (RFC 9293 3.10.1)."""
+
+    port: int
+    isn: IsnGenerator
+    paths: Paths
+    table: HalfOpenTable
+    backlog: int = 4096
+    """Connections that may wait in `poll_accept`; above, the ACK that would complete one more is dropped."""
+    config: TcpConfig = DEFAULT
+    counters: Counters
+    trace: TraceSink = SILENT
+
+
+class Listener:
+    """A port in LISTEN."""
+
+    __slots__ = ("_accepted", "_listening", "_replies")
+
+    state = State.LISTEN
+
+    def __init__(self, listening: Listening) -> None:
+        self._listening = listening
+        self._accepted: deque[tuple[bytes, Connection]] = deque()
+        self._replies: deque[tuple[bytes, Segment]] = deque()
+
+    @property
+    def half_open(self) -> HalfOpenTable:
+        """The peers in SYN-RECEIVED."""
+        return self._listening.table
+
+    def on_segment(self, flow: bytes, segment: Segment, now: Instant) -> None:
+        """SEGMENT ARRIVES for a peer that has no connection: LISTEN, or SYN-RECEIVED if the table knows it."""
+        record = self._listening.table.find(flow)
+        if record is None:
+            self._on_stranger(flow, segment, now)
+        elif segment.flags & RST:
+            self._on_reset(record, segment)
+        elif segment.flags & SYN:
+            self._on_syn_again(record, segment, now)
+        elif segment.flags & ACK:
+            self._on_ack(record, segment, now)
+        else:
+            self._count("TCPNoAck")
+
+    def _on_stranger(self, flow: bytes, segment: Segment, now: Instant) -> None:
+        """LISTEN: first RST, second ACK, third SYN, fourth anything else (RFC 9293 3.10.7.2).
+
+        # Deviation: a SYN with FIN is dropped, as by every host that has been scanned (T/TCP is historic).
+        # Deviation: text in a SYN is not kept; what SND.NXT the peer has then is in our SYN,ACK, and it sends it again.
+        """
+        if segment.flags & RST:
+            self._count("TCPListenRst")
+        elif segment.flags & ACK:
+            self._reply(flow, reset_for(segment))
+            self._count("TCPListenAck")
+        elif segment.flags & FIN or not segment.flags & SYN:
+            self._count("TCPListenOddFlags")
+        else:
+            self._on_syn(flow, segment, now)
+
+    def _on_syn(self, flow: bytes, segment: Segment, now: Instant) -> None:
+        """The SYN of a new peer: an ISS, a record, and <SEQ=ISS><ACK=RCV.NXT><CTL=SYN,ACK>."""
+        listening = self._listening
+        limits = listening.paths(flow)
+        agreed = agree(listening.config, segment, limits.default_mss)
+        options = segment.options
+        scaled = listening.config.options.window_scaling and options is not None and options.window_scale is not None
+        timestamps = options.timestamps if options is not None and agreed.timestamps else None
+        record = HalfOpen(
+            flow=flow,
+            irs=segment.seq,
+            iss=listening.isn.next(flow, now),
+            peer_mss=min(agreed.mss, 0xFFFF),
+            window=segment.window,
+            window_scale=agreed.snd_shift if scaled else None,
+            sack_permitted=agreed.sack,
+            timestamps=timestamps is not None,
+            ecn=agreed.ecn,
+            ts_recent=timestamps[0] if timestamps is not None else 0,
+        )
+        evicted = listening.table.add(record, now)
+        if evicted is not None:
+            self._count("TCPReqQFullDrop")
+        if evicted is not record:
+            self._reply(flow, self._syn_ack(record, segment.source_port, now))
+
+    def _syn_ack(self, record: HalfOpen, remote_port: int, now: Instant) -> Segment:
+        listening = self._listening
+        limits = listening.paths(record.flow)
+        stamp = (clock_value(limits.timestamp_offset, now), record.ts_recent) if record.timestamps else None
+        scaled = record.window_scale is not None
+        return Segment(
+            listening.port,
+            remote_port,
+            seq=wrap(record.iss),
+            ack=wrap(record.irs + 1),
+            flags=SYN | ACK | (ECE if record.ecn and not record.retransmissions else 0),
+            window=min(listening.config.buffers.receive_initial, 0xFFFF),
+            options=answer(listening.config, limits.mss, stamp, record.sack_permitted, scaled),
+        )
+
+    def _on_reset(self, record: HalfOpen, segment: Segment) -> None:
+        """SYN-RECEIVED, RST at RCV.NXT: back to LISTEN, and nobody hears of it (RFC 9293 3.10.7.4; RFC 5961 3.2)."""
+        if segment.seq == wrap(record.irs + 1):
+            self._listening.table.reset(record.flow)
+            self._count("AttemptFails")
+        else:
+            self._count("TCPOutOfWindowRST")
+
+    def _on_syn_again(self, record: HalfOpen, segment: Segment, now: Instant) -> None:
+        """The same SYN: our SYN,ACK was lost. Another SYN: the peer has started over, back to LISTEN and from there (P7)."""
+        if segment.seq == wrap(record.irs) and not segment.flags & ACK:
+            self._reply(record.flow, self._syn_ack(record, segment.source_port, now))
+            self._count("TCPSynAckAgain")
+        else:
+            self._listening.table.reset(record.flow)
+            self._on_stranger(record.flow, segment, now)
+
+    def _on_ack(self, record: HalfOpen, segment: Segment, now: Instant) -> None:
+        """The handshake's third segment: a connection, which sees the segment's ACK, text and FIN itself."""
+        if segment.ack != wrap(record.iss + 1):
+            self._reply(record.flow, reset_for(segment))
+            self._count("TCPBadAckInSynReceived")
+            return
+        if len(self._accepted) >= self._listening.backlog:
+            self._count("ListenOverflows")
+            return
+        self._listening.table.complete(record.flow)
+        connection = Connection.resume(self._opening(record, segment.source_port), record, now)
+        connection.on_segment(segment, now)
+        self._accepted.append((record.flow, connection))
+        self._count("PassiveOpens")
+
+    def _opening(self, record: HalfOpen, remote_port: int) -> Opening:
+        listening = self._listening
+        limits = listening.paths(record.flow)
+        return Opening(
+            local_port=listening.port,
+            remote_port=remote_port,
+            iss=record.iss,
+            mss=limits.mss,
+            burst=limits.burst,
+            default_mss=limits.default_mss,
+            timestamp_offset=limits.timestamp_offset,
+            config=listening.config,
+            counters=listening.counters,
+            trace=listening.trace,
+        )
+
+    def on_deadline(self, now: Instant) -> None:
+        """SYN,ACKs that nothing has come of are sent again, or their peers given up (SHLD-11's R2 for SYN is the retry count)."""
+        for record in self._listening.table.expire(now):
+            if record.is_dropped:
+                self._count("TCPHalfOpenTimeout")
+            else:
+                remote_port = int.from_bytes(record.flow[-4:-2], "big")
+                self._reply(record.flow, self._syn_ack(record, remote_port, now))
+                self._count("TCPSynAckRetrans")
+
+    def next_deadline(self) -> Instant:
+        """When the next half-open peer wants to be looked at."""
+        return self._listening.table.next_deadline()
+
+    def poll_transmit(self, now: Instant) -> tuple[bytes, Segment] | None:
+        """The next reply and the flow it goes to, or None."""
+        return self._replies.popleft() if self._replies else None
+
+    def poll_accept(self) -> tuple[bytes, Connection] | None:
+        """The oldest connection that has been established here and not been taken, or None."""
+        return self._accepted.popleft() if self._accepted else None
+
+    def _reply(self, flow: bytes, segment: Segment | None) -> None:
+        if segment is not None:
+            self._replies.append((flow, segment))
+
+    def _count(self, name: str) -> None:
+        self._listening.counters.add(name)

@@ -1,0 +1,87 @@
+"""What the SYNs agree on (RFC 9293 3.7.1; RFC 7323 2.2, 3.2; RFC 2018 2; RFC 3168 6.1.1)."""
+
+from dataclasses import dataclass
+
+from halfopen.tcp.config import Ecn, TcpConfig
+from halfopen.wire.tcp import CWR, ECE, Segment
+from halfopen.wire.tcp_options import Options
+
+MAX_WINDOW_SHIFT = 14
+"""RFC 7323 2.3."""
+DEFAULT_MSS = 536
+"""Assumed of a peer that sends no MSS option (MUST-15); 1220 for IPv6 is the caller's to pass."""
+MINIMUM_MSS = 48
+"""What a peer can at the least make us send (Linux ``tcp_min_snd_mss``): less would turn one octet into one packet,
+CVE-2019-11479."""
+TIMESTAMP_OCTETS = 12
+
+
+@dataclass(slots=True)
+class Agreed:
+    """The outcome. Before the peer's SYN has come: what holds without any option."""
+
+    mss: int = DEFAULT_MSS
+    """The peer's MSS option, never below `MINIMUM_MSS`."""
+    snd_shift: int = 0
+    """Snd.Wind.Shift: how the peer's window field is scaled."""
+    rcv_shift: int = 0
+    """Rcv.Wind.Shift: how ours is."""
+    sack: bool = False
+    ecn: bool = False
+    timestamps: bool = False
+
+    @property
+    def option_octets(self) -> int:
+        """Octets of options on every data segment."""
+        return TIMESTAMP_OCTETS if self.timestamps else 0
+
+
+def window_shift(receive_octets: int) -> int:
+    """The smallest shift with which 16 bits can express a window of ``receive_octets`` (RFC 7323 2.3)."""
+    shift = max(0, (receive_octets - 1).bit_length() - 16)
+    return min(shift, MAX_WINDOW_SHIFT)
+
+
+def offer(config: TcpConfig, mss: int, timestamps: tuple[int, int] | None) -> Options:
+    """The options of a SYN without ACK (SHLD-5, MAY-3: always with an MSS)."""
+    chosen = config.options
+    return Options(
+        mss=chosen.mss or mss,
+        window_scale=window_shift(config.buffers.receive) if chosen.window_scaling else None,
+        sack_permitted=chosen.sack,
+        timestamps=timestamps if chosen.timestamps else None,
+    )
+
+
+def answer(config: TcpConfig, mss: int, timestamps: tuple[int, int] | None, sack: bool, scaled: bool) -> Options:
+    """The options of a SYN,ACK: only what the peer's SYN offered too."""
+    return Options(
+        mss=config.options.mss or mss,
+        window_scale=window_shift(config.buffers.receive) if scaled else None,
+        sack_permitted=sack,
+        timestamps=timestamps,
+    )
+
+
+def agree(config: TcpConfig, syn: Segment, default_mss: int) -> Agreed:
+    """What holds once the peer's SYN or SYN,ACK is here.
+
+    MUST-14, MUST-15: an MSS option counts, and `DEFAULT_MSS` without one. A shift above 14 is 14 (RFC 7323 2.3).
+    """
+    options = syn.options or Options()
+    chosen = config.options
+    scaled = chosen.window_scaling and options.window_scale is not None
+    return Agreed(
+        mss=max(MINIMUM_MSS, options.mss if options.mss is not None else default_mss),
+        snd_shift=min(options.window_scale or 0, MAX_WINDOW_SHIFT) if scaled else 0,
+        rcv_shift=window_shift(config.buffers.receive) if scaled else 0,
+        sack=chosen.sack and options.sack_permitted,
+        ecn=chosen.ecn is not Ecn.OFF and asks_for_ecn(syn),
+        timestamps=chosen.timestamps and options.timestamps is not None,
+    )
+
+
+def asks_for_ecn(syn: Segment) -> bool:
+    """A SYN with ECE and CWR, or a SYN,ACK with ECE alone: one that reflects both is broken (RFC 3168 6.1.1.1)."""
+    marks = syn.flags & (ECE | CWR)
+    return marks == ECE if syn.flags & 0x10 else marks == ECE | CWR

@@ -1,0 +1,309 @@
+"""The only builder of segments (RFC 9293 3.7, 3.8): what input, calls and timeouts have marked becomes a segment here.
+
+One segment a call, the most urgent first: RST, SYN, what is lost, new text with the FIN on its last octet, a probe, a bare
+ACK. With a `SendSpace.burst` above the segment size a data segment is a super-segment, cut by whoever puts it on a wire.
+"""
+
+from halfopen.base.clock import NEVER, Instant
+from halfopen.base.octets import Buffers
+from halfopen.tcp.config import Ecn
+from halfopen.tcp.negotiation import answer, offer
+from halfopen.tcp.probing import wait_for_window, window_is_open
+from halfopen.tcp.recovery import room
+from halfopen.tcp.retransmission import arm
+from halfopen.tcp.scoreboard import Sent
+from halfopen.tcp.seqnum import wrap
+from halfopen.tcp.state import State
+from halfopen.tcp.tcb import Phase, Tcb
+from halfopen.tcp.timestamps import clock_value
+from halfopen.wire.tcp import ACK, CWR, ECE, FIN, PSH, RST, SYN, URG, Segment
+from halfopen.wire.tcp_options import Options
+
+ECT_0 = 2
+"""The codepoint for ECN-capable text (RFC 3168 5); never on SYN, RST, bare ACKs and retransmissions (6.1.1, 6.1.4, 6.1.5)."""
+
+_MAY_SEND_TEXT = frozenset({State.ESTABLISHED, State.CLOSE_WAIT, State.FIN_WAIT_1, State.CLOSING, State.LAST_ACK})
+"""With a FIN queued, text before it still goes."""
+
+
+def next_segment(tcb: Tcb, now: Instant) -> Segment | None:
+    """The next segment to send, or None: then nothing is left to do before the next input, call or deadline."""
+    if tcb.owed.reset is not None:
+        return _reset(tcb)
+    state = tcb.state
+    if state is State.CLOSED:
+        return None
+    if tcb.owed.syn:
+        return _syn(tcb, now)
+    if state in _MAY_SEND_TEXT:
+        segment = _text(tcb, now)
+        if segment is not None:
+            return segment
+    if tcb.owed.probe:
+        tcb.owed.probe = False
+        return _bare(tcb, tcb.snd.una - 1, now)
+    if tcb.owed.acks.is_owed and state is not State.SYN_SENT:
+        return _bare(tcb, tcb.snd.nxt, now)
+    return None
+
+
+def _text(tcb: Tcb, now: Instant) -> Segment | None:
+    """Lost octets first (RFC 6675 4 NextSeg), then new ones; a tail loss probe if one is due."""
+    snd = tcb.snd
+    if snd.flight.lost:
+        record = snd.flight.first_lost()
+        if record is not None:
+            segment = _retransmission(tcb, record, room(tcb), now)
+            if segment is not None:
+                return segment
+    unsent = snd.queue.stop - snd.nxt
+    if unsent > 0 or (unsent == 0 and snd.fin):
+        segment = _new_text(tcb, max(unsent, 0), now)
+        if segment is not None:
+            return segment
+    if tcb.owed.tail_probe:
+        tcb.owed.tail_probe = False
+        return _tail_probe(tcb, now)
+    return None
+
+
+def _new_text(tcb: Tcb, unsent: int, now: Instant) -> Segment | None:
+    """Text, and the FIN, that have never been sent: as much as the window, congestion control and silly window avoidance allow."""
+    snd = tcb.snd
+    if snd.nxt == snd.una:
+        _restart_if_idle(tcb, now)
+    allowed = min(room(tcb), snd.usable)
+    count = _sendable(tcb, unsent, allowed)
+    fin = snd.fin and count == unsent and (count < allowed or tcb.owed.tail_probe)
+    if count == 0 and not fin:
+        if tcb.owed.tail_probe and snd.usable >= min(unsent, snd.mss) > 0:
+            count = min(unsent, snd.mss)
+        else:
+            if snd.nxt == snd.una and not tcb.recovery.retries:
+                wait_for_window(tcb, now)
+            return None
+    was_probe = tcb.owed.tail_probe
+    start = snd.nxt
+    end = start + count + fin
+    snd.flight.sent(start, end, now)
+    segment = _data_segment(tcb, start, count, fin, now)
+    _mark_ecn(tcb, segment)
+    snd.advance(end)
+    tcb.owed.impatient = False
+    tcb.recovery.sent_at = now
+    if tcb.recovery.prr is not None:
+        tcb.recovery.prr.on_sent(count)
+    window_is_open(tcb)
+    if was_probe:
+        _remember_probe(tcb, is_new=True)
+    elif start == snd.una or tcb.recovery.phase is Phase.OPEN:
+        if start == snd.una:
+            tcb.recovery.progress_at = now
+        if tcb.timers.retransmit == NEVER or not snd.flight.sacked:
+            arm(tcb, now)
+    return segment
+
+
+def _restart_if_idle(tcb: Tcb, now: Instant) -> None:
+    """Nothing in flight for longer than an RTO: the ACK clock has stopped (RFC 5681 4.1)."""
+    recovery = tcb.recovery
+    if recovery.sent_at and now > recovery.sent_at:
+        restarts = tcb.user.config.congestion.restart_after_idle
+        tcb.congestion.on_idle(now - recovery.sent_at, tcb.rtt.rto if restarts else NEVER)
+
+
+def _sendable(tcb: Tcb, unsent: int, allowed: int) -> int:
+    """How many octets of new text make a segment now (RFC 9293 3.7.4 Nagle, 3.8.6.2.1 silly window avoidance).
+
+    Whole segments; and a rest, if it is all that is queued, and nothing is in flight or Nagle is off; and less than that,
+    half of the largest window ever offered, or when patience has run out.
+    """
+    snd = tcb.snd
+    mss = snd.mss
+    count = min(unsent, allowed, snd.burst)
+    if count <= 0:
+        return 0
+    rest = count % mss
+    if not rest:
+        return count
+    if count == unsent:
+        if not tcb.user.config.acks.nagle or snd.fin or (snd.nxt == snd.una and count < mss):
+            return count
+        if snd.nxt < snd.up or tcb.owed.impatient:
+            return count
+    elif count < mss and (tcb.owed.impatient or (count == snd.usable and 2 * count >= snd.max_wnd)):
+        return count
+    return count - rest
+
+
+def _retransmission(tcb: Tcb, record: Sent, allowed: int, now: Instant) -> Segment | None:
+    """``record`` again, or the part of it that congestion control allows.
+
+    The peer's window may have shrunk: beyond it only the first segment goes, which serves as a probe (SHLD-16, MAY-7).
+    """
+    snd = tcb.snd
+    mss = snd.mss
+    if allowed <= 0:
+        return None
+    most = min(allowed, snd.burst)
+    if record.start > snd.una or snd.wnd:
+        most = min(most, max(snd.una + snd.wnd - record.start, mss if record.start == snd.una else 0))
+    if most > mss:
+        most -= most % mss
+    text_end = min(record.end, snd.queue.stop)
+    if text_end - record.start > most:
+        if most < mss:
+            return None
+        snd.flight.split(record, record.start + most)
+    else:
+        snd.flight.gather(record, most)
+    return _resend(tcb, record, now)
+
+
+def _resend(tcb: Tcb, record: Sent, now: Instant) -> Segment:
+    snd = tcb.snd
+    snd.flight.retransmit(record, now)
+    text_end = min(record.end, snd.queue.stop)
+    count = max(0, text_end - record.start)
+    segment = _data_segment(tcb, record.start, count, record.end > snd.queue.stop, now)
+    recovery = tcb.recovery
+    if recovery.prr is not None:
+        recovery.prr.on_sent(count)
+    if recovery.undo is not None:
+        recovery.undo.octets += count
+    tcb.count("RetransSegs")
+    if tcb.timers.retransmit == NEVER:
+        arm(tcb, now)
+    return segment
+
+
+def _tail_probe(tcb: Tcb, now: Instant) -> Segment | None:
+    """The last segment once more, so that its ACK, or the SACK it causes, tells what has become of the rest (RFC 8985 7.3)."""
+    snd = tcb.snd
+    records = snd.flight.records
+    if not records or snd.flight.sacked or snd.flight.lost:
+        return None
+    last = records[-1]
+    text_end = min(last.end, snd.queue.stop)
+    if text_end - last.start > snd.mss:
+        snd.flight.split(last, text_end - snd.mss)
+        last = records[-1]
+    _remember_probe(tcb, is_new=False)
+    tcb.count("TCPLossProbes")
+    return _resend(tcb, last, now)
+
+
+def _remember_probe(tcb: Tcb, *, is_new: bool) -> None:
+    tcb.owed.tail_probe = False
+    tcb.recovery.probe_end = tcb.snd.nxt
+    tcb.recovery.probe_is_new = is_new
+
+
+def _data_segment(tcb: Tcb, start: int, count: int, fin: bool, now: Instant) -> Segment:
+    """<SEQ=start><ACK=RCV.NXT><CTL=ACK> with ``count`` octets of the queue; PSH on the last queued octet (MUST-61)."""
+    snd = tcb.snd
+    flags = ACK
+    payload: Buffers = ()
+    if count:
+        payload = snd.queue.peek(start, count)
+        if start + count == snd.queue.stop:
+            flags |= PSH
+    if fin:
+        flags |= FIN
+    segment = _acknowledging(tcb, start, flags, now)
+    segment.payload = payload
+    segment.octets = count
+    if count > snd.mss:
+        segment.gso_size = snd.mss
+    if snd.up > start and snd.up > snd.una:
+        segment.flags |= URG
+        segment.urgent = min(snd.up - start, 0xFFFF)
+    tcb.owed.acks.on_ack_sent(True)
+    return segment
+
+
+def _mark_ecn(tcb: Tcb, segment: Segment) -> None:
+    """New text says that we understand ECN, and once, that we have slowed down (RFC 3168 6.1.2)."""
+    if tcb.agreed.ecn and segment.octets:
+        segment.ecn = ECT_0
+        if tcb.owed.cwr:
+            tcb.owed.cwr = False
+            segment.flags |= CWR
+
+
+def _bare(tcb: Tcb, seq: int, now: Instant) -> Segment:
+    """<SEQ=seq><ACK=RCV.NXT><CTL=ACK> without text; SACK blocks tell what is here behind a hole."""
+    segment = _acknowledging(tcb, seq, ACK, now)
+    if tcb.agreed.sack and tcb.rcv.has_report:
+        options = segment.options or Options()
+        blocks = tcb.rcv.sack_blocks(3 if tcb.timestamps is not None else 4)
+        options.sack = tuple([(wrap(left), wrap(right)) for left, right in blocks])
+        segment.options = options
+    tcb.owed.acks.on_ack_sent(False)
+    return segment
+
+
+def _acknowledging(tcb: Tcb, seq: int, flags: int, now: Instant) -> Segment:
+    """What all segments of a synchronized connection share: ports, ACK, window, timestamps, ECN-Echo."""
+    rcv, opening = tcb.rcv, tcb.opening
+    window = rcv.offer(opening.mss)
+    options = None
+    timestamps = tcb.timestamps
+    if timestamps is not None:
+        timestamps.last_ack_sent = rcv.nxt
+        options = Options(timestamps=(timestamps.value(now), timestamps.recent))
+    if tcb.owed.ece:
+        flags |= ECE
+    return Segment(
+        opening.local_port,
+        opening.remote_port,
+        seq & 0xFFFFFFFF,
+        rcv.nxt & 0xFFFFFFFF,
+        flags,
+        window,
+        options=options,
+    )
+
+
+def _syn(tcb: Tcb, now: Instant) -> Segment:
+    """<SEQ=ISS><CTL=SYN>, with ACK in SYN-RECEIVED; the timer starts (MUST-22)."""
+    tcb.owed.syn = False
+    snd, opening = tcb.snd, tcb.opening
+    config = tcb.user.config
+    flags = SYN
+    if tcb.state is State.SYN_SENT:
+        options = offer(config, opening.mss, (clock_value(opening.timestamp_offset, now), 0))
+        if config.options.ecn is Ecn.ACTIVE and tcb.recovery.retries < 2:
+            flags |= ECE | CWR
+        acknowledgment, window = 0, min(tcb.rcv.limit, 0xFFFF)
+    else:
+        flags |= ACK | (ECE if tcb.agreed.ecn else 0)
+        timestamps = tcb.timestamps
+        stamp = (timestamps.value(now), timestamps.recent) if timestamps is not None else None
+        options = answer(config, opening.mss, stamp, tcb.agreed.sack, tcb.agreed.rcv_shift > 0)
+        acknowledgment, window = wrap(tcb.rcv.nxt), tcb.rcv.offer_syn()
+        if timestamps is not None:
+            timestamps.last_ack_sent = tcb.rcv.nxt
+        tcb.owed.acks.on_ack_sent(False)
+    if tcb.recovery.retries:
+        tcb.count("TCPSynRetrans")
+    else:
+        tcb.recovery.progress_at = now
+    tcb.timers.retransmit = now + tcb.rtt.rto
+    ports = (opening.local_port, opening.remote_port)
+    return Segment(*ports, seq=wrap(snd.iss), ack=acknowledgment, flags=flags, window=window, options=options)
+
+
+def _reset(tcb: Tcb) -> Segment:
+    """<SEQ=seq><CTL=RST>, with ACK where a connection is aborted; its window is 0."""
+    reset = tcb.owed.reset
+    assert reset is not None
+    tcb.owed.reset = None
+    tcb.count("OutRsts")
+    seq, acknowledgment = reset
+    opening = tcb.opening
+    segment = Segment(opening.local_port, opening.remote_port, seq=wrap(seq), flags=RST)
+    if acknowledgment is not None:
+        segment.flags |= ACK
+        segment.ack = wrap(acknowledgment)
+    return segment

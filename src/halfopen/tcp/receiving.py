@@ -1,0 +1,254 @@
+"""The receive sequence space and reassembly (RFC 9293 3.3.1, 3.10.7.4 seventh step; RFC 815's idea).
+
+     1          2          3
+----------|----------|----------
+       RCV.NXT    RCV.NXT
+                 +RCV.WND = the right edge, which never moves left (SHLD-14)
+
+queue: in order, not yet taken by the user      ahead: blocks behind a hole
+"""
+
+from halfopen.base.octets import Buffers, OctetQueue, cut, total_octets
+from halfopen.tcp.seqnum import first_lap
+
+MAX_FIELD = 0xFFFF
+PIECE_OCTETS = 256
+"""What keeping one early segment costs beside its octets; so tiny segments cannot make a window hold more memory than it says."""
+
+
+class Block:
+    """Octets ``[start, end)`` that arrived ahead of a hole."""
+
+    __slots__ = ("buffers", "end", "start")
+
+    def __init__(self, start: int, end: int, buffers: list[Buffers]) -> None:
+        self.start = start
+        self.end = end
+        self.buffers = buffers
+
+
+class ReceiveSpace:
+    """RCV.*. All memory it holds lies in the window it has offered: unread and early octets together fit `limit`."""
+
+    __slots__ = ("ahead", "duplicate", "edge", "fin", "irs", "limit", "nxt", "pieces", "queue", "recent", "shift", "up")
+
+    def __init__(self, irs: int, limit: int, shift: int) -> None:
+        self.irs = first_lap(irs)
+        self.nxt = self.irs + 1
+        self.limit = min(limit, MAX_FIELD << shift)
+        """Octets that unread and early text may have together; no more than the window field can say."""
+        self.shift = shift
+        """Rcv.Wind.Shift."""
+        self.queue = OctetQueue(self.nxt)
+        self.edge = self.nxt
+        """The highest RCV.NXT + RCV.WND ever offered."""
+        self.ahead: list[Block] = []
+        self.pieces = 0
+        """Segments that `ahead` is made of."""
+        self.recent: list[int] = []
+        """Starts of blocks, most recently extended first (RFC 2018 4)."""
+        self.duplicate: tuple[int, int] | None = None
+        """Octets that have come twice, to be reported once (RFC 2883)."""
+        self.fin: int | None = None
+        """Where the peer's FIN stands."""
+        self.up = self.nxt
+        """RCV.UP."""
+
+    @property
+    def wnd(self) -> int:
+        """RCV.WND, as last offered."""
+        return self.edge - self.nxt
+
+    @property
+    def widest(self) -> int:
+        """The largest window that the field can express with the scale agreed on."""
+        return MAX_FIELD << self.shift
+
+    def offer_syn(self) -> int:
+        """The window field of a SYN, which is never scaled (RFC 7323 2.2); moves the edge."""
+        field = min(self.limit, MAX_FIELD)
+        self.edge = max(self.edge, self.nxt + field)
+        return field
+
+    def offer(self, mss: int) -> int:
+        """The window field for a segment that leaves now; moves the edge.
+
+        The edge stays where it is until it can move by a segment or half of the buffer (MUST-39), and what rounding by the
+        scale takes away is given back, so that it never moves left (RFC 7323 2.4).
+        """
+        target = self.queue.start + self.limit
+        if target - self.edge < min(self.limit // 2, mss):
+            target = self.edge
+        shift = self.shift
+        field = (target - self.nxt) >> shift if target > self.nxt else 0
+        if self.nxt + (field << shift) < self.edge:
+            field = (self.edge - self.nxt + (1 << shift) - 1) >> shift
+        if field > MAX_FIELD:
+            field = MAX_FIELD
+        edge = self.nxt + (field << shift)
+        if edge > self.edge:
+            self.edge = edge
+        return field
+
+    def can_open(self, mss: int) -> bool:
+        """The user has taken so much that an update is worth a segment: the window can grow by two segments or double."""
+        growth = self.queue.start + self.limit - self.edge
+        return growth >= min(self.limit // 2, 2 * mss) and growth >= self.wnd
+
+    def grow(self, most: int) -> None:
+        """Doubles the buffer, up to ``most``, if the peer fills it and the user keeps up (Linux's auto-tuning, in short)."""
+        if self.limit < most and 2 * self.wnd < self.limit and 4 * len(self.queue) < self.limit:
+            self.limit = min(2 * self.limit, most, self.widest)
+
+    def accept(self, seq: int, buffers: Buffers, octets: int) -> int:
+        """Takes text at ``seq`` (unwrapped); returns how far RCV.NXT moved: 0 for a duplicate or a segment ahead of a hole.
+
+        What is outside of the window or already here is cut off; of octets that arrive twice the first stay (SECURITY:
+        no rewriting). Sets `duplicate` to what was here before.
+        """
+        end = seq + octets
+        if seq < self.nxt:
+            self.note_duplicate(seq, min(end, self.nxt))
+            if end <= self.nxt:
+                return 0
+            buffers = cut(buffers, self.nxt - seq, octets)
+            seq = self.nxt
+        if end > self.edge:
+            end = self.edge
+            buffers = cut(buffers, 0, end - seq)
+        if seq >= end:
+            return 0
+        if seq > self.nxt:
+            if self.pieces * PIECE_OCTETS <= self.limit:
+                self._insert(seq, end, buffers)
+            return 0
+        before = self.nxt
+        if not self.ahead:
+            self._append(buffers, end)
+        elif self.ahead[0].start >= end:
+            self._append(buffers, end)
+            self._join()
+        else:
+            self._insert(seq, end, buffers)
+            self._join()
+        return self.nxt - before
+
+    def _append(self, buffers: Buffers, end: int) -> None:
+        for buffer in buffers:
+            self.queue.append(buffer)
+        self.nxt = end
+
+    def _join(self) -> None:
+        """Blocks that RCV.NXT has reached are in order now."""
+        while self.ahead and self.ahead[0].start == self.nxt:
+            block = self.ahead.pop(0)
+            if block.start in self.recent:
+                self.recent.remove(block.start)
+            for buffers in block.buffers:
+                for buffer in buffers:
+                    self.queue.append(buffer)
+            self.pieces -= len(block.buffers)
+            self.nxt = block.end
+
+    def _insert(self, seq: int, end: int, buffers: Buffers) -> None:
+        """Puts ``[seq, end)`` among the blocks, in the gaps between them only, and joins neighbours."""
+        ahead = self.ahead
+        low = 0
+        high = len(ahead)
+        while low < high:
+            middle = (low + high) // 2
+            if ahead[middle].end < seq:
+                low = middle + 1
+            else:
+                high = middle
+        if low < len(ahead) and ahead[low].end == seq and (low + 1 == len(ahead) or ahead[low + 1].start > end):
+            self._extend(ahead[low], end, buffers)
+            return
+        pieces: list[Buffers] = []
+        start = at = seq
+        index = low
+        while index < len(ahead) and ahead[index].start <= end:
+            block = ahead[index]
+            if block.start <= at:
+                self.note_duplicate(max(at, block.start), min(end, block.end))
+                if index == low and block.start < start:
+                    start = block.start
+            else:
+                pieces.append(cut(buffers, at - seq, block.start - seq))
+                self.note_duplicate(block.start, min(end, block.end))
+            pieces.extend(block.buffers)
+            self.pieces -= len(block.buffers)
+            at = block.end
+            if block.start in self.recent:
+                self.recent.remove(block.start)
+            index += 1
+        if at < end:
+            pieces.append(buffers if at == seq else cut(buffers, at - seq, end - seq))
+            at = end
+        ahead[low:index] = [Block(start, at, pieces)]
+        self.pieces += len(pieces)
+        self.recent.insert(0, start)
+
+    def _extend(self, block: Block, end: int, buffers: Buffers) -> None:
+        """The usual case behind a hole: the next segment in order continues a block."""
+        block.buffers.append(buffers)
+        block.end = end
+        self.pieces += 1
+        if self.recent[0] != block.start:
+            self.recent.remove(block.start)
+            self.recent.insert(0, block.start)
+
+    def note_duplicate(self, left: int, right: int) -> None:
+        """``[left, right)`` has come again; of several in one segment the first is reported (RFC 2883 4)."""
+        if left < right and self.duplicate is None:
+            self.duplicate = (left, right)
+
+    def reach_fin(self) -> bool:
+        """If all text before the peer's FIN is here, RCV.NXT steps over it; whether it just has."""
+        if self.fin is None or self.nxt != self.fin:
+            return False
+        self.nxt += 1
+        if self.edge < self.nxt:
+            self.edge = self.nxt
+        return True
+
+    def sack_blocks(self, limit: int) -> list[tuple[int, int]]:
+        """What to report (RFC 2018 4, RFC 2883 4), unwrapped: a duplicate first, then the block that last grew, then older ones."""
+        blocks: list[tuple[int, int]] = []
+        duplicate = self.duplicate
+        if duplicate is not None:
+            self.duplicate = None
+            blocks.append(duplicate)
+            self._lead_with_block_around(duplicate)
+        by_start = {block.start: block.end for block in self.ahead} if self.ahead else {}
+        for start in self.recent:
+            if len(blocks) == limit:
+                break
+            blocks.append((start, by_start[start]))
+        return blocks
+
+    def _lead_with_block_around(self, duplicate: tuple[int, int]) -> None:
+        """RFC 2883 4 (3): the second block names the run that the duplicate lies in."""
+        for block in self.ahead:
+            if block.start <= duplicate[0] and duplicate[1] <= block.end:
+                self.recent.remove(block.start)
+                self.recent.insert(0, block.start)
+                return
+
+    @property
+    def has_report(self) -> bool:
+        """There is something that only a SACK option can tell."""
+        return bool(self.ahead) or self.duplicate is not None
+
+    @property
+    def early_octets(self) -> int:
+        """Octets held ahead of holes."""
+        return sum(total_octets(buffers) for block in self.ahead for buffers in block.buffers)
+
+    def clear(self) -> None:
+        """The user is gone: unread octets too."""
+        self.queue.clear()
+        self.ahead.clear()
+        self.recent.clear()
+        self.pieces = 0
+        self.duplicate = None

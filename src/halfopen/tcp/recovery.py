@@ -1,0 +1,287 @@
+"""Acknowledgments and loss (RFC 9293 3.10.7.4 fifth step; RFC 5681, 6298, 6582, 6675, 8985, 9937; RFC 3522, 3708 for undo).
+
+Every ACK goes through the same steps: what did it deliver, how long did that take, what must be lost by now, how much may be
+sent. Nothing is sent here: lost records are marked on the scoreboard, and `output` finds them.
+"""
+
+from halfopen.base.clock import MILLISECOND, NEVER, Duration, Instant
+from halfopen.tcp.congestion.base import AckSample
+from halfopen.tcp.congestion.prr import Prr
+from halfopen.tcp.events import WRITABLE
+from halfopen.tcp.rack import Rack
+from halfopen.tcp.retransmission import arm, arm_rto
+from halfopen.tcp.scoreboard import IN_FLIGHT, Delivery
+from halfopen.tcp.seqnum import unwrap
+from halfopen.tcp.tcb import Phase, Tcb
+from halfopen.tcp.timers import Retransmit
+from halfopen.tcp.undo import is_ambiguous, start_undo, undo_by_dsack, undo_by_timestamp
+from halfopen.wire.tcp import ECE, FIN, SYN, Segment
+
+
+def on_ack(tcb: Tcb, seg: Segment, now: Instant) -> None:
+    """An acceptable ACK: SND.UNA - MAX.SND.WND <= SEG.ACK <= SND.NXT, unwrapped."""
+    snd = tcb.snd
+    una = snd.una
+    outstanding = snd.nxt - una
+    window_moved = snd.update_window(seg.seq, seg.ack, seg.window << tcb.agreed.snd_shift)
+    if not outstanding:
+        return
+    delivery = Delivery()
+    has_sack = _take_sack(tcb, seg, delivery)
+    if seg.ack > una:
+        snd.flight.acknowledge(seg.ack, delivery)
+        snd.acknowledge(seg.ack)
+        _on_progress(tcb, now)
+    elif not has_sack and (seg.octets or window_moved or seg.flags & (SYN | FIN)):
+        return
+    echo_rtt = _measure(tcb, seg, delivery, now)
+    if not tcb.agreed.sack:
+        _count_duplicate(tcb, una, delivery)
+    _end_probe(tcb, seg, una)
+    if seg.ack > una:
+        undo_by_timestamp(tcb, seg, now)
+    lost_before = snd.flight.lost
+    due = _detect_loss(tcb, delivery, echo_rtt, now)
+    _adapt_window(tcb, seg, delivery, (outstanding, lost_before), now)
+    if due != NEVER:
+        tcb.timers.retransmit, tcb.timers.retransmit_for = due, Retransmit.REORDER
+    elif seg.ack > una:
+        arm(tcb, now)
+    elif tcb.timers.retransmit_for is not Retransmit.RTO:
+        arm_rto(tcb, now)
+
+
+def _take_sack(tcb: Tcb, seg: Segment, delivery: Delivery) -> bool:
+    """Puts the SACK option on the scoreboard (RFC 6675 4 Update); whether it told anything new.
+
+    A first block below SEG.ACK or inside the second is a D-SACK (RFC 2883 4).
+    """
+    options = seg.options
+    if options is None or not options.sack or not tcb.agreed.sack:
+        return False
+    snd = tcb.snd
+    blocks = [(unwrap(left, snd.una), unwrap(right, snd.una)) for left, right in options.sack]
+    first = blocks[0]
+    if first[1] <= seg.ack or (len(blocks) > 1 and blocks[1][0] <= first[0] and first[1] <= blocks[1][1]):
+        _on_dsack(tcb, first[1] - first[0])
+        del blocks[0]
+    for left, right in blocks:
+        if snd.una <= left < right <= snd.nxt:
+            snd.flight.sack(left, right, delivery)
+        elif right > snd.nxt or left >= right:
+            tcb.count("TCPSACKDiscard")
+    return delivery.sacked > 0
+
+
+def _on_dsack(tcb: Tcb, octets: int) -> None:
+    """The peer had this already: a retransmission was needless (RFC 3708), or the network repeats."""
+    tcb.count("TCPDSACKRecv")
+    recovery = tcb.recovery
+    if recovery.rack is not None:
+        recovery.rack.on_dsack()
+    undo_by_dsack(tcb, octets)
+    if recovery.probe_end is not None:
+        recovery.probe_end = None
+
+
+def _on_progress(tcb: Tcb, now: Instant) -> None:
+    """SND.UNA moved: nothing is in doubt but what is still in flight."""
+    recovery = tcb.recovery
+    recovery.retries = 0
+    recovery.progress_at = now
+    tcb.tell_once(WRITABLE)
+
+
+def _measure(tcb: Tcb, seg: Segment, delivery: Delivery, now: Instant) -> Duration | None:
+    """One RTT sample, which ends the timer's backoff; returns what timestamps say (RFC 6298 3, 5; RFC 7323 4).
+
+    Never from what was sent twice, unless the echoed timestamp is from after the timer expired (Karn): an older one may mean a
+    slow path or a lost ACK, and taking the wait for a round trip would let the RTO grow without end.
+    """
+    echoed = None
+    timestamps = tcb.timestamps
+    if timestamps is not None and seg.options is not None and seg.options.timestamps is not None:
+        echoed = timestamps.elapsed(seg.options.timestamps[1], now) if seg.options.timestamps[1] else None
+    if delivery.sampled_at is not None:
+        tcb.rtt.sample(max(1, now - delivery.sampled_at), now)
+    elif echoed is not None and delivery.acked and not is_ambiguous(tcb, seg):
+        tcb.rtt.sample(max(MILLISECOND, echoed), now)
+    return echoed
+
+
+def _count_duplicate(tcb: Tcb, una: int, delivery: Delivery) -> None:
+    """Without SACK, each duplicate ACK says that one segment has left the network (RFC 5681 3.2); which one, nobody knows."""
+    recovery = tcb.recovery
+    if tcb.snd.una == una:
+        recovery.dupacks += 1
+        delivery.sacked += tcb.snd.mss
+        return
+    segments = max(1, delivery.acked // tcb.snd.mss)
+    recovery.dupacks = 0 if recovery.phase is Phase.OPEN else max(0, recovery.dupacks - (segments - 1))
+
+
+def pipe(tcb: Tcb) -> int:
+    """Octets in the network: RFC 6675's estimate, or with duplicate ACKs in place of SACKs (RFC 9937 5)."""
+    octets = tcb.snd.pipe
+    if not tcb.agreed.sack and tcb.recovery.dupacks:
+        octets = max(0, octets - tcb.recovery.dupacks * tcb.snd.mss)
+    return octets
+
+
+def room(tcb: Tcb) -> int:
+    """Octets that congestion control lets us send now. With nothing in the network, always one segment."""
+    in_network = pipe(tcb)
+    free = tcb.congestion.cwnd - in_network
+    mss = tcb.snd.mss
+    if 0 < free < mss and (tcb.recovery.phase is Phase.RECOVERY or not in_network):
+        return mss
+    return free if free > 0 or in_network else mss
+
+
+def _detect_loss(tcb: Tcb, delivery: Delivery, echo_rtt: Duration | None, now: Instant) -> Instant:
+    """Marks what must be lost by now; returns when RACK would say so of the next record (NEVER: it waits for none)."""
+    config = tcb.user.config.retransmission
+    if not tcb.agreed.sack:
+        _detect_by_duplicates(tcb, config.dupthresh)
+        return NEVER
+    flight = tcb.snd.flight
+    if not config.rack:
+        flight.mark_lost_by_sacks(config.dupthresh, tcb.snd.mss)
+        return NEVER
+    recovery = tcb.recovery
+    rack = recovery.rack
+    if rack is None:
+        rack = recovery.rack = Rack()
+    rack.update(delivery, tcb.rtt, echo_rtt, now)
+    if not flight.records:
+        return NEVER
+    in_recovery = recovery.phase is not Phase.OPEN
+    window = rack.reordering_window(tcb.rtt, in_recovery, flight.sacked // tcb.snd.mss, config.dupthresh)
+    return rack.detect(flight, window, now)
+
+
+def _detect_by_duplicates(tcb: Tcb, dupthresh: int) -> None:
+    """NewReno (RFC 6582 3.2): three duplicates, or a partial ACK in recovery, mean that the first segment is lost."""
+    recovery, snd = tcb.recovery, tcb.snd
+    in_recovery = recovery.phase is Phase.RECOVERY
+    if (in_recovery and snd.una < recovery.point) or (
+        recovery.phase is Phase.OPEN and recovery.dupacks >= dupthresh and snd.una > recovery.point
+    ):
+        mark_first_lost(tcb)
+
+
+def mark_first_lost(tcb: Tcb) -> None:
+    """The first segment that the peer does not have is lost, unless it is being retransmitted already."""
+    flight = tcb.snd.flight
+    for record in flight.records:
+        if record.condition == IN_FLIGHT:
+            if record.transmissions > 1 and not tcb.agreed.sack and tcb.recovery.dupacks:
+                return
+            if record.end - record.start > tcb.snd.mss:
+                flight.split(record, record.start + tcb.snd.mss)
+            flight.mark_lost(record)
+        return
+
+
+def on_rack_deadline(tcb: Tcb, now: Instant) -> None:
+    """The reordering timer: what did not arrive in the meantime is lost (RFC 8985 6.2 step 5, 6.3)."""
+    rack = tcb.recovery.rack
+    flight = tcb.snd.flight
+    due = NEVER
+    if rack is not None and flight.records:
+        before = flight.lost
+        in_recovery = tcb.recovery.phase is not Phase.OPEN
+        dupthresh = tcb.user.config.retransmission.dupthresh
+        window = rack.reordering_window(tcb.rtt, in_recovery, flight.sacked // tcb.snd.mss, dupthresh)
+        due = rack.detect(flight, window, now)
+        if flight.lost > before and tcb.recovery.phase is Phase.OPEN:
+            _enter_recovery(tcb, tcb.snd.outstanding - flight.sacked, now)
+            tcb.congestion.cwnd = pipe(tcb) + tcb.snd.mss
+    if due != NEVER:
+        tcb.timers.retransmit, tcb.timers.retransmit_for = due, Retransmit.REORDER
+    else:
+        arm_rto(tcb, now)
+
+
+def _adapt_window(tcb: Tcb, seg: Segment, delivery: Delivery, before: tuple[int, int], now: Instant) -> None:
+    """Congestion control's turn (RFC 5681 3; RFC 9937 in recovery; RFC 3168 6.1.2 for ECN-Echo).
+
+    ``before``: octets outstanding and lost before this ACK.
+    """
+    outstanding, lost_before = before
+    recovery, snd = tcb.recovery, tcb.snd
+    if recovery.phase is not Phase.OPEN and snd.una >= recovery.point:
+        _leave_recovery(tcb, now)
+    if recovery.phase is Phase.OPEN and snd.flight.lost:
+        _enter_recovery(tcb, outstanding - snd.flight.sacked + delivery.sacked, now)
+    if recovery.phase is Phase.RECOVERY and recovery.prr is not None:
+        in_network = pipe(tcb)
+        safe = delivery.acked > 0 and snd.flight.lost <= lost_before
+        tcb.congestion.cwnd = in_network + recovery.prr.on_ack(delivery.octets, in_network, safe)
+        return
+    if seg.flags & ECE and tcb.agreed.ecn:
+        _on_ecn_echo(tcb, outstanding, now)
+    elif delivery.acked:
+        rtt, congestion = tcb.rtt, tcb.congestion
+        limit = congestion.cwnd // 2 if congestion.cwnd < congestion.ssthresh else congestion.cwnd - 2 * snd.mss
+        latest = max(1, now - delivery.sampled_at) if delivery.sampled_at is not None else 0
+        congestion.on_ack(
+            AckSample(delivery.acked, outstanding, latest, rtt.srtt, rtt.min_rtt, now, outstanding >= limit)
+        )
+
+
+def _enter_recovery(tcb: Tcb, flight: int, now: Instant) -> None:
+    """Fast recovery (RFC 5681 3.2, RFC 6675 5 (4)): ``flight`` octets were in the network."""
+    recovery = tcb.recovery
+    recovery.phase = Phase.RECOVERY
+    recovery.point = tcb.snd.nxt
+    recovery.probe_end = None
+    start_undo(tcb, now)
+    tcb.congestion.on_loss(flight, now)
+    recovery.prr = Prr(tcb.snd.mss)
+    recovery.prr.start(flight, tcb.congestion.ssthresh)
+    tcb.count("TCPSackRecovery" if tcb.agreed.sack else "TCPRenoRecovery")
+    if tcb.opening.trace.enabled:
+        tcb.note(now, "fast recovery", f"ssthresh {tcb.congestion.ssthresh}")
+
+
+def _leave_recovery(tcb: Tcb, now: Instant) -> None:
+    recovery = tcb.recovery
+    if recovery.phase is Phase.RECOVERY:
+        tcb.congestion.on_recovered(now)
+        if recovery.rack is not None:
+            recovery.rack.on_recovered()
+    recovery.phase = Phase.OPEN
+    recovery.prr = None
+    recovery.dupacks = 0
+
+
+def _on_ecn_echo(tcb: Tcb, outstanding: int, now: Instant) -> None:
+    """ECN-Echo counts as one loss per window of data, with nothing to retransmit (RFC 3168 6.1.2)."""
+    if tcb.snd.una <= tcb.recovery.ecn_point:
+        return
+    tcb.recovery.ecn_point = tcb.snd.nxt
+    tcb.owed.cwr = True
+    tcb.congestion.on_loss(outstanding, now)
+    tcb.congestion.on_recovered(now)
+    tcb.count("TCPECNReductions")
+
+
+def _end_probe(tcb: Tcb, seg: Segment, una: int) -> None:
+    """A tail loss probe has been answered (RFC 8985 7.4): if it repaired a loss, congestion control has to know.
+
+    D-SACK has dealt with a needless probe before this is asked.
+    """
+    recovery = tcb.recovery
+    end = recovery.probe_end
+    if end is None or seg.ack < end:
+        return
+    if recovery.probe_is_new:
+        recovery.probe_end = None
+    elif seg.ack > end:
+        recovery.probe_end = None
+        tcb.congestion.on_loss(tcb.snd.outstanding, recovery.progress_at)
+        tcb.congestion.on_recovered(recovery.progress_at)
+        tcb.count("TCPLossProbeRecovery")
+    elif seg.ack == una and not (seg.options is not None and seg.options.sack):
+        recovery.probe_end = None

@@ -1,0 +1,108 @@
+"""Round-trip time and retransmission timeout (RFC 6298). Nothing else writes SRTT or RTO."""
+
+from halfopen.base.clock import MILLISECOND, MINUTE, SECOND, Duration, Instant
+
+FALLBACK: Duration = 3 * SECOND
+"""The RTO for data after a SYN was lost (RFC 6298 5.7)."""
+MIN_RTT_WINDOW: Duration = 5 * MINUTE
+"""A minimum older than this is forgotten: the path may be another (Linux ``tcp_min_rtt_wlen``)."""
+
+
+class RttEstimator:
+    """SRTT, RTTVAR and RTO of one connection, in nanoseconds.
+
+    0 in ``srtt``, ``min_rtt`` and ``latest_rtt`` is "no sample yet". Karn's algorithm (RFC 6298 3) is the caller's:
+    `sample` is told only round trips that are certain, because the segment was sent once or its timestamp was echoed.
+    """
+
+    __slots__ = (
+        "_floor",
+        "_rto_initial",
+        "_rto_max",
+        "_window_min",
+        "_window_start",
+        "backoffs",
+        "latest_rtt",
+        "min_rtt",
+        "rto",
+        "rttvar",
+        "srtt",
+    )
+
+    def __init__(
+        self,
+        rto_initial: Duration = 1 * SECOND,
+        rto_min: Duration = 200 * MILLISECOND,
+        rto_max: Duration = 120 * SECOND,
+        granularity: Duration = 1 * MILLISECOND,
+    ) -> None:
+        """RFC 6298 2.4 wants an ``rto_min`` of 1 s, Linux has 200 ms; ``rto_max`` is at least 60 s (2.5)."""
+        self.srtt: Duration = 0
+        self.rttvar: Duration = 0
+        self.rto: Duration = rto_initial
+        self.min_rtt: Duration = 0
+        self.latest_rtt: Duration = 0
+        self.backoffs = 0
+        self._rto_initial = rto_initial
+        self._rto_max = rto_max
+        self._floor = max(granularity, rto_min)
+        self._window_min: Duration = 0
+        self._window_start: Instant = 0
+
+    def sample(self, rtt: Duration, now: Instant, samples_per_rtt: int = 1) -> None:
+        """A measured round trip: updates RTTVAR, then SRTT, then RTO (RFC 6298 2.2, 2.3), which ends any backoff.
+
+        The gains are divided by ``samples_per_rtt``, ceil(FlightSize / (2 * SMSS)), so that a window full of samples
+        weighs as much as the one per round trip for which 1/4 and 1/8 were chosen (RFC 7323 appendix G).
+        """
+        rtt = max(rtt, 1)
+        self.latest_rtt = rtt
+        self._update_minimum(rtt, now)
+        if self.srtt == 0:
+            self.srtt = rtt
+            self.rttvar = rtt // 2
+        else:
+            error = rtt - self.srtt
+            self.rttvar += (abs(error) - self.rttvar) // (4 * samples_per_rtt)
+            self.srtt += error // (8 * samples_per_rtt)
+        self.reset_backoff()
+
+    def backoff(self) -> None:
+        """The timer expired: "back off the timer", RTO doubles up to the maximum (RFC 6298 5.5)."""
+        self.backoffs += 1
+        self.rto = min(2 * self.rto, self._rto_max)
+
+    def reset_backoff(self) -> None:
+        """RTO as it follows from the estimate, or the initial one (RFC 6298 2.1, 2.3)."""
+        # Unlike RFC 6298 2.4, and like Linux, the minimum stands under 4 * RTTVAR, not under the whole: RTO is always
+        # at least rto_min above SRTT, so that a peer that delays its ACK on a long quiet path causes no timeout.
+        self.backoffs = 0
+        if self.srtt:
+            self.rto = min(self.srtt + max(self._floor, 4 * self.rttvar), self._rto_max)
+        else:
+            self.rto = self._rto_initial
+
+    def on_established(self, syn_was_lost: bool) -> None:
+        """The handshake is over: RTO is 3 s if its SYN was lost and no timestamp gave a sample (RFC 6298 5.7)."""
+        if syn_was_lost and self.srtt == 0:
+            self.backoffs = 0
+            self.rto = max(FALLBACK, self._rto_initial)
+
+    def forget(self) -> None:
+        """Clears SRTT and RTTVAR, "likely bogus" after repeated backoff; the next sample is a first (RFC 6298 5)."""
+        self.srtt = 0
+        self.rttvar = 0
+
+    def _update_minimum(self, rtt: Duration, now: Instant) -> None:
+        """The minimum over this half of the window and the one before (RFC 8985 6.2, step 1)."""
+        age = now - self._window_start
+        if self.min_rtt == 0 or age > MIN_RTT_WINDOW:
+            self.min_rtt = self._window_min = rtt
+            self._window_start = now
+        elif age > MIN_RTT_WINDOW // 2:
+            self.min_rtt = min(self._window_min, rtt)
+            self._window_min = rtt
+            self._window_start = now
+        else:
+            self._window_min = min(self._window_min, rtt)
+            self.min_rtt = min(self.min_rtt, rtt)

@@ -1,0 +1,109 @@
+"""The send sequence space (RFC 9293 3.3.1).
+
+         1         2          3          4
+    ----------|----------|----------|----------
+           SND.UNA    SND.NXT    SND.UNA
+                                +SND.WND
+
+    1 acknowledged, 2 in flight, 3 may be sent, 4 not yet
+
+Positions in the queue are unwrapped sequence numbers: its first octet is ISS+1, and a FIN stands at ``queue.stop``.
+"""
+
+from halfopen.base.octets import Buffer, OctetQueue
+from halfopen.tcp.scoreboard import Flight
+from halfopen.tcp.seqnum import first_lap
+
+
+class SendSpace:
+    """SND.*; holds una <= nxt, and all octets from una on, until they are acknowledged."""
+
+    __slots__ = ("burst", "fin", "flight", "iss", "max_wnd", "mss", "nxt", "queue", "una", "up", "wl", "wnd")
+
+    def __init__(self, iss: int, mss: int, burst: int) -> None:
+        self.iss = first_lap(iss)
+        self.una = self.iss
+        self.nxt = self.iss
+        self.wnd = 0
+        self.max_wnd = 0
+        """MAX.SND.WND (RFC 5961 5)."""
+        self.wl = (0, 0)
+        """SND.WL1 and SND.WL2, unwrapped: SEG.SEQ and SEG.ACK of the last window update."""
+        self.up = self.iss
+        """SND.UP: the position after the last urgent octet (MUST-62)."""
+        self.mss = mss
+        """Eff.snd.MSS (MUST-16): octets of text in a full-sized segment, options deducted."""
+        self.burst = burst
+        """Octets of text that one super-segment may have; at least `mss`."""
+        self.queue = OctetQueue(self.iss + 1)
+        self.fin = False
+        """A FIN follows the last octet of the queue: no more can be queued."""
+        self.flight = Flight()
+
+    @property
+    def outstanding(self) -> int:
+        """SND.NXT - SND.UNA, FlightSize of RFC 5681."""
+        return self.nxt - self.una
+
+    @property
+    def pipe(self) -> int:
+        """Octets estimated to be in the network (RFC 6675 4 SetPipe)."""
+        return self.nxt - self.una - self.flight.sacked - self.flight.lost
+
+    @property
+    def unsent(self) -> int:
+        """Octets of text that have never been sent."""
+        return self.queue.stop - self.nxt if self.nxt < self.queue.stop else 0
+
+    @property
+    def usable(self) -> int:
+        """Octets from SND.NXT on that the peer's window takes; negative if it has shrunk (MUST-34)."""
+        return self.una + self.wnd - self.nxt
+
+    @property
+    def fin_is_sent(self) -> bool:
+        """SND.NXT is behind the FIN."""
+        return self.fin and self.nxt > self.queue.stop
+
+    @property
+    def fin_is_acknowledged(self) -> bool:
+        """SND.UNA is behind the FIN."""
+        return self.fin and self.una > self.queue.stop
+
+    def append(self, buffer: Buffer) -> None:
+        """Queues text from the user."""
+        self.queue.append(buffer)
+
+    def mark_urgent(self) -> None:
+        """SND.UP <- behind all that is queued (RFC 9293 3.10.2)."""
+        self.up = self.queue.stop
+
+    def advance(self, end: int) -> None:
+        """SND.NXT <- ``end``: octets up to there are being sent for the first time."""
+        self.nxt = end
+
+    def acknowledge(self, ack: int) -> None:
+        """SND.UNA <- ``ack``, and what has arrived leaves the queue."""
+        self.una = ack
+        queue = self.queue
+        text_end = ack if ack < queue.stop else queue.stop
+        if text_end > queue.start:
+            queue.consume(text_end - queue.start)
+        if self.up < ack:
+            self.up = ack
+
+    def update_window(self, seq: int, ack: int, window: int) -> bool:
+        """SND.WND if the segment is no older than the last update (RFC 9293 3.10.7.4, fifth step); whether it changed."""
+        if (seq, ack) < self.wl:
+            return False
+        self.wl = (seq, ack)
+        changed = window != self.wnd or ack != self.una
+        self.wnd = window
+        if window > self.max_wnd:
+            self.max_wnd = window
+        return changed
+
+    def resize(self, mss: int, burst: int) -> None:
+        """Another path MTU or negotiation: the sizes of segments from now on."""
+        self.mss = mss
+        self.burst = max(mss, burst - burst % mss)

@@ -1,0 +1,239 @@
+"""The transmission control block (RFC 9293 3.3.1): data, no decisions."""
+
+from dataclasses import dataclass, field
+from enum import Enum
+
+from halfopen.base.clock import NEVER, Instant
+from halfopen.base.counters import Counters
+from halfopen.base.errors import TcpError
+from halfopen.base.trace import SILENT, TraceEvent, TraceSink
+from halfopen.tcp.ack_policy import AckPolicy
+from halfopen.tcp.config import DEFAULT, TcpConfig
+from halfopen.tcp.congestion.algorithms import make_congestion_control
+from halfopen.tcp.congestion.base import CongestionControl
+from halfopen.tcp.congestion.prr import Prr
+from halfopen.tcp.events import Closed
+from halfopen.tcp.events import Event as UserEvent
+from halfopen.tcp.negotiation import DEFAULT_MSS, Agreed
+from halfopen.tcp.rack import Rack
+from halfopen.tcp.receiving import ReceiveSpace
+from halfopen.tcp.rtt import RttEstimator
+from halfopen.tcp.sending import SendSpace
+from halfopen.tcp.state import Event, State, move
+from halfopen.tcp.timers import Timers
+from halfopen.tcp.timestamps import Timestamps
+
+
+@dataclass(slots=True, frozen=True, kw_only=True)
+class Opening:
+    """What OPEN needs to know (RFC 9293 3.10.1), from the host that the connection is on."""
+
+    local_port: int
+    remote_port: int
+    iss: int
+    mss: int = 1460
+    """The MSS that the path's MTU allows: MTU less 40 for IPv4, less 60 for IPv6."""
+    burst: int = 0
+    """Octets of a super-segment that the interface can take; 0 if none."""
+    default_mss: int = DEFAULT_MSS
+    """What a peer without an MSS option gets: 536 for IPv4, 1220 for IPv6 (MUST-15)."""
+    timestamp_offset: int = 0
+    config: TcpConfig = DEFAULT
+    counters: Counters = field(default_factory=Counters)
+    trace: TraceSink = SILENT
+
+
+class Phase(Enum):
+    """Where loss recovery stands."""
+
+    OPEN = "open"
+    RECOVERY = "fast recovery"
+    LOSS = "retransmission timeout"
+
+
+class Undo:
+    """How to find out that a retransmission was needless (RFC 3522 by timestamps, RFC 3708 by D-SACK)."""
+
+    __slots__ = ("latest", "octets", "timestamp")
+
+    def __init__(self, timestamp: int | None) -> None:
+        self.timestamp = timestamp
+        """TSval of the first retransmission, if timestamps are in use."""
+        self.latest = timestamp
+        """TSval when the timer last expired: what echoes an older one is no round trip (Karn)."""
+        self.octets = 0
+        """Retransmitted and not yet reported as duplicates."""
+
+
+class Recovery:
+    """What loss recovery remembers (RFC 6582, RFC 6675, RFC 8985, RFC 9937)."""
+
+    __slots__ = (
+        "dupacks",
+        "ecn_point",
+        "phase",
+        "point",
+        "probe_end",
+        "probe_is_new",
+        "progress_at",
+        "prr",
+        "rack",
+        "retries",
+        "sent_at",
+        "undo",
+    )
+
+    def __init__(self, point: int) -> None:
+        self.phase = Phase.OPEN
+        self.point = point
+        """RecoveryPoint, ``recover`` of RFC 6582: SND.NXT when the phase was entered."""
+        self.dupacks = 0
+        self.prr: Prr | None = None
+        self.rack: Rack | None = None
+        self.probe_end: int | None = None
+        """TLP.end_seq: SND.NXT after a tail loss probe that is not yet answered."""
+        self.probe_is_new = False
+        """That probe was new data, so an ACK of it proves nothing about losses."""
+        self.retries = 0
+        """Timeouts or probes in a row that nothing has come of."""
+        self.progress_at: Instant = 0
+        """When SND.UNA last moved, or the flight began: what R2 and the user timeout count from."""
+        self.ecn_point = point
+        """Until SND.UNA gets here a further ECN-Echo changes nothing (RFC 3168 6.1.2)."""
+        self.sent_at: Instant = 0
+        """When text was last sent: what is idle since then restarts from a small window (RFC 5681 4.1)."""
+        self.undo: Undo | None = None
+
+
+class Owed:
+    """What input has marked for output to send, apart from text."""
+
+    __slots__ = (
+        "acks",
+        "challenged_at",
+        "cwr",
+        "ece",
+        "impatient",
+        "keep_alives",
+        "probe",
+        "reset",
+        "syn",
+        "tail_probe",
+    )
+
+    def __init__(self, config: TcpConfig) -> None:
+        self.acks = AckPolicy(config.acks)
+        self.syn = False
+        self.reset: tuple[int, int | None] | None = None
+        """(SEQ, ACK or None) of a RST."""
+        self.probe = False
+        """A keep-alive or zero window probe."""
+        self.keep_alives = 0
+        """Keep-alive probes since the peer last gave a sign of life."""
+        self.tail_probe = False
+        self.impatient = False
+        """A small window has been waited for long enough (RFC 9293 3.8.6.2.1)."""
+        self.ece = False
+        """CE has been seen and no CWR since (RFC 3168 6.1.3)."""
+        self.cwr = False
+        """The next new text carries CWR."""
+        self.challenged_at: Instant = -NEVER
+        """When the last challenge ACK was granted (RFC 5961 7)."""
+
+
+class User:
+    """The side of the connection that faces its user."""
+
+    __slots__ = ("config", "events", "is_active", "is_gone", "reading", "received_at")
+
+    def __init__(self, config: TcpConfig, is_active: bool) -> None:
+        self.config = config
+        self.events: list[UserEvent] = []
+        self.is_active = is_active
+        """Opened by us: decides what a RST in SYN-RECEIVED means (MUST-11)."""
+        self.is_gone = False
+        """The user has closed: nobody will read (Linux: orphaned)."""
+        self.reading = False
+        """Readable has been told, and not everything has been taken since."""
+        self.received_at: Instant = 0
+        """When the peer last gave a sign of life (MUST-26)."""
+
+
+class Tcb:
+    """Everything that is known about one connection."""
+
+    __slots__ = (
+        "agreed",
+        "congestion",
+        "opening",
+        "owed",
+        "rcv",
+        "recovery",
+        "rtt",
+        "snd",
+        "state",
+        "timers",
+        "timestamps",
+        "user",
+    )
+
+    def __init__(self, opening: Opening, is_active: bool) -> None:
+        config = opening.config
+        self.opening = opening
+        self.state = State.CLOSED
+        self.user = User(config, is_active)
+        self.agreed = Agreed(mss=opening.default_mss)
+        self.timestamps: Timestamps | None = None
+        """None unless both sides use them."""
+        self.snd = SendSpace(opening.iss, opening.mss, opening.burst)
+        self.rcv = ReceiveSpace(0, config.buffers.receive_initial, 0)
+        self.rtt = RttEstimator(
+            config.retransmission.rto_initial, config.retransmission.rto_min, config.retransmission.rto_max
+        )
+        self.congestion: CongestionControl = make_congestion_control(config.congestion, opening.mss)
+        self.recovery = Recovery(self.snd.iss)
+        self.timers = Timers()
+        self.owed = Owed(config)
+
+    def tell(self, event: UserEvent) -> None:
+        """Puts an event where the user will find it."""
+        self.user.events.append(event)
+
+    def tell_once(self, event: UserEvent) -> None:
+        """Puts an event without payload where the user will find it, unless it is there already."""
+        if event not in self.user.events:
+            self.user.events.append(event)
+
+    def count(self, name: str) -> None:
+        """Adds one to a counter of the host."""
+        self.opening.counters.add(name)
+
+    def note(self, now: Instant, what: str, details: str = "") -> None:
+        """Tells the trace; ask ``opening.trace.enabled`` first where building the words costs."""
+        trace = self.opening.trace
+        if trace.enabled:
+            subject = f"{self.opening.local_port}>{self.opening.remote_port}"
+            trace.emit(TraceEvent(now, "tcp", subject, what, details))
+
+    def challenge(self, now: Instant) -> None:
+        """Owes a challenge ACK, unless one was granted a moment ago (RFC 5961 7): per connection, never shared, so that
+        nobody can count others' (CVE-2016-5696)."""
+        if now - self.owed.challenged_at < self.user.config.acks.challenge_interval:
+            self.count("TCPChallengeACKLimited")
+            return
+        self.owed.challenged_at = now
+        self.owed.acks.at_once()
+        self.count("TCPChallengeACK")
+
+    def delete(self, reason: TcpError | None, event: Event = Event.DELETE) -> None:
+        """Deletes the TCB: CLOSED by ``event``, all timers off, nothing held but what the user can still read."""
+        if self.state is State.CLOSED:
+            return
+        move(self, event)
+        self.timers.stop()
+        self.snd.queue.clear()
+        self.snd.flight.clear()
+        self.owed.syn = self.owed.probe = self.owed.tail_probe = False
+        if reason is not None or self.user.is_gone:
+            self.rcv.clear()
+        self.tell(Closed(reason))

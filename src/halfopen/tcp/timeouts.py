@@ -1,0 +1,87 @@
+"""Timeouts (RFC 9293 3.10.8): which timer has expired, and whether that is the end."""
+
+from halfopen.base.clock import NEVER, Instant
+from halfopen.base.errors import ConnectionTimedOut
+from halfopen.tcp.events import SoftError
+from halfopen.tcp.probing import on_keep_alive_deadline, on_persist_deadline
+from halfopen.tcp.recovery import on_rack_deadline
+from halfopen.tcp.retransmission import on_probe_deadline, on_retransmission_timeout
+from halfopen.tcp.state import Event, State
+from halfopen.tcp.tcb import Tcb
+from halfopen.tcp.timers import Retransmit
+
+
+def on_deadline(tcb: Tcb, now: Instant) -> None:
+    """Deals with every timer that is due; those that are not stay as they are."""
+    timers = tcb.timers
+    if timers.wait <= now:
+        tcb.delete(None, Event.TIMEOUT_2MSL if tcb.state is State.TIME_WAIT else Event.DELETE)
+        return
+    if timers.linger <= now:
+        tcb.count("TCPAbortOnLinger")
+        tcb.owed.reset = (tcb.snd.nxt, tcb.rcv.nxt)
+        tcb.delete(ConnectionTimedOut("the linger time passed before all data was acknowledged"))
+        return
+    if timers.retransmit <= now:
+        _on_retransmit(tcb, now)
+    if tcb.owed.acks.deadline <= now:
+        tcb.count("DelayedACKs")
+        tcb.owed.acks.on_deadline(now)
+    if timers.patience <= now:
+        timers.patience = NEVER
+        tcb.owed.impatient = True
+    if timers.keep_alive <= now:
+        on_keep_alive_deadline(tcb, now)
+
+
+def _on_retransmit(tcb: Tcb, now: Instant) -> None:
+    reason = tcb.timers.retransmit_for
+    tcb.timers.retransmit = NEVER
+    if reason is Retransmit.REORDER:
+        on_rack_deadline(tcb, now)
+    elif reason is Retransmit.PROBE:
+        on_probe_deadline(tcb, now)
+    elif _is_hopeless(tcb, now):
+        tcb.count("TCPAbortOnTimeout")
+        tcb.delete(ConnectionTimedOut(f"no acknowledgment after {tcb.recovery.retries} retransmissions"))
+    elif tcb.state in (State.SYN_SENT, State.SYN_RECEIVED):
+        _on_syn_timeout(tcb, now)
+    elif reason is Retransmit.PERSIST:
+        on_persist_deadline(tcb, now)
+    else:
+        _warn(tcb)
+        on_retransmission_timeout(tcb, now)
+
+
+def _on_syn_timeout(tcb: Tcb, now: Instant) -> None:
+    tcb.recovery.retries += 1
+    tcb.rtt.backoff()
+    tcb.owed.syn = True
+    tcb.count("TCPTimeouts")
+
+
+def _is_hopeless(tcb: Tcb, now: Instant) -> bool:
+    """R2 (MUST-20, MUST-21): by count, or by the user timeout since the last acknowledgment.
+
+    A peer that answers, with its window closed, is not gone: `probing` keeps the count of unanswered probes only.
+    """
+    config = tcb.user.config.retransmission
+    recovery = tcb.recovery
+    if config.user_timeout is not None:
+        since = max(recovery.progress_at, tcb.user.received_at) if tcb.snd.wnd == 0 else recovery.progress_at
+        if now - since >= config.user_timeout:
+            return True
+    if tcb.state is State.SYN_SENT:
+        return recovery.retries >= config.syn_retries
+    if tcb.state is State.SYN_RECEIVED:
+        return recovery.retries >= config.synack_retries
+    if tcb.snd.wnd == 0 and tcb.user.received_at > recovery.sent_at:
+        recovery.retries = 0
+    limit = config.orphan_retries if tcb.user.is_gone else config.retries
+    return config.user_timeout is None and recovery.retries >= limit
+
+
+def _warn(tcb: Tcb) -> None:
+    """R1 (SHLD-9, SHLD-10): the user hears of trouble before the connection is given up."""
+    if tcb.recovery.retries + 1 == tcb.user.config.retransmission.soft_retries:
+        tcb.tell(SoftError(ConnectionTimedOut("retransmissions go unanswered")))

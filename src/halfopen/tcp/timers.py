@@ -1,0 +1,39 @@
+"""The timers of one connection, as deadlines; NEVER when off. They own no clock: `next_deadline` is compared by who has one."""
+
+from enum import Enum
+
+from halfopen.base.clock import NEVER, Instant
+
+
+class Retransmit(Enum):
+    """What the one timer for unacknowledged data stands for; the reasons exclude each other (RFC 8985 7.2, 6.3)."""
+
+    RTO = "retransmission timeout"
+    PROBE = "tail loss probe"
+    REORDER = "RACK reordering"
+    PERSIST = "zero window probe"
+
+
+class Timers:
+    """Deadlines. Each is set by the rule that needs it, and by nothing else."""
+
+    __slots__ = ("delayed_ack", "keep_alive", "linger", "patience", "retransmit", "retransmit_for", "wait")
+
+    def __init__(self) -> None:
+        self.retransmit: Instant = NEVER
+        self.retransmit_for = Retransmit.RTO
+        self.delayed_ack: Instant = NEVER
+        self.keep_alive: Instant = NEVER
+        self.wait: Instant = NEVER
+        """2 MSL in TIME-WAIT; how long FIN-WAIT-2 lasts without a user."""
+        self.linger: Instant = NEVER
+        self.patience: Instant = NEVER
+        """The sender's silly window override (RFC 9293 3.8.6.2.1)."""
+
+    def next_deadline(self) -> Instant:
+        """The earliest; NEVER if all are off."""
+        return min(self.retransmit, self.delayed_ack, self.keep_alive, self.wait, self.linger, self.patience)
+
+    def stop(self) -> None:
+        """Turns all of them off."""
+        self.retransmit = self.delayed_ack = self.keep_alive = self.wait = self.linger = self.patience = NEVER

@@ -1,0 +1,64 @@
+"""Finding out that a retransmission was needless, and taking its consequences back (RFC 3522, RFC 3708, RFC 4015)."""
+
+from halfopen.base.clock import Instant
+from halfopen.tcp.seqnum import signed_difference
+from halfopen.tcp.tcb import Phase, Tcb, Undo
+from halfopen.wire.tcp import Segment
+
+
+def start_undo(tcb: Tcb, now: Instant) -> None:
+    """The first retransmission of an episode is about to be sent."""
+    timestamps = tcb.timestamps
+    tcb.recovery.undo = Undo(timestamps.value(now) if timestamps is not None else None)
+
+
+def note_timeout(tcb: Tcb, now: Instant) -> None:
+    """The timer has expired again: echoes of older timestamps prove nothing about the round trip."""
+    if tcb.recovery.undo is not None and tcb.timestamps is not None:
+        tcb.recovery.undo.latest = tcb.timestamps.value(now)
+
+
+def is_ambiguous(tcb: Tcb, seg: Segment) -> bool:
+    """Whether the timestamp that ``seg`` echoes is from before the timer last expired."""
+    undo = tcb.recovery.undo
+    if undo is None or undo.latest is None or seg.options is None or seg.options.timestamps is None:
+        return False
+    return signed_difference(seg.options.timestamps[1], undo.latest) < 0
+
+
+def undo_by_timestamp(tcb: Tcb, seg: Segment, now: Instant) -> None:
+    """Eifel (RFC 3522): the ACK echoes a timestamp from before the first retransmission, so the original arrived."""
+    episode = tcb.recovery.undo
+    if episode is None or episode.timestamp is None or episode.octets <= 0 or tcb.recovery.phase is Phase.OPEN:
+        return
+    if seg.options is None or seg.options.timestamps is None:
+        return
+    echoed = seg.options.timestamps[1]
+    if echoed and signed_difference(echoed, episode.timestamp) < 0:
+        tcb.count("TCPSpuriousRTOs" if tcb.recovery.phase is Phase.LOSS else "TCPFullUndo")
+        undo(tcb)
+
+
+def undo_by_dsack(tcb: Tcb, octets: int) -> None:
+    """The peer reports ``octets`` as duplicates; once that is all that was retransmitted, none of it was needed (RFC 3708)."""
+    episode = tcb.recovery.undo
+    if episode is None or episode.octets <= 0:
+        return
+    episode.octets -= octets
+    if episode.octets <= 0:
+        tcb.count("TCPDSACKUndo")
+        undo(tcb)
+
+
+def undo(tcb: Tcb) -> None:
+    """Takes the reduction back: nothing had been lost (RFC 4015)."""
+    recovery = tcb.recovery
+    recovery.undo = None
+    recovery.phase = Phase.OPEN
+    recovery.prr = None
+    recovery.dupacks = 0
+    recovery.point = tcb.snd.una - 1
+    tcb.snd.flight.unmark_lost()
+    tcb.congestion.on_undo()
+    if recovery.rack is not None:
+        recovery.rack.reordering_seen = True

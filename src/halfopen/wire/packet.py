@@ -1,0 +1,43 @@
+"""What crosses every border of the stack: a few header octets in front of views of someone else's memory.
+
+The marks are those of ``struct virtio_net_hdr`` (virtio 1.2, 5.1.6) in words: who still has to compute the transport
+checksum, and into which segments a super-segment is to be cut.
+"""
+
+from dataclasses import dataclass
+
+from halfopen.base.octets import Buffers, total_octets
+
+CHECKSUM_NONE = 0
+"""Inbound: nobody has verified the transport checksum. Outbound: it is complete."""
+CHECKSUM_VERIFIED = 1
+"""Inbound only: the device vouches for it (``VIRTIO_NET_HDR_F_DATA_VALID``), or it never left this machine's memory."""
+CHECKSUM_PARTIAL = 2
+"""The field holds the pseudo-header's sum; whoever puts the packet on a wire completes it (``..._F_NEEDS_CSUM``)."""
+
+
+@dataclass(slots=True, eq=False)
+class Packet:
+    """One frame or datagram.
+
+    ``head`` begins with the outermost header that the interface has (Ethernet on a TAP, IP on a TUN) and holds at least
+    all headers; ``body`` continues it, in pieces. With ``gso_size`` above zero this is a super-segment: TCP payload for
+    several segments of ``gso_size`` octets each (the last may be shorter). ``checksum_start`` counts from the start of
+    ``head``; ``checksum_offset`` from there to the checksum field. Both matter with `CHECKSUM_PARTIAL` only.
+    """
+
+    head: bytes
+    body: Buffers = ()
+    checksum: int = CHECKSUM_NONE
+    checksum_start: int = 0
+    checksum_offset: int = 0
+    gso_size: int = 0
+
+    @property
+    def octets(self) -> int:
+        """Length of the whole packet."""
+        return len(self.head) + (total_octets(self.body) if self.body else 0)
+
+    def joined(self) -> bytes:
+        """The whole packet as one string of octets: a copy, for captures and tests."""
+        return b"".join((self.head, *self.body))

@@ -1,0 +1,31 @@
+import dataclasses
+
+import pytest
+
+from halfopen.base.errors import ConfigError
+from halfopen.stack import config
+from halfopen.stack.config import InterfaceConfig, IpConfig, StackConfig
+
+GROUPS = [thing for thing in vars(config).values() if isinstance(thing, type) and thing.__module__ == config.__name__]
+
+
+@pytest.mark.parametrize("group", GROUPS, ids=lambda group: group.__name__)
+def test_a_group_is_frozen_small_and_named_by_keyword(group: type) -> None:
+    fields = dataclasses.fields(group)
+    assert 0 < len(fields) <= 12
+    assert all(field.kw_only for field in fields)
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        setattr(group(**({"name": "x", "kind": "ip"} if group is InterfaceConfig else {})), fields[0].name, None)
+
+
+def test_a_host_does_not_forward_unless_told_to() -> None:
+    assert not StackConfig().ip.forwarding
+
+
+def test_values_that_cannot_be_are_refused() -> None:
+    with pytest.raises(ConfigError, match="at least 68"):
+        IpConfig(pmtu_min=0)
+    with pytest.raises(ConfigError, match="'ethernet' or 'ip', not 'wifi'"):
+        InterfaceConfig(name="w0", kind="wifi")
+    with pytest.raises(ConfigError, match="MTU"):
+        InterfaceConfig(name="w0", kind="ip", mtu=0)

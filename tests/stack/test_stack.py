@@ -1,0 +1,117 @@
+"""The whole host: IP, UDP and TCP together, between two of them over a perfect wire."""
+
+from halfopen.base.addresses import Prefix, parse_address
+from halfopen.base.clock import NEVER, SECOND
+from halfopen.base.rng import SeededRng
+from halfopen.stack.config import StackConfig
+from halfopen.stack.ports import Owner
+from halfopen.stack.stack import Stack
+from halfopen.wire.packet import Packet
+from tests.stack.world import OTHER, OURS, PEER, PEER_MAC, datagram, is_arp, tap, tun
+
+OWNER = Owner("test")
+
+
+def make(address: str = "192.0.2.1/24") -> Stack:
+    stack = Stack(StackConfig(), SeededRng(address))
+    stack.add_interface(tun(address=address))
+    return stack
+
+
+def exchange(first: Stack, second: Stack, now: int) -> int:
+    """Carries packets between two hosts until both are silent; how many there were."""
+    carried = 0
+    while True:
+        before = carried
+        for sender, receiver in ((first, second), (second, first)):
+            while (transmission := sender.poll_transmit(now)) is not None:
+                receiver.receive(receiver.interfaces[0], transmission[1], now)
+                carried += 1
+        if carried == before:
+            return carried
+
+
+def test_a_host_shows_its_parts() -> None:
+    stack = Stack(StackConfig(), SeededRng("parts"))
+    interface = stack.add_interface(tap())
+    assert stack.interfaces == (interface,)
+    assert stack.arp.table is stack.neighbors
+    stack.neighbors.add_permanent(interface, PEER, PEER_MAC)
+    assert [entry.address for entry in stack.neighbors] == [PEER]
+    stack.add_address(interface, OTHER, Prefix.of(OTHER, 24))
+    assert stack.ip.owns(OTHER)
+    assert stack.routes.lookup(PEER) is not None
+    assert stack.next_deadline() == NEVER
+
+
+def test_datagrams_cross_from_socket_to_socket() -> None:
+    first, second = make(), make("192.0.2.2/24")
+    server = second.udp.bind(bytes(4), 53, OWNER)
+    client = first.udp.bind(bytes(4), 0, OWNER)
+    client.send_to(b"question", PEER, 53, 0)
+    assert exchange(first, second, 0) == 1
+    message = server.receive()
+    assert message is not None and (message.data, message.address) == (b"question", OURS)
+    server.send_to(b"answer", message.address, message.port, 0)
+    exchange(first, second, 0)
+    answer = client.receive()
+    assert answer is not None and answer.data == b"answer"
+
+
+def test_a_datagram_for_nobody_comes_back_as_an_error() -> None:
+    first, second = make(), make("192.0.2.2/24")
+    client = first.udp.bind(bytes(4), 0, OWNER)
+    client.send_to(b"question", PEER, 53, 0)
+    assert exchange(first, second, 0) == 2
+    assert client.poll_error() is not None
+
+
+def test_datagrams_to_ourselves_arrive_while_the_host_is_polled() -> None:
+    stack = make()
+    server = stack.udp.bind(bytes(4), 53, OWNER)
+    stack.udp.bind(bytes(4), 0, OWNER).send_to(b"question", parse_address("127.0.0.1"), 53, 0)
+    assert server.receive() is None
+    assert stack.poll_transmit(0) is None
+    assert server.receive() is not None
+
+
+def test_echo_between_hosts() -> None:
+    first, second = make(), make("192.0.2.2/24")
+    first.icmp.send_echo(PEER, 1, 1, bytes(5000), 0)
+    exchange(first, second, 0)
+    reply = first.icmp.poll_reply()
+    assert reply is not None and reply.payload == bytes(5000)
+
+
+def test_time_passes_for_all_parts() -> None:
+    stack = make()
+    stack.receive(stack.interfaces[0], Packet(datagram(bytes(16), dont_fragment=False, more_fragments=True)), 0)
+    assert stack.next_deadline() == 60 * SECOND
+    stack.on_deadline(60 * SECOND)
+    assert stack.counters["IpReasmTimeout"] == 1
+    assert stack.poll_transmit(60 * SECOND) is not None
+    assert stack.next_deadline() == NEVER
+
+
+def test_a_connection_to_a_silent_neighbour_gets_no_further_than_arp() -> None:
+    stack = Stack(StackConfig(), SeededRng("alone"))
+    stack.add_interface(tap())
+    stack.tcp.connect((PEER, 80), OWNER, 0)
+    sent = []
+    now = 0
+    while now < 3 * SECOND:
+        while (transmission := stack.poll_transmit(now)) is not None:
+            sent.append(transmission[1])
+        now = stack.next_deadline()
+        stack.on_deadline(now)
+    assert [is_arp(packet) for packet in sent] == [True, True, True]
+    assert stack.counters["NeighResolutionFailed"] == 1
+
+
+def test_a_connection_opens_between_two_hosts() -> None:
+    first, second = make(), make("192.0.2.2/24")
+    second.tcp.listen((bytes(4), 80), OWNER)
+    first.tcp.connect((PEER, 80), OWNER, 0)
+    assert exchange(first, second, 0) >= 3
+    assert [row.state for row in first.ports.listing()] == ["ESTAB"]
+    assert sorted(row.state for row in second.ports.listing()) == ["ESTAB", "LISTEN"]

@@ -1,0 +1,208 @@
+"""TIME-WAIT: RFC 9293 3.10.7.4, the hazards of RFC 1337 and the whole table of RFC 6191 section 2."""
+
+import pytest
+
+from halfopen.base.clock import MILLISECOND, SECOND
+from halfopen.tcp.time_wait import ACKNOWLEDGE, IGNORE, REOPEN, TimeWait, TimeWaitResult
+from halfopen.wire.tcp import ACK, FIN, PSH, RST, SYN, Segment
+from halfopen.wire.tcp_options import Options
+
+NOW = 1000 * SECOND
+SND_NXT = 0xFFFFFFFE
+RCV_NXT = 5
+"""The peer's sequence space wrapped just before its FIN; ours is about to."""
+TS_RECENT = 0xFFFFFFF0
+OFFSET = 77
+
+
+def time_wait(timestamps: bool = True) -> TimeWait:
+    return TimeWait(
+        source_port=80,
+        destination_port=40000,
+        snd_nxt=SND_NXT,
+        rcv_nxt=RCV_NXT,
+        rcv_wnd=501,
+        deadline=NOW + 60 * SECOND,
+        duration=60 * SECOND,
+        ts_recent=TS_RECENT if timestamps else None,
+        ts_recent_at=NOW,
+        ts_offset=OFFSET,
+    )
+
+
+def segment(flags: int, offset: int = 0, octets: int = 0, value: int | None = None, ack: int = SND_NXT) -> Segment:
+    """A segment whose SEQ is RCV.NXT + offset, with TSval ``value``."""
+    options = None if value is None else Options(timestamps=(value & 0xFFFFFFFF, 1))
+    return Segment(
+        source_port=40000,
+        destination_port=80,
+        seq=(RCV_NXT + offset) & 0xFFFFFFFF,
+        ack=ack & 0xFFFFFFFF,
+        flags=flags,
+        options=options,
+        payload=(bytes(octets),) if octets else (),
+        octets=octets,
+    )
+
+
+def assert_acknowledges(result: TimeWaitResult, counter: str) -> Segment:
+    assert (result.action, result.counter) == (ACKNOWLEDGE, counter)
+    reply = result.reply
+    assert reply is not None
+    assert (reply.source_port, reply.destination_port) == (80, 40000)
+    assert (reply.seq, reply.ack, reply.flags, reply.window) == (SND_NXT, RCV_NXT, ACK, 501)
+    assert reply.octets == 0
+    return reply
+
+
+@pytest.mark.rfc("9293", "MUST-13")
+@pytest.mark.rfc("9293", "9293.P10")
+def test_a_retransmitted_fin_is_acknowledged_and_restarts_2_msl() -> None:
+    record = time_wait()
+    later = NOW + 30 * SECOND
+    reply = assert_acknowledges(
+        record.on_segment(segment(FIN | ACK, -1, value=TS_RECENT + 20), later), "TCPTimeWaitFin"
+    )
+    assert record.deadline == later + 60 * SECOND
+    assert reply.options is not None
+    assert reply.options.timestamps == (later // MILLISECOND + OFFSET, TS_RECENT + 20 & 0xFFFFFFFF)
+
+
+def test_a_retransmitted_fin_may_carry_the_last_data_and_is_not_limited_in_rate() -> None:
+    record = time_wait(timestamps=False)
+    for _ in range(3):
+        result = record.on_segment(segment(FIN | ACK | PSH, -101, 100), NOW)
+        assert assert_acknowledges(result, "TCPTimeWaitFin").options is None
+
+
+@pytest.mark.rfc("1337", "1337.1", "1337.2")
+@pytest.mark.parametrize("offset", [-1, 0, 1])
+def test_a_reset_is_ignored_wherever_it_lies(offset: int) -> None:
+    record = time_wait()
+    result = record.on_segment(segment(RST | ACK, offset), NOW)
+    assert (result.action, result.counter, result.reply) == (IGNORE, "TCPTimeWaitRstIgnored", None)
+    assert record.deadline == NOW + 60 * SECOND
+
+
+@pytest.mark.rfc("1337", "1337.3")
+@pytest.mark.parametrize(("offset", "octets"), [(-1000, 500), (-1, 0), (1, 0), (0, 100), (100_000, 10), (-1, 1)])
+def test_a_segment_out_of_place_is_acknowledged_and_changes_nothing(offset: int, octets: int) -> None:
+    record = time_wait()
+    assert_acknowledges(record.on_segment(segment(ACK, offset, octets), NOW), "TCPTimeWaitOutOfPlace")
+    assert (record.deadline, record.ts_recent) == (NOW + 60 * SECOND, TS_RECENT)
+
+
+@pytest.mark.parametrize("flags", [SYN | ACK, SYN | FIN | ACK])
+def test_a_syn_that_acknowledges_opens_nothing(flags: int) -> None:
+    assert_acknowledges(time_wait().on_segment(segment(flags, -1), NOW), "TCPTimeWaitOutOfPlace")
+
+
+@pytest.mark.rfc("9293", "9293.P8")
+def test_an_acknowledgment_of_what_was_never_sent_is_answered() -> None:
+    assert_acknowledges(time_wait().on_segment(segment(ACK, ack=SND_NXT + 1), NOW), "TCPTimeWaitOutOfPlace")
+
+
+@pytest.mark.parametrize("ack", [SND_NXT, SND_NXT - 1])
+def test_the_last_acknowledgment_of_the_peer_is_no_news(ack: int) -> None:
+    record = time_wait()
+    result = record.on_segment(segment(ACK, ack=ack, value=TS_RECENT + 1), NOW + SECOND)
+    assert (result.action, result.counter) == (IGNORE, "")
+    assert (record.ts_recent, record.ts_recent_at) == (TS_RECENT + 1, NOW + SECOND)
+
+
+def test_timestamps_that_were_never_negotiated_are_not_learnt() -> None:
+    record = time_wait(timestamps=False)
+    assert record.on_segment(segment(ACK, value=7), NOW).action == IGNORE
+    assert record.ts_recent is None
+
+
+@pytest.mark.rfc("9293", "9293.P9")
+def test_a_segment_without_an_ack_bit_is_dropped() -> None:
+    result = time_wait().on_segment(segment(PSH, 0, 10), NOW)
+    assert (result.action, result.counter) == (IGNORE, "TCPTimeWaitNoAck")
+
+
+@pytest.mark.rfc("5961", "5961.7")
+def test_answers_are_limited_to_one_in_half_a_second() -> None:
+    record = time_wait()
+    answers = []
+    for step in range(15):
+        result = record.on_segment(segment(ACK, -1), NOW + step * 100 * MILLISECOND)
+        answers.append(result.action)
+        assert result.counter == ("TCPTimeWaitOutOfPlace" if result.reply else "TCPACKSkippedTimeWait")
+    assert answers == [ACKNOWLEDGE, IGNORE, IGNORE, IGNORE, IGNORE] * 3
+
+
+def test_the_first_answer_is_not_held_back_at_the_beginning_of_time() -> None:
+    assert time_wait().on_segment(segment(ACK, -1), 0).action == ACKNOWLEDGE
+
+
+@pytest.mark.rfc("7323", "7323.6")
+def test_an_old_timestamp_marks_an_old_duplicate() -> None:
+    record = time_wait()
+    assert_acknowledges(record.on_segment(segment(FIN | ACK, -1, value=TS_RECENT - 1), NOW), "PAWSTimewait")
+    assert record.deadline == NOW + 60 * SECOND
+
+
+@pytest.mark.rfc("7323", "7323.6")
+def test_a_timestamp_from_before_24_days_of_silence_says_nothing() -> None:
+    record = time_wait()
+    later = NOW + 24 * 24 * 3600 * SECOND
+    assert record.on_segment(segment(FIN | ACK, -1, value=TS_RECENT - 1), later).counter == "TCPTimeWaitFin"
+    assert record.ts_recent == TS_RECENT - 1
+
+
+HIGHER, EQUAL, LOWER = 1, 0, -1
+
+
+@pytest.mark.rfc("9293", "MAY-2", "SHLD-4")
+@pytest.mark.rfc("6191", "6191.1", "6191.2", "6191.3", "6191.4")
+@pytest.mark.parametrize(
+    ("old_timestamps", "tick", "offset", "action"),
+    [
+        # The previous incarnation had timestamps, and so has the new one.
+        (True, HIGHER, 100, REOPEN),
+        (True, HIGHER, -100, REOPEN),
+        (True, EQUAL, 100, REOPEN),
+        (True, EQUAL, -100, IGNORE),
+        (True, LOWER, 100, IGNORE),
+        (True, LOWER, -100, IGNORE),
+        # The new one would have none: the sequence number decides.
+        (True, None, 100, REOPEN),
+        (True, None, -100, IGNORE),
+        # The previous one had none, the new one would: accepted as it is.
+        (False, HIGHER, 100, REOPEN),
+        (False, LOWER, -100, REOPEN),
+        # Neither: the sequence number decides.
+        (False, None, 100, REOPEN),
+        (False, None, -100, IGNORE),
+        # Greater than the last sequence number seen, which is the FIN's.
+        (False, None, 0, REOPEN),
+        (False, None, -1, IGNORE),
+    ],
+)
+def test_a_new_syn_reopens_by_the_table_of_rfc_6191(
+    old_timestamps: bool, tick: int | None, offset: int, action: int
+) -> None:
+    record = time_wait(old_timestamps)
+    value = None if tick is None else TS_RECENT + 100 * tick  # a higher one has wrapped
+    result = record.on_segment(segment(SYN, offset, value=value), NOW)
+    assert result.action == action
+    assert result.counter == ("TWRecycled" if action == REOPEN else "TCPTimeWaitSynIgnored")
+    assert result.reply is None
+    assert (record.deadline, record.ts_recent) == (NOW + 60 * SECOND, TS_RECENT if old_timestamps else None)
+
+
+@pytest.mark.rfc("6191", "6191.4")
+@pytest.mark.parametrize(("offset", "action"), [(100, REOPEN), (-100, IGNORE)])
+def test_where_this_host_uses_no_timestamps_those_of_the_syn_do_not_count(offset: int, action: int) -> None:
+    record = time_wait(timestamps=False)
+    record.ts_offset = None
+    assert record.on_segment(segment(SYN, offset, value=1), NOW).action == action
+
+
+def test_unbounded_sequence_numbers_are_wrapped_for_the_wire() -> None:
+    record = time_wait()
+    record.snd_nxt += 3 << 32
+    record.rcv_nxt += 7 << 32
+    assert_acknowledges(record.on_segment(segment(FIN | ACK, -1), NOW), "TCPTimeWaitFin")

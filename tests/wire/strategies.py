@@ -1,0 +1,26 @@
+"""What several test files of this folder draw from."""
+
+from hypothesis import strategies as st
+
+from halfopen.wire import tcp_options
+from halfopen.wire.tcp_options import Options
+
+WORD = st.integers(0, 0xFFFFFFFF)
+KNOWN = (0, 1, 2, 3, 4, 5, 8)
+
+
+def fits(options: Options) -> bool:
+    return tcp_options.length(options) <= tcp_options.MAXIMUM_OCTETS
+
+
+OPTIONS = st.builds(
+    Options,
+    mss=st.none() | st.integers(0, 0xFFFF),
+    window_scale=st.none() | st.integers(0, 255),
+    sack_permitted=st.booleans(),
+    timestamps=st.none() | st.tuples(WORD, WORD),
+    sack=st.lists(st.tuples(WORD, WORD), max_size=4).map(tuple),
+    unknown=st.lists(
+        st.tuples(st.integers(0, 255).filter(lambda kind: kind not in KNOWN), st.binary(max_size=38)), max_size=3
+    ).map(tuple),
+).filter(fits)
