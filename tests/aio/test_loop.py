@@ -15,6 +15,7 @@ import trustme
 import uvicorn
 from aiohttp import web
 
+from halfopen.aio.host import Host
 from halfopen.aio.loop import LoopOverStack
 from tests.aio.world import loop_over_stack, until
 
@@ -275,6 +276,15 @@ def test_other_descriptors_stay_the_systems() -> None:
         assert await asyncio.to_thread(lambda: 42) == 42
 
     run(main)
+
+
+def test_a_host_that_cannot_be_made_leaves_no_loop_behind() -> None:
+    def fail(loop: asyncio.AbstractEventLoop) -> Host:
+        raise OSError("no such device")
+
+    with pytest.raises(OSError, match="no such device"):
+        LoopOverStack(fail)
+    gc.collect()
 
 
 def test_datagram_endpoints_are_ours() -> None:

@@ -11,7 +11,7 @@ import pytest
 from halfopen.aio.host import Host
 from halfopen.aio.memory import MemoryPump
 from halfopen.aio.transport import StackTransport
-from halfopen.base.clock import MILLISECOND
+from halfopen.base.clock import MILLISECOND, SECOND
 from halfopen.base.rng import SeededRng
 from halfopen.stack.config import InterfaceConfig, StackConfig
 from halfopen.stack.interface import Offloads
@@ -382,11 +382,34 @@ async def test_socket_options_act_on_the_connection() -> None:
         await pair.end()
 
 
+async def test_keep_alive_set_on_an_idle_connection_takes_effect() -> None:
+    async with two_hosts() as hosts:
+        pair = await connect(*hosts)
+        await asyncio.sleep(0.01)
+        sock = pair.near.get_extra_info("socket")
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 1)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        await asyncio.sleep(0)
+        assert hosts[0].stack.tcp.next_deadline() <= hosts[0].pump.now() + 1 * SECOND
+        await pair.end()
+
+
+async def test_shutting_the_socket_down_closes_our_direction() -> None:
+    async with two_hosts() as hosts:
+        pair = await connect(*hosts)
+        pair.near.get_extra_info("socket").shutdown(socket.SHUT_WR)
+        await pair.server.lost
+        assert pair.server.calls == ["made", "eof", "lost"]
+        await pair.client.lost
+
+
 async def test_tcp_info_has_the_layout_of_linux() -> None:
     async with two_hosts() as hosts:
         pair = await connect(*hosts)
         pair.near.write(b"measure this")
         await until(lambda: pair.server.data == b"measure this")
+        sock = pair.near.get_extra_info("socket")
+        assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG) == 1448
         info = pair.near.get_extra_info("socket").getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 104)
         assert len(info) == 104
         assert info[0] == 1  # TCP_ESTABLISHED

@@ -5,6 +5,7 @@ import pytest
 from halfopen.base.addresses import IPV4_ANY, IPV4_BROADCAST, parse_address
 from halfopen.base.clock import NEVER, SECOND
 from halfopen.base.errors import AddressInUse, ConfigError, ConnectionRefused, ConnectionReset, NetworkUnreachable
+from halfopen.base.rng import SeededRng
 from halfopen.stack.interface import Offloads
 from halfopen.stack.tcp_socket import Marks, TcpListener, TcpSocket
 from halfopen.tcp.config import KeepAliveConfig, TcpConfig
@@ -421,3 +422,21 @@ def test_every_connection_has_an_owner_in_the_listing() -> None:
     listening, connected = wire.far.ports.listing()
     assert (listening.state, connected.state) == ("LISTEN", "ESTAB")
     assert {listening.owner, connected.owner} == {SERVER}
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_text_crosses_a_wire_that_loses_packets(seed: int) -> None:
+    wire = Wire()
+    near, far, _ = wire.establish()
+    rng = SeededRng(seed)
+    wire.lose = lambda packet: rng.below(50) == 0
+    near.send(TEXT * 32, wire.now)
+    near.shutdown(wire.now)
+    got = bytearray()
+    for _ in range(1000):
+        wire.settle()
+        got += received(far, wire.now)
+        if far.connection.state is State.CLOSE_WAIT:
+            break
+    assert got == TEXT * 32
+    assert wire.near.counters["RetransSegs"] > 0

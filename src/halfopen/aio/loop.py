@@ -141,7 +141,11 @@ class LoopOverStack(StackNetworking, asyncio.SelectorEventLoop):
 
     def __init__(self, make_host: Callable[[asyncio.AbstractEventLoop], Host]) -> None:
         super().__init__()
-        self._host = make_host(self)
+        try:
+            self._host = make_host(self)
+        except BaseException:
+            super().close()
+            raise
 
     def current_host(self) -> Host:
         """The one host."""

@@ -103,7 +103,7 @@ _TCP, _SOCKET = kernel.IPPROTO_TCP, kernel.SOL_SOCKET
 
 OPTIONS: dict[tuple[int, int], tuple[Setter, Getter]] = {
     (_TCP, kernel.TCP_NODELAY): (_set_nodelay, lambda config: int(not config.acks.nagle)),
-    (_TCP, kernel.TCP_MAXSEG): (_set_maxseg, lambda config: config.options.mss or 1460),
+    (_TCP, kernel.TCP_MAXSEG): (_set_maxseg, lambda config: config.options.mss or 0),
     (_TCP, TCP_USER_TIMEOUT): (_set_user_timeout, _get_user_timeout),
     (_TCP, TCP_CONGESTION): (_set_congestion, lambda config: config.congestion.algorithm.encode().ljust(16, b"\0")),
     (_TCP, TCP_KEEPIDLE): (_set_idle, lambda config: config.keep_alive.idle // SECOND),

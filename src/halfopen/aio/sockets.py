@@ -7,6 +7,7 @@ from abc import ABC, abstractmethod
 from typing import TypeAlias
 
 from halfopen.aio.options import OPTIONS, TCP_INFO, Value
+from halfopen.aio.pump import Pump
 from halfopen.aio.tcp_info import pack_tcp_info
 from halfopen.base.addresses import Address, format_address
 from halfopen.stack.tcp_socket import TcpSocket
@@ -95,9 +96,10 @@ class Readiness(ABC):
 class ConnectionSocket(StackSocket):
     """The socket of a connection: its options change the `TcpConfig` that the connection runs by."""
 
-    def __init__(self, tcp: TcpSocket, readable: Readiness) -> None:
+    def __init__(self, pump: Pump, tcp: TcpSocket, readable: Readiness) -> None:
         local, remote = (tcp.local_address, tcp.local_port), (tcp.remote_address, tcp.remote_port)
         super().__init__(kernel.SOCK_STREAM, local, remote)
+        self._pump = pump
         self._tcp = tcp
         self._readable = readable
         self._signal: ReadinessSignal | None = None
@@ -127,15 +129,24 @@ class ConnectionSocket(StackSocket):
             super().setsockopt(level, name, value)
         else:
             self._tcp.configure(option[0](self._tcp.config, value))
+            self._pump.kick()
 
     def getsockopt(self, level: int, name: int, length: int = 0) -> Value:
         """From the connection's configuration or, for TCP_INFO, its status."""
         if (level, name) == (kernel.IPPROTO_TCP, TCP_INFO):
             return pack_tcp_info(make_status(self._tcp.connection.tcb))[: length or None]
+        if (level, name) == (kernel.IPPROTO_TCP, kernel.TCP_MAXSEG):
+            return _sized(make_status(self._tcp.connection.tcb).snd.mss, length)
         option = OPTIONS.get((level, name))
         if option is None:
             return super().getsockopt(level, name, length)
         return _sized(option[1](self._tcp.config), length)
+
+    def shutdown(self, how: int) -> None:
+        """SHUT_WR and SHUT_RDWR close our direction; reading stays the transport's."""
+        if how != kernel.SHUT_RD:
+            self._tcp.shutdown(self._pump.now())
+            self._pump.kick()
 
     def close(self) -> None:
         """The connection is lost: the descriptor goes."""

@@ -14,6 +14,7 @@ from halfopen.aio.pump import Face, Pump
 from halfopen.aio.transport_base import ConnectionTransport
 from halfopen.base.clock import Instant
 from halfopen.base.errors import TcpError
+from halfopen.base.errors import TcpError
 from halfopen.base.octets import Buffer
 from halfopen.stack.tcp_socket import TcpSocket
 from halfopen.tcp.events import END_OF_STREAM, Closed
@@ -125,12 +126,15 @@ class StackTransport(ConnectionTransport, Face):
 
     def _take_news(self, now: Instant) -> None:
         tcp = self._tcp
+        reason: TcpError | None = None
         while (event := tcp.poll_event()) is not None:
             if event is END_OF_STREAM:
                 self._inbound.has_ended = True
-            elif isinstance(event, Closed) and event.reason is not None:
-                self._lose(as_os_error(event.reason, self.peer_text()))
+            elif isinstance(event, Closed):
+                reason = event.reason
         self._deliver()
+        if reason is not None:
+            self._lose(as_os_error(reason, self.peer_text()))
         if tcp.wants_room:
             self._use_room()
 

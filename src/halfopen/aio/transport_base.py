@@ -35,7 +35,7 @@ class ConnectionTransport(transports._FlowControlMixin):  # noqa: SLF001  # `loo
         if name not in ("socket", "peername", "sockname"):
             return default
         if self._sock is None:
-            self._sock = ConnectionSocket(self._tcp, self._inbound)
+            self._sock = ConnectionSocket(self._pump, self._tcp, self._inbound)
         if name == "peername":
             return self._sock.getpeername()
         return self._sock if name == "socket" else self._sock.getsockname()

@@ -1,0 +1,1 @@
+"""The command line: ``halfopen demo``, ``serve``, ``nc``, ``ping``, ``ss``, ``show``."""

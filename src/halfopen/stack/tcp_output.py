@@ -21,6 +21,12 @@ from halfopen.wire.tcp import Segment
 OPTIONS_OCTETS = 40
 """The longest TCP options."""
 
+SOFTWARE_GSO = 32 * 1024
+"""Octets of a super-segment where the interface takes none: IP cuts it, and TCP's own work is done once for all pieces.
+
+As Linux's generic segmentation offload.
+"""
+
 CACHED = 4096
 """Paths that are kept for reuse."""
 
@@ -74,7 +80,7 @@ class TcpPaths:
         except NetworkUnreachable:
             return PathLimits(mss=default_mss, default_mss=default_mss, timestamp_offset=offset)
         headers = headers_octets(flow)
-        burst = max(0, path.gso_octets - headers - OPTIONS_OCTETS)
+        burst = max(0, (path.gso_octets or SOFTWARE_GSO) - headers - OPTIONS_OCTETS)
         return PathLimits(mss=path.mtu - headers, burst=burst, default_mss=default_mss, timestamp_offset=offset)
 
     def send(self, socket: TcpSocket, segment: Segment, now: Instant) -> None:

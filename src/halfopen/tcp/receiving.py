@@ -245,9 +245,8 @@ class ReceiveSpace:
         """Octets held ahead of holes."""
         return sum(total_octets(buffers) for block in self.ahead for buffers in block.buffers)
 
-    def clear(self) -> None:
-        """The user is gone: unread octets too."""
-        self.queue.clear()
+    def forget_early(self) -> None:
+        """What came ahead of holes that nothing will fill any more."""
         self.ahead.clear()
         self.recent.clear()
         self.pieces = 0

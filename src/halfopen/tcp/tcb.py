@@ -226,7 +226,10 @@ class Tcb:
         self.count("TCPChallengeACK")
 
     def delete(self, reason: TcpError | None, event: Event = Event.DELETE) -> None:
-        """Deletes the TCB: CLOSED by ``event``, all timers off, nothing held but what the user can still read."""
+        """Deletes the TCB: CLOSED by ``event``, all timers off, nothing held but what the user can still read.
+
+        # Deviation: RFC 9293 3.10.7.4 flushes all queues on a RST; what had arrived in order before it can be read, as in Linux.
+        """
         if self.state is State.CLOSED:
             return
         move(self, event)
@@ -234,6 +237,7 @@ class Tcb:
         self.snd.queue.clear()
         self.snd.flight.clear()
         self.owed.syn = self.owed.probe = self.owed.tail_probe = False
-        if reason is not None or self.user.is_gone:
-            self.rcv.clear()
+        self.rcv.forget_early()
+        if self.user.is_gone:
+            self.rcv.queue.clear()
         self.tell(Closed(reason))

@@ -1,0 +1,1 @@
+"""What tests touch: segments in words, a connection driven in virtual time. Public, and part of the package."""
