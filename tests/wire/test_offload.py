@@ -164,6 +164,15 @@ def test_an_ipv6_super_segment_gets_payload_lengths() -> None:
     ]
 
 
+@given(SUPERS, st.lists(st.binary(max_size=90), max_size=4).map(tuple))
+def test_splitting_into_complete_packets_is_splitting_and_completing(made: Super, pieces: tuple[bytes, ...]) -> None:
+    packet = made.packet(pieces)
+    parts = [offload.complete_checksum(part) for part in offload.split(packet, len(made.link))]
+    complete = offload.split(packet, len(made.link), complete=True)
+    assert [part.joined() for part in complete] == [part.joined() for part in parts]
+    assert {part.checksum for part in complete} == {CHECKSUM_NONE}
+
+
 @pytest.mark.rfc("9293", "MUST-2")
 @given(SUPERS, st.binary(max_size=200))
 def test_scapy_computes_the_checksums_of_all_packets(made: Super, payload: bytes) -> None:

@@ -5,12 +5,17 @@ import asyncio
 from halfopen.aio.errors import as_os_error
 from halfopen.aio.pump import Face, Pump
 from halfopen.base.clock import Instant
+from halfopen.base.errors import NetworkUnreachable
 from halfopen.stack.tcp_socket import TcpSocket
-from halfopen.tcp.events import CONNECTED, Closed
+from halfopen.tcp.events import CONNECTED, Closed, SoftError
 
 
 class Connecting(Face):
-    """An active OPEN under way. Events behind `Connected` are left for whoever takes the connection over."""
+    """An active OPEN under way. Events behind `Connected` are left for whoever takes the connection over.
+
+    TCP itself goes on trying when the network says that it cannot reach the peer (RFC 1122 4.2.3.9). Here that ends the
+    attempt, as it does on Linux, so that another address can be tried within the caller's patience (RFC 5461 4.1).
+    """
 
     __slots__ = ("_established", "_pump", "_tcp", "_where")
 
@@ -38,6 +43,8 @@ class Connecting(Face):
         while not self._established.done() and (event := self._tcp.poll_event()) is not None:
             if event is CONNECTED:
                 self._established.set_result(None)
+            elif isinstance(event, SoftError) and isinstance(event.error, NetworkUnreachable):
+                self._established.set_exception(as_os_error(event.error, self._where))
             elif isinstance(event, Closed):
                 self._established.set_exception(_reason(event, self._where))
 

@@ -20,6 +20,8 @@ ROUNDS = 4
 class Face(ABC):
     """The asyncio side of a socket: a transport, a server, a connection attempt."""
 
+    __slots__ = ()
+
     @abstractmethod
     def on_news(self, now: Instant) -> None:
         """The socket has events, data, connections, or room that it was asked for. Must not raise."""

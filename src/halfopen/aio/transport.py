@@ -14,7 +14,6 @@ from halfopen.aio.pump import Face, Pump
 from halfopen.aio.transport_base import ConnectionTransport
 from halfopen.base.clock import Instant
 from halfopen.base.errors import TcpError
-from halfopen.base.errors import TcpError
 from halfopen.base.octets import Buffer
 from halfopen.stack.tcp_socket import TcpSocket
 from halfopen.tcp.events import END_OF_STREAM, Closed
@@ -34,6 +33,8 @@ class TransportOwner(ABC):
 
 class StackTransport(ConnectionTransport, Face):
     """Moves octets between a `TcpSocket` and a protocol, which it calls in the context that it was made in."""
+
+    __slots__ = ("_eof_written", "_is_closing", "_is_lost", "_owner")
 
     def __init__(
         self, pump: Pump, tcp: TcpSocket, protocol: asyncio.BaseProtocol, owner: TransportOwner | None = None

@@ -3,7 +3,9 @@
 import asyncio
 from abc import abstractmethod
 from asyncio import constants, transports
+from collections.abc import Mapping
 from contextvars import Context, copy_context
+from types import MappingProxyType
 from typing import Any
 
 from halfopen.aio.inbound import Inbound
@@ -12,9 +14,14 @@ from halfopen.aio.sockets import ConnectionSocket
 from halfopen.stack.ports import format_endpoint
 from halfopen.stack.tcp_socket import TcpSocket
 
+_NO_EXTRA: Mapping[str, Any] = MappingProxyType({})
+"""For the stdlib's dict of extra information, which `ConnectionTransport.get_extra_info` answers without."""
+
 
 class ConnectionTransport(transports._FlowControlMixin):  # noqa: SLF001  # `loop.sendfile` insists on it
     """The reading half and the names. The base is the stdlib's flow control: the limits, and ``pause_writing``."""
+
+    __slots__ = ("_context", "_inbound", "_pump", "_sock", "_tcp")
 
     # Private to the stdlib, but what its TLS, sendfile and flow control ask of a transport.
     _high_water: int
@@ -28,7 +35,7 @@ class ConnectionTransport(transports._FlowControlMixin):  # noqa: SLF001  # `loo
         self._inbound = Inbound(tcp, protocol)
         self._context: Context = copy_context()
         self._sock: ConnectionSocket | None = None
-        super().__init__(None, pump.loop)
+        super().__init__(_NO_EXTRA, pump.loop)
 
     def get_extra_info(self, name: str, default: Any = None) -> Any:
         """``socket``, ``peername`` and ``sockname``; sslproto adds its own."""

@@ -27,6 +27,8 @@ COMMANDS = {
     "ss": "List the ports of running halfopen processes, and who has them.",
 }
 
+OPTIONAL = frozenset({"aiohttp", "pyroute2", "rich", "uvicorn"})
+
 PEERS_DOING = frozenset(
     {
         errno.ECONNABORTED,
@@ -64,25 +66,34 @@ class LazyGroup(click.Group):
     ) -> Any:
         """As click's, with our way to tell of errors."""
         options["standalone_mode"] = False
-        sys.exit(told(lambda: super(LazyGroup, self).main(args, prog_name, **options)))
+        given = sys.argv[1:] if args is None else args
+        name = next((f"halfopen {word}" for word in given if word in COMMANDS), "halfopen")
+        sys.exit(told(name, lambda: super(LazyGroup, self).main(args, prog_name, **options)))
 
 
-def told(run: Callable[[], object]) -> int:
-    """The exit code of ``run``; what goes wrong in it is told in one line."""
+def told(name: str, run: Callable[[], object]) -> int:
+    """The exit code of ``run``; what goes wrong in it is told in one line that begins with ``name``."""
     try:
         result = run()
     except click.exceptions.Abort:
         return 130
+    except click.exceptions.NoArgsIsHelpError as error:
+        error.show()
+        return 2
     except click.ClickException as error:
-        return _fail(error.format_message(), 2, getattr(error, "ctx", None))
+        return _fail(name, error.format_message(), 2)
     except BrokenPipeError:
         # Whoever read our output has gone; nothing more may be flushed to it at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+    except ModuleNotFoundError as error:
+        if error.name not in OPTIONAL:
+            raise
+        return _fail(name, f"this needs {error.name}: install 'halfopen[all]'", 2)
     except HalfopenError as error:
-        return _fail(str(error), 2 if isinstance(error, ConfigError) else 1)
+        return _fail(name, str(error), 2 if isinstance(error, ConfigError) else 1)
     except OSError as error:
-        return _fail(_os_text(error), 1 if error.errno in PEERS_DOING else 2)
+        return _fail(name, _os_text(error), 1 if error.errno in PEERS_DOING else 2)
     return result if isinstance(result, int) else 0
 
 
@@ -91,9 +102,8 @@ def _os_text(error: OSError) -> str:
     return f"{error.filename}: {text}" if error.filename else text
 
 
-def _fail(text: str, code: int, context: click.Context | None = None) -> int:
-    path = context.command_path if context is not None else "halfopen"
-    click.echo(f"{path}: {' '.join(text.split())}", err=True)
+def _fail(name: str, text: str, code: int) -> int:
+    click.echo(f"{name}: {' '.join(text.split())}", err=True)
     return code
 
 
@@ -111,7 +121,8 @@ def version_text() -> str:
     optimized = "with" if "--enable-optimizations" in str(get_config_var("CONFIG_ARGS")) else "without"
     build = "interpreted" if str(octets.__file__).endswith(".py") else "compiled"
     interpreter = f"{platform.python_implementation()} {platform.python_version()}"
-    return f"halfopen {__version__} ({build}) on {interpreter} built {optimized} PGO, {platform.system()} {os.uname().release}"
+    system = f"{platform.system()} {platform.release()}"
+    return f"halfopen {__version__} ({build}) on {interpreter} built {optimized} PGO, {system}"
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})

@@ -83,16 +83,14 @@ class DeviceLink(Link):
                 return self._put([offload.emit(packet, self.network_offset), packet.head, *packet.body])
             if packet.gso_size:
                 # Every piece is tried: each would have its own fate on a wire.
-                taken = [self._write_plain(piece) for piece in offload.pieces(packet, self.network_offset)]
+                pieces = offload.pieces(packet, self.network_offset, complete=True)
+                taken = [self._put([piece.head, *piece.body]) for piece in pieces]
                 return all(taken)
-            return self._write_plain(packet)
+            packet = complete_checksum(packet)
+            return self._put([packet.head, *packet.body])
         except Malformed as malformed:
             self.counters.add(malformed.reason)
             return False
-
-    def _write_plain(self, packet: Packet) -> bool:
-        packet = complete_checksum(packet)
-        return self._put([packet.head, *packet.body])
 
     def _put(self, pieces: list[bytes | bytearray | memoryview]) -> bool:
         if len(pieces) > MAX_PIECES:

@@ -6,12 +6,19 @@ from typing import Literal, Self, TypeAlias
 from halfopen.base.addresses import MAC_ZERO, Mac
 from halfopen.base.clock import NEVER, Instant
 from halfopen.base.counters import Counters
+from halfopen.stack.interface import Offloads
 from halfopen.wire.packet import Packet
 
 LinkKind: TypeAlias = Literal["ethernet", "ip"]
 
 ETHERNET_OCTETS = 14
 """Length of an Ethernet II header; what `Packet.head` begins with on a link of kind ``"ethernet"``."""
+
+LEFT_TO_LINK = Offloads(checksum=True, gso_octets=65535)
+"""What a stack may leave to any link: `Link.write` does itself what the device cannot.
+
+The later a super-segment is cut, the fewer layers each of its packets crosses.
+"""
 
 
 class Link(ABC):

@@ -88,12 +88,11 @@ def emit(packet: Packet, network_offset: int) -> bytes:
     return _HEADER.pack(NEEDS_CSUM, gso_type, payload, packet.gso_size, start, offset)
 
 
-def pieces(packet: Packet, network_offset: int) -> list[Packet]:
-    """The packets that ``packet`` would be on a wire, still PARTIAL; Malformed if its marks contradict it."""
-    if not packet.gso_size:
-        return [packet]
-    emit(packet, network_offset)
-    return split(packet, network_offset)
+def pieces(packet: Packet, network_offset: int, *, complete: bool = False) -> list[Packet]:
+    """The packets that ``packet`` is on a wire, PARTIAL unless ``complete``; Malformed if its marks contradict it."""
+    if packet.gso_size:
+        emit(packet, network_offset)
+    return split(packet, network_offset, complete=complete)
 
 
 def _payload_start(data: bytes, start: int, offset: int) -> int:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from halfopen.aio.pump import Pump
 from halfopen.base.clock import NEVER, SECOND, Instant
 from halfopen.links.link import Link
+from halfopen.stack.ack_filter import without_covered_acks
 from halfopen.stack.interface import Interface
 from halfopen.stack.stack import Stack
 from halfopen.wire.packet import Packet
@@ -61,7 +62,10 @@ class RealPump(Pump):
             return
         now = self.now()
         receive = self.stack.receive
-        for packet in packets:
+        kept = without_covered_acks(packets, link.network_offset)
+        if len(kept) < len(packets):
+            self.stack.counters.add("TcpAcksCovered", len(packets) - len(kept))
+        for packet in kept:
             receive(interface, packet, now)
         self.flush()
 

@@ -254,7 +254,7 @@ class IpLayer:
         mark, at = outgoing.checksum, outgoing.checksum_offset
         packet = Packet(head, outgoing.body, mark, HEADER_OCTETS, at, outgoing.gso_size)
         if outgoing.gso_size and HEADER_OCTETS + len(outgoing.head) + outgoing.gso_size <= path.mtu:
-            for piece in split(packet):
+            for piece in split(packet, complete=not path.checksum_offload):
                 self.transmit(path, piece, now)
         elif outgoing.dont_fragment or outgoing.gso_size:
             self._counters.add("IpFragFails")

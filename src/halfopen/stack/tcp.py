@@ -160,9 +160,10 @@ class TcpLayer(Transport, PortSource, Attention):
         found = self._flows.get(flow)
         if type(found) is TcpSocket:
             connection = found.connection
-            unacknowledged = connection.queued_octets
+            snd = connection.tcb.snd
+            una = snd.una
             connection.on_segment(segment, now)
-            if connection.queued_octets < unacknowledged:
+            if snd.una > una:
                 found.path.confirm(now)
             self.mark(found)
         elif found is None:

@@ -1,4 +1,4 @@
-"""The first four steps of SEGMENT ARRIVES: PAWS, sequence number, RST, SYN (RFC 9293 3.10.7.4, RFC 7323 5.3, RFC 5961 3, 4).
+"""The first steps of SEGMENT ARRIVES: PAWS, sequence number, RST, SYN (RFC 9293 3.10.7.4, RFC 7323 5.3, RFC 5961 3, 4).
 
 Segments come here with `seq` and `ack` unwrapped.
 """
@@ -8,25 +8,9 @@ from halfopen.base.errors import ConnectionRefused, ConnectionReset
 from halfopen.tcp.state import State
 from halfopen.tcp.tcb import Tcb
 from halfopen.tcp.verdict import CONTINUE, STOP, Verdict
-from halfopen.wire.tcp import ACK, RST, SYN, Segment
+from halfopen.wire.tcp import RST, SYN, Segment
 
-_CLOSING = frozenset({State.CLOSING, State.LAST_ACK, State.TIME_WAIT})
-
-
-def check_simultaneous(tcb: Tcb, seg: Segment, now: Instant) -> Verdict:
-    """The peer's SYN in SYN-RECEIVED, which stands one octet left of the window (RFC 9293 Appendix A.2).
-
-    With an ACK of our SYN it is the answer that a simultaneous open ends with: the SYN has been taken already, so only the
-    ACK remains. Alone it is a retransmission: our SYN,ACK was lost.
-    """
-    if tcb.state is not State.SYN_RECEIVED or not seg.flags & SYN or seg.seq != tcb.rcv.irs:
-        return CONTINUE
-    if seg.flags & ACK and seg.ack == tcb.snd.nxt:
-        seg.flags &= ~SYN
-        seg.seq += 1
-        return CONTINUE
-    tcb.owed.syn = True
-    return STOP
+_CLOSING = frozenset({State.CLOSING, State.LAST_ACK})
 
 
 def check_paws(tcb: Tcb, seg: Segment, now: Instant) -> Verdict:
@@ -48,8 +32,8 @@ def check_paws(tcb: Tcb, seg: Segment, now: Instant) -> Verdict:
 def check_sequence(tcb: Tcb, seg: Segment, now: Instant) -> Verdict:
     """First, check the sequence number: some of it is in the window.
 
-    At RCV.NXT a segment is always let through: with a window of zero its ACK, URG and RST still count (MUST-66), and its
-    text is cut away later.
+    At RCV.NXT a segment is always let through: with a window of zero its ACK, URG and RST still count (MUST-66), and
+    its text is cut away later.
 
              RCV.NXT          RCV.NXT+RCV.WND
         --------|-------------------|--------
@@ -58,7 +42,9 @@ def check_sequence(tcb: Tcb, seg: Segment, now: Instant) -> Verdict:
     """
     rcv = tcb.rcv
     seq = seg.seq
-    length = seg.length
+    length = (
+        seg.length if not seg.flags & RST else 0
+    )  # of a RST the sequence number alone has to be right (RFC 5961 3.2)
     if seq == rcv.nxt or (rcv.nxt < seq + (length or 1) and seq < rcv.edge):
         timestamps = tcb.timestamps
         if timestamps is not None and seg.options is not None and seg.options.timestamps is not None:
@@ -75,9 +61,11 @@ def check_sequence(tcb: Tcb, seg: Segment, now: Instant) -> Verdict:
 
 
 def _answer_unacceptable(tcb: Tcb, seg: Segment, now: Instant) -> None:
-    """<SEQ=SND.NXT><ACK=RCV.NXT><CTL=ACK>; for a segment without text seldom, so that two stacks cannot go on answering
-    each other for ever (an ACK storm, RFC 5961 5.3)."""
-    if seg.octets:
+    """<SEQ=SND.NXT><ACK=RCV.NXT><CTL=ACK>, also as the challenge that a SYN gets (RFC 5961 4.2).
+
+    Seldom for a bare ACK, so that two stacks cannot go on answering each other for ever (an ACK storm, RFC 5961 5.3).
+    """
+    if seg.length and not seg.flags & SYN:
         tcb.owed.acks.duplicate()
     else:
         tcb.challenge(now)
@@ -95,22 +83,29 @@ def check_rst(tcb: Tcb, seg: Segment, now: Instant) -> Verdict:
         tcb.challenge(now)
         return STOP
     if tcb.state is State.SYN_RECEIVED:
+        tcb.count("AttemptFails")
         tcb.delete(ConnectionRefused("the peer answered our SYN with RST") if tcb.user.is_active else None)
-    elif tcb.state in _CLOSING and not len(tcb.snd.queue):
+        return STOP
+    tcb.count("EstabResets")
+    if tcb.state in _CLOSING and not len(tcb.snd.queue):
         tcb.delete(None)
     else:
         tcb.delete(ConnectionReset("the peer sent RST"))
-    tcb.count("EstabResets")
     return STOP
 
 
 def check_syn(tcb: Tcb, seg: Segment, now: Instant) -> Verdict:
     """Fourth, check the SYN bit: whatever its sequence number, the peer is challenged (RFC 5961 4.2).
 
-    A peer that has really restarted answers the challenge with a RST at exactly RCV.NXT.
+    A peer that has really restarted answers the challenge with a RST at exactly RCV.NXT. In SYN-RECEIVED by a passive
+    OPEN the peer returns to LISTEN, where it may try again.
     """
     if not seg.flags & SYN:
         return CONTINUE
+    if tcb.state is State.SYN_RECEIVED and not tcb.user.is_active:
+        tcb.count("TCPSynInSynReceived")
+        tcb.delete(None)
+        return STOP
     tcb.count("TCPSYNChallenge")
     tcb.challenge(now)
     return STOP

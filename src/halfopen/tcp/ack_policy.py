@@ -8,7 +8,8 @@ class AckPolicy:
     """How many ACKs are owed now, and by when the next is.
 
     ``owed`` is a count: each segment out of order is answered by an ACK of its own, because the peer counts duplicates,
-    also when several arrive in one batch; they are void once RCV.NXT moves. In-order data owes one ACK for everything received so far (MUST-58, MUST-59).
+    also when several arrive in one batch; they are void once RCV.NXT moves. In-order data owes one ACK for everything
+    received so far (MUST-58, MUST-59).
     """
 
     __slots__ = ("_acknowledge", "_quick", "_unacknowledged", "deadline", "owed")
@@ -21,7 +22,7 @@ class AckPolicy:
         self._quick = config.quick
 
     def on_text(self, octets: int, mss: int, now: Instant, config: AckConfig) -> None:
-        """In-order text has arrived: at once for every second full segment (SHLD-19), or while the peer's window is young."""
+        """In-order text: an ACK at once for every second full segment (SHLD-19), or while the connection is new."""
         self._unacknowledged += octets
         if self.owed:
             self.owed = 0
@@ -49,12 +50,15 @@ class AckPolicy:
             self._acknowledge = True
 
     def on_ack_sent(self, is_data: bool) -> None:
-        """A segment with ACK has left; one with data settles what in-order text was owed, and one duplicate."""
+        """A segment with ACK has left: that settles all in-order text, or else one duplicate.
+
+        One with data is no duplicate ACK to the peer (RFC 5681 2) and carries no SACK blocks: it leaves those owed.
+        """
         self.deadline = NEVER
         self._unacknowledged = 0
         if self._acknowledge:
             self._acknowledge = False
-        elif self.owed:
+        elif self.owed and not is_data:
             self.owed -= 1
         if is_data:
             self._quick = min(self._quick, 2)

@@ -1,21 +1,43 @@
-"""SEGMENT ARRIVES (RFC 9293 3.10.7): the steps in the order that is the specification. CLOSED is `resets`, LISTEN `listener`."""
+"""SEGMENT ARRIVES (RFC 9293 3.10.7): the steps, in the order that is the specification.
+
+CLOSED is `resets`, LISTEN `listener`, SYN-SENT `handshake`, TIME-WAIT `time_wait`.
+"""
 
 from halfopen.base.clock import Instant
 from halfopen.base.errors import TcpError
-from halfopen.tcp.acceptance import check_paws, check_rst, check_sequence, check_simultaneous, check_syn
+from halfopen.tcp.acceptance import check_paws, check_rst, check_sequence, check_syn
 from halfopen.tcp.closing import on_fin, on_fin_acknowledged
 from halfopen.tcp.events import READABLE, URGENT, SoftError
 from halfopen.tcp.handshake import establish, on_segment_in_syn_sent
+from halfopen.tcp.negotiation import MINIMUM_MSS
 from halfopen.tcp.recovery import on_ack
 from halfopen.tcp.resets import reset_for
 from halfopen.tcp.seqnum import unwrap
 from halfopen.tcp.state import CAN_RECEIVE, Event, State, move
 from halfopen.tcp.tcb import Tcb
 from halfopen.tcp.verdict import CONTINUE, STOP, Verdict
-from halfopen.wire.tcp import ACK, CWR, FIN, URG, Segment
+from halfopen.wire.tcp import ACK, CWR, FIN, RST, SYN, URG, Segment
 
 CE = 3
 """Congestion experienced, in the IP header (RFC 3168 5)."""
+
+
+def check_simultaneous(tcb: Tcb, seg: Segment, now: Instant) -> Verdict:
+    """The peer's SYN in SYN-RECEIVED, which stands one octet left of the window (RFC 9293 Appendix A.2).
+
+    With an ACK of our SYN it is the answer that a simultaneous open ends with (MUST-10): the SYN has been taken
+    already, the rest is as in SYN-SENT. Alone it is a retransmission: our SYN,ACK was lost.
+    """
+    if tcb.state is not State.SYN_RECEIVED or seg.flags & (SYN | RST) != SYN or seg.seq != tcb.rcv.irs:
+        return CONTINUE
+    if seg.flags & ACK and seg.ack == tcb.snd.nxt:
+        seg.flags &= ~SYN
+        seg.seq += 1
+        establish(tcb, seg, seg.window, now)
+        _finish_syn_ack(tcb, seg, now)
+    else:
+        tcb.owed.syn = True
+    return STOP
 
 
 def check_ack(tcb: Tcb, seg: Segment, now: Instant) -> Verdict:
@@ -44,9 +66,8 @@ def check_ack(tcb: Tcb, seg: Segment, now: Instant) -> Verdict:
             return STOP
         tcb.count("TCPOldAck")
         return CONTINUE
-    fin_was_acknowledged = snd.fin_is_acknowledged
     on_ack(tcb, seg, now)
-    if snd.fin and not fin_was_acknowledged and snd.fin_is_acknowledged:
+    if snd.fin_is_acknowledged:
         on_fin_acknowledged(tcb, now)
         if tcb.state is State.CLOSED:
             return STOP
@@ -120,8 +141,8 @@ def check_fin(tcb: Tcb, seg: Segment, now: Instant) -> Verdict:
             rcv.fin = position
     if rcv.fin is not None and tcb.state in CAN_RECEIVE and rcv.reach_fin():
         on_fin(tcb, now)
-    elif seg.flags & FIN and rcv.fin is not None and rcv.nxt <= rcv.fin:
-        tcb.owed.acks.at_once()
+    elif seg.flags & FIN and not seg.octets and rcv.fin is not None and rcv.nxt <= rcv.fin:
+        tcb.owed.acks.duplicate()  # ahead of a hole; had it text, that has been answered
     return CONTINUE
 
 
@@ -140,7 +161,10 @@ SEGMENT_ARRIVES = (
 
 
 def on_segment(tcb: Tcb, seg: Segment, now: Instant) -> None:
-    """SEGMENT ARRIVES for a connection (RFC 9293 3.10.7.3, 3.10.7.4). The segment is used up: its numbers are unwrapped in place."""
+    """SEGMENT ARRIVES for a connection (RFC 9293 3.10.7.3, 3.10.7.4).
+
+    The segment is used up: its numbers are unwrapped in place.
+    """
     state = tcb.state
     if state is State.CLOSED:
         _answer_in_closed(tcb, seg)
@@ -152,7 +176,7 @@ def on_segment(tcb: Tcb, seg: Segment, now: Instant) -> None:
         return
     seg.seq = unwrap(seg.seq, tcb.rcv.nxt)
     tcb.user.received_at = now
-    tcb.owed.keep_alives = 0
+    tcb.owed.unanswered = 0
     for step in SEGMENT_ARRIVES:
         if not step(tcb, seg, now):
             return
@@ -174,10 +198,12 @@ def _answer_in_closed(tcb: Tcb, seg: Segment) -> None:
 
 
 def on_icmp_error(tcb: Tcb, error: TcpError, seq: int, is_hard: bool, now: Instant) -> bool:
-    """An ICMP error quotes segment ``seq`` of ours (MUST-54); False if it cannot be true: that octet is not in flight (RFC 5927 4).
+    """An ICMP error quotes segment ``seq`` of ours (MUST-54).
 
-    A hard one ends a connection that does not stand yet; in all other cases it is soft, the user hears of it and the
-    connection goes on (MUST-56, SHLD-25; Deviation from SHLD-26 as RFC 5927 5.2 and RFC 5461 4 recommend).
+    False if it cannot be true: that octet is not in flight (RFC 5927 4.1). A hard one ends a connection that does not
+    stand yet; in all other cases it is soft, the user hears of it and the connection goes on (MUST-56, SHLD-25).
+
+    # Deviation: SHLD-26 has hard errors abort any connection; RFC 5927 5.2 and RFC 5461 4 advise against it.
     """
     snd = tcb.snd
     if tcb.state is State.CLOSED or not snd.una <= unwrap(seq, snd.una) < snd.nxt:
@@ -191,19 +217,19 @@ def on_icmp_error(tcb: Tcb, error: TcpError, seq: int, is_hard: bool, now: Insta
 
 
 def on_path_mtu(tcb: Tcb, mss: int, seq: int, now: Instant) -> bool:
-    """ICMP says that segment ``seq`` was too big, and that ``mss`` octets with TCP's options would fit (RFC 1191 6.4, RFC 5927 7).
+    """ICMP says that segment ``seq`` was too big, ``mss`` octets with TCP's options would fit (RFC 1191 6.4, 5927 7).
 
-    False if it is not believed: not in flight, or no reduction. What is in flight is sent again in smaller segments, and
-    congestion control does not take it for congestion.
+    False if it is not believed: not in flight, or no reduction. What is in flight is sent again in smaller segments,
+    and congestion control does not take it for congestion.
     """
     snd = tcb.snd
     if not snd.una <= unwrap(seq, snd.una) < snd.nxt:
         tcb.count("OutOfWindowIcmps")
         return False
-    size = mss - tcb.agreed.option_octets
+    size = max(mss, MINIMUM_MSS) - tcb.agreed.option_octets
     if size >= snd.mss or tcb.state is State.SYN_SENT:
         return False
-    snd.resize(size, snd.burst)
+    snd.resize(size, tcb.opening.burst)
     tcb.congestion.mss = size
     snd.flight.mark_all_lost()
     tcb.count("TCPMTUReductions")

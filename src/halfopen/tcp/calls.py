@@ -1,14 +1,17 @@
 """User calls (RFC 9293 3.10.1 to 3.10.6); OPEN is `handshake.start_active` and the listener."""
 
-from halfopen.base.clock import Instant
+from halfopen.base.clock import NEVER, Instant
 from halfopen.base.errors import ConnectionAborted, NotConnected
 from halfopen.base.octets import Buffer, Buffers
 from halfopen.tcp.closing import limit_fin_wait_2
 from halfopen.tcp.config import TcpConfig
-from halfopen.tcp.state import SYNCHRONIZED, Event, State, move
+from halfopen.tcp.state import CAN_RECEIVE, SYNCHRONIZED, Event, State, move
 from halfopen.tcp.tcb import Tcb
 
 _BEFORE_FIN = frozenset({State.SYN_SENT, State.SYN_RECEIVED, State.ESTABLISHED, State.CLOSE_WAIT})
+_ABORT_RESETS = frozenset({State.SYN_RECEIVED, State.ESTABLISHED, State.FIN_WAIT_1, State.FIN_WAIT_2, State.CLOSE_WAIT})
+"""ABORT tells the peer (RFC 9293 3.10.5). In CLOSING and LAST-ACK it has sent all and got all: only if text is left."""
+_OVER = frozenset({State.TIME_WAIT, State.CLOSED})
 
 
 def send(tcb: Tcb, buffer: Buffer, urgent: bool, now: Instant) -> None:
@@ -24,10 +27,10 @@ def send(tcb: Tcb, buffer: Buffer, urgent: bool, now: Instant) -> None:
 
 
 def receive(tcb: Tcb, limit: int, now: Instant) -> Buffers:
-    """RECEIVE (RFC 9293 3.10.3): up to ``limit`` octets, also after the connection is gone if they came in good order."""
+    """RECEIVE (RFC 9293 3.10.3): up to ``limit`` octets that came in order, also after the connection is gone."""
     taken = tcb.rcv.queue.take(limit)
     tcb.user.reading = len(tcb.rcv.queue) > 0
-    if taken and tcb.state in SYNCHRONIZED and tcb.rcv.can_open(tcb.opening.mss):
+    if taken and tcb.state in CAN_RECEIVE and tcb.rcv.can_open(tcb.opening.mss):
         tcb.owed.acks.at_once()
     return taken
 
@@ -49,23 +52,36 @@ def close(tcb: Tcb, now: Instant) -> None:
     """
     if tcb.user.is_gone:
         return
-    linger = tcb.user.config.closing.linger
-    if len(tcb.rcv.queue) or tcb.rcv.ahead or linger == 0:
-        tcb.count("TCPAbortOnData" if linger is None else "TCPAbortOnLinger")
-        abort(tcb, now)
-        return
     tcb.user.is_gone = True
-    shutdown(tcb, now)
-    limit_fin_wait_2(tcb, now)
-    if linger is not None and tcb.state is not State.CLOSED:
-        tcb.timers.linger = now + linger
+    if tcb.state in _OVER:
+        tcb.rcv.queue.clear()
+        return
+    linger = tcb.user.config.closing.linger
+    if len(tcb.rcv.queue) or tcb.rcv.ahead:
+        tcb.count("TCPAbortOnData")
+        _reset(tcb)
+    elif linger == 0:
+        tcb.count("TCPAbortOnLinger")
+        abort(tcb, now)
+    else:
+        shutdown(tcb, now)
+        limit_fin_wait_2(tcb, now)
+        if linger is not None and tcb.state is not State.CLOSED and not tcb.snd.fin_is_acknowledged:
+            tcb.timers.linger = now + linger
 
 
 def abort(tcb: Tcb, now: Instant) -> None:
-    """ABORT (RFC 9293 3.10.5): <SEQ=SND.NXT><CTL=RST>, and nothing is left."""
+    """ABORT (RFC 9293 3.10.5): nothing is left, and the peer gets a RST unless it has nothing to wait for."""
     tcb.user.is_gone = True
-    if (tcb.state in SYNCHRONIZED and tcb.state is not State.TIME_WAIT) or tcb.state is State.SYN_RECEIVED:
-        tcb.owed.reset = (tcb.snd.nxt, tcb.rcv.nxt)
+    if tcb.state in _ABORT_RESETS or len(tcb.snd.queue):
+        _reset(tcb)
+    else:
+        tcb.delete(ConnectionAborted("aborted by its user"))
+
+
+def _reset(tcb: Tcb) -> None:
+    """<SEQ=SND.NXT><ACK=RCV.NXT><CTL=RST,ACK>."""
+    tcb.owed.reset = (tcb.snd.nxt, tcb.rcv.nxt)
     tcb.delete(ConnectionAborted("aborted by its user"))
 
 
@@ -73,9 +89,9 @@ def configure(tcb: Tcb, config: TcpConfig) -> None:
     """Other choices from now on: Nagle, keep-alive, user timeout, linger, buffers."""
     was = tcb.user.config
     tcb.user.config = config
-    if config.keep_alive != was.keep_alive and tcb.state in SYNCHRONIZED:
-        tcb.owed.keep_alives = 0
-        tcb.timers.keep_alive = tcb.user.received_at + config.keep_alive.idle
+    if config.keep_alive != was.keep_alive and tcb.state in SYNCHRONIZED - _OVER:
+        tcb.owed.unanswered = 0
+        tcb.timers.keep_alive = tcb.user.received_at + config.keep_alive.idle if config.keep_alive.enabled else NEVER
     if config.buffers.receive_initial != was.buffers.receive_initial:
         tcb.rcv.limit = max(tcb.rcv.wnd, min(config.buffers.receive_initial, tcb.rcv.widest))
 

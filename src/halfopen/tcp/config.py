@@ -49,8 +49,8 @@ class RetransmissionConfig:
     rto_min: Duration = 200 * MILLISECOND
     """Deviation: RFC 6298 2.4 wants 1 s; Linux, the BSDs and this use 200 ms with fine clocks."""
     rto_max: Duration = 120 * SECOND
-    syn_retries: int = 6
-    """SYN retransmissions before giving up: 127 s in all (Linux; MUST-23 wants 3 minutes: see `user_timeout`)."""
+    syn_retries: int = 7
+    """SYN retransmissions before giving up: 247 s in all. MUST-23 wants 3 minutes; Linux has 6, 127 s."""
     synack_retries: int = 5
     retries: int = 15
     """R2 in retransmissions of data, 924 s with an RTO of 200 ms (Linux ``tcp_retries2``)."""

@@ -1,9 +1,9 @@
 """One connection: the porter between its parts and the world (RFC 9293 3.3.2).
 
-Four kinds of methods. *Inputs* tell it what happened: `on_segment`, `on_deadline`, `on_icmp_error`, `on_path_mtu`. *Commands*
-are its user's calls: `send`, `receive`, `shutdown`, `close`, `abort`, `configure`. *Outputs* are taken from it: `poll_transmit`,
-`poll_event`, `next_deadline`. *Getters* change nothing. The law: after any input or command poll events and segments until
-there are none, then ask `next_deadline` once.
+Four kinds of methods. *Inputs* tell it what happened: `on_segment`, `on_deadline`, `on_icmp_error`, `on_path_mtu`.
+*Commands* are its user's calls: `send`, `receive`, `shutdown`, `close`, `abort`, `configure`. *Outputs* are taken from
+it: `poll_transmit`, `poll_event`, `next_deadline`. *Getters* change nothing. The law: after any input or command poll
+events and segments until there are none, then ask `next_deadline` once.
 """
 
 from halfopen.base.clock import Instant
@@ -16,7 +16,7 @@ from halfopen.tcp.half_open import HalfOpen
 from halfopen.tcp.handshake import resume, start_active
 from halfopen.tcp.state import State
 from halfopen.tcp.tcb import Opening, Tcb
-from halfopen.tcp.time_wait import TimeWait
+from halfopen.tcp.time_wait import REOPEN, TimeWait
 from halfopen.wire.tcp import Segment
 
 
@@ -40,7 +40,7 @@ class Connection:
 
     @classmethod
     def resume(cls, opening: Opening, half_open: HalfOpen, now: Instant) -> "Connection":
-        """SYN-RECEIVED, from a record of the half-open table; the segment with the ACK of our SYN is its first input."""
+        """SYN-RECEIVED, from a record of the half-open table; its first input answers our SYN,ACK."""
         tcb = Tcb(opening, is_active=False)
         resume(tcb, half_open, now)
         return cls(tcb)
@@ -54,7 +54,9 @@ class Connection:
             return
         record = self.time_wait()
         result = record.on_segment(segment, now)
-        if result.counter:
+        if result.action == REOPEN:  # not while the user of the old connection has not closed
+            self.tcb.count("TCPTimeWaitSynIgnored")
+        elif result.counter:
             self.tcb.count(result.counter)
         if result.reply is not None:
             self._answer = result.reply
@@ -69,7 +71,7 @@ class Connection:
         return arrivals.on_icmp_error(self.tcb, error, seq, is_hard, now)
 
     def on_path_mtu(self, mss: int, seq: int, now: Instant) -> bool:
-        """Our segment ``seq`` was too big for a path that takes ``mss`` octets of options and text; False if not believed."""
+        """Our segment ``seq`` was too big: the path takes ``mss`` octets of options and text. False if not believed."""
         return arrivals.on_path_mtu(self.tcb, mss, seq, now)
 
     # Commands
@@ -87,7 +89,7 @@ class Connection:
         calls.shutdown(self.tcb, now)
 
     def close(self, now: Instant) -> None:
-        """Nobody will use the connection any more: as `shutdown`, but unread and later octets are answered by RST (SHLD-3)."""
+        """The user is gone: as `shutdown`, but octets that are unread or still come are answered by RST (SHLD-3)."""
         calls.close(self.tcb, now)
 
     def abort(self, now: Instant) -> None:
@@ -149,7 +151,7 @@ def _make_time_wait(tcb: Tcb) -> TimeWait:
         destination_port=tcb.opening.remote_port,
         snd_nxt=tcb.snd.nxt,
         rcv_nxt=tcb.rcv.nxt,
-        rcv_wnd=min(tcb.rcv.wnd >> tcb.rcv.shift, 0xFFFF),
+        rcv_wnd=tcb.rcv.wnd >> tcb.rcv.shift,
         deadline=tcb.timers.wait,
         duration=2 * tcb.user.config.closing.msl,
         ts_recent=timestamps.recent if timestamps is not None else None,

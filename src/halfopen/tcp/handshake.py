@@ -1,7 +1,8 @@
 """Establishing a connection (RFC 9293 3.5, 3.10.7.3)."""
 
-from halfopen.base.clock import Instant
+from halfopen.base.clock import NEVER, Instant
 from halfopen.base.errors import ConnectionRefused
+from halfopen.tcp.config import Ecn
 from halfopen.tcp.congestion.algorithms import make_congestion_control
 from halfopen.tcp.events import CONNECTED
 from halfopen.tcp.half_open import SYNACK_TIMEOUT, HalfOpen
@@ -21,6 +22,14 @@ def start_active(tcb: Tcb, now: Instant) -> None:
     tcb.recovery.progress_at = now
 
 
+def asks_for_ecn(tcb: Tcb) -> bool:
+    """The SYN to send now carries ECE and CWR; after two that went unanswered none does (RFC 3168 6.1.1.1).
+
+    Who has sent one without must not set ECT, whatever the peer says.
+    """
+    return tcb.user.config.options.ecn is Ecn.ACTIVE and tcb.recovery.retries < 2
+
+
 def on_segment_in_syn_sent(tcb: Tcb, seg: Segment, now: Instant) -> bool:
     """SEGMENT ARRIVES in SYN-SENT (RFC 9293 3.10.7.3); whether its ACK, text and FIN are to be looked at further.
 
@@ -34,7 +43,7 @@ def on_segment_in_syn_sent(tcb: Tcb, seg: Segment, now: Instant) -> bool:
         tcb.count("TCPBadAckInSynSent")
         return False
     if seg.flags & RST:
-        if has_ack and seg.ack == snd.nxt:
+        if has_ack:  # of exactly our SYN (RFC 5961 3.2)
             tcb.count("AttemptFails")
             tcb.delete(ConnectionRefused("the peer answered our SYN with RST"))
         return False
@@ -57,6 +66,7 @@ def _take_syn(tcb: Tcb, seg: Segment, now: Instant) -> None:
     """IRS, RCV.NXT and everything that the peer's options decide; the SYN itself is done with."""
     opening = tcb.opening
     tcb.agreed = agree(tcb.user.config, seg, opening.default_mss)
+    tcb.agreed.ecn = tcb.agreed.ecn and asks_for_ecn(tcb)
     if tcb.agreed.timestamps and seg.options is not None and seg.options.timestamps is not None:
         tcb.timestamps = Timestamps(opening.timestamp_offset)
         tcb.timestamps.start(seg.options.timestamps[0], now)
@@ -77,18 +87,19 @@ def _size_segments(tcb: Tcb) -> None:
 
 
 def establish(tcb: Tcb, seg: Segment, window: int, now: Instant) -> None:
-    """ESTABLISHED: our SYN is acknowledged, by a segment that also gives the first window, in octets (RFC 9293 3.10.7.4).
+    """ESTABLISHED: our SYN is acknowledged, by a segment that gives the first ``window``, in octets (3.10.7.4).
 
     The handshake is the first RTT sample, unless a SYN was sent twice (Karn, RFC 6298 3).
     """
-    snd = tcb.snd
+    snd, recovery = tcb.snd, tcb.recovery
+    was_sent_twice = recovery.retries > 0
     if tcb.state is State.SYN_RECEIVED:
         move(tcb, Event.RCV_ACK_OF_SYN)
+        was_sent_twice = was_sent_twice or tcb.user.is_active  # as SYN, and as SYN,ACK
     snd.acknowledge(snd.iss + 1)
     snd.wl = (0, 0)
     snd.update_window(seg.seq, seg.ack, window)
-    recovery = tcb.recovery
-    if recovery.retries == 0:
+    if not was_sent_twice:
         tcb.rtt.sample(max(1, now - recovery.progress_at), now)
     tcb.rtt.on_established(recovery.retries > 0)
     recovery.retries = 0
@@ -96,7 +107,7 @@ def establish(tcb: Tcb, seg: Segment, window: int, now: Instant) -> None:
     recovery.point = snd.una - 1
     recovery.ecn_point = snd.una
     recovery.progress_at = recovery.sent_at = tcb.user.received_at = now
-    tcb.timers.stop()
+    tcb.timers.retransmit = NEVER
     keep_alive = tcb.user.config.keep_alive
     if keep_alive.enabled:
         tcb.timers.keep_alive = now + keep_alive.idle

@@ -1,7 +1,7 @@
 """LISTEN (RFC 9293 3.10.7.2): SYNs become records of the half-open table, and records become connections.
 
-A half-open peer is never a connection: until its ACK has come, it owns a packed record and nothing else. Segments come with
-their ``flow``, the octets that name the peer and this end (addresses and ports), which mean nothing here.
+A half-open peer is never a connection: until its ACK has come, it owns a packed record and nothing else. Segments come
+with their ``flow``, the octets that name the peer and this end (addresses and ports), which mean nothing here.
 """
 
 from collections import deque
@@ -76,14 +76,8 @@ class Listener:
         record = self._listening.table.find(flow)
         if record is None:
             self._on_stranger(flow, segment, now)
-        elif segment.flags & RST:
-            self._on_reset(record, segment)
-        elif segment.flags & SYN:
-            self._on_syn_again(record, segment, now)
-        elif segment.flags & ACK:
-            self._on_ack(record, segment, now)
         else:
-            self._count("TCPNoAck")
+            self._on_half_open(record, segment, now)
 
     def _on_stranger(self, flow: bytes, segment: Segment, now: Instant) -> None:
         """LISTEN: first RST, second ACK, third SYN, fourth anything else (RFC 9293 3.10.7.2).
@@ -96,6 +90,7 @@ class Listener:
         elif segment.flags & ACK:
             self._reply(flow, reset_for(segment))
             self._count("TCPListenAck")
+            self._count("OutRsts")
         elif segment.flags & FIN or not segment.flags & SYN:
             self._count("TCPListenOddFlags")
         else:
@@ -137,42 +132,34 @@ class Listener:
             remote_port,
             seq=wrap(record.iss),
             ack=wrap(record.irs + 1),
-            flags=SYN | ACK | (ECE if record.ecn and not record.retransmissions else 0),
+            flags=SYN | ACK | (ECE if record.ecn else 0),
             window=min(listening.config.buffers.receive_initial, 0xFFFF),
             options=answer(listening.config, limits.mss, stamp, record.sack_permitted, scaled),
         )
 
-    def _on_reset(self, record: HalfOpen, segment: Segment) -> None:
-        """SYN-RECEIVED, RST at RCV.NXT: back to LISTEN, and nobody hears of it (RFC 9293 3.10.7.4; RFC 5961 3.2)."""
-        if segment.seq == wrap(record.irs + 1):
-            self._listening.table.reset(record.flow)
-            self._count("AttemptFails")
-        else:
-            self._count("TCPOutOfWindowRST")
+    def _on_half_open(self, record: HalfOpen, segment: Segment, now: Instant) -> None:
+        """SYN-RECEIVED (RFC 9293 3.10.7.4). The same SYN again: our SYN,ACK was lost.
 
-    def _on_syn_again(self, record: HalfOpen, segment: Segment, now: Instant) -> None:
-        """The same SYN: our SYN,ACK was lost. Another SYN: the peer has started over, back to LISTEN and from there (P7)."""
-        if segment.seq == wrap(record.irs) and not segment.flags & ACK:
+        Anything else is shown to the connection that the record would become. If that is established, it is one; if it
+        is closed, by a RST or another SYN, the peer is back in LISTEN, and nobody hears of it (MUST-11); if neither,
+        it is forgotten, but for what it has to answer.
+        """
+        if segment.flags & (SYN | ACK | RST) == SYN and segment.seq == wrap(record.irs):
             self._reply(record.flow, self._syn_ack(record, segment.source_port, now))
             self._count("TCPSynAckAgain")
-        else:
-            self._listening.table.reset(record.flow)
-            self._on_stranger(record.flow, segment, now)
-
-    def _on_ack(self, record: HalfOpen, segment: Segment, now: Instant) -> None:
-        """The handshake's third segment: a connection, which sees the segment's ACK, text and FIN itself."""
-        if segment.ack != wrap(record.iss + 1):
-            self._reply(record.flow, reset_for(segment))
-            self._count("TCPBadAckInSynReceived")
             return
-        if len(self._accepted) >= self._listening.backlog:
-            self._count("ListenOverflows")
-            return
-        self._listening.table.complete(record.flow)
         connection = Connection.resume(self._opening(record, segment.source_port), record, now)
         connection.on_segment(segment, now)
-        self._accepted.append((record.flow, connection))
-        self._count("PassiveOpens")
+        if connection.state is State.SYN_RECEIVED:
+            self._reply(record.flow, connection.poll_transmit(now))
+        elif connection.state is State.CLOSED:
+            self._listening.table.reset(record.flow)
+        elif len(self._accepted) >= self._listening.backlog:
+            self._count("ListenOverflows")
+        else:
+            self._listening.table.complete(record.flow)
+            self._accepted.append((record.flow, connection))
+            self._count("PassiveOpens")
 
     def _opening(self, record: HalfOpen, remote_port: int) -> Opening:
         listening = self._listening
@@ -191,7 +178,7 @@ class Listener:
         )
 
     def on_deadline(self, now: Instant) -> None:
-        """SYN,ACKs that nothing has come of are sent again, or their peers given up (SHLD-11's R2 for SYN is the retry count)."""
+        """SYN,ACKs that nothing has come of are sent again, or their peers given up (MUST-22: R2 is a count here)."""
         for record in self._listening.table.expire(now):
             if record.is_dropped:
                 self._count("TCPHalfOpenTimeout")

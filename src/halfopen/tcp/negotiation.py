@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from halfopen.tcp.config import Ecn, TcpConfig
-from halfopen.wire.tcp import CWR, ECE, Segment
+from halfopen.wire.tcp import ACK, CWR, ECE, Segment
 from halfopen.wire.tcp_options import Options
 
 MAX_WINDOW_SHIFT = 14
@@ -37,8 +37,8 @@ class Agreed:
 
 
 def window_shift(receive_octets: int) -> int:
-    """The smallest shift with which 16 bits can express a window of ``receive_octets`` (RFC 7323 2.3)."""
-    shift = max(0, (receive_octets - 1).bit_length() - 16)
+    """The smallest shift with which 16 bits can express a window of ``receive_octets``, rounded down (RFC 7323 2.3)."""
+    shift = max(0, receive_octets.bit_length() - 16)
     return min(shift, MAX_WINDOW_SHIFT)
 
 
@@ -76,12 +76,17 @@ def agree(config: TcpConfig, syn: Segment, default_mss: int) -> Agreed:
         snd_shift=min(options.window_scale or 0, MAX_WINDOW_SHIFT) if scaled else 0,
         rcv_shift=window_shift(config.buffers.receive) if scaled else 0,
         sack=chosen.sack and options.sack_permitted,
-        ecn=chosen.ecn is not Ecn.OFF and asks_for_ecn(syn),
+        ecn=agrees_on_ecn(chosen.ecn, syn),
         timestamps=chosen.timestamps and options.timestamps is not None,
     )
 
 
-def asks_for_ecn(syn: Segment) -> bool:
-    """A SYN with ECE and CWR, or a SYN,ACK with ECE alone: one that reflects both is broken (RFC 3168 6.1.1.1)."""
+def agrees_on_ecn(wish: Ecn, syn: Segment) -> bool:
+    """A SYN with ECE and CWR; or a SYN,ACK with ECE alone, if ours had asked (RFC 3168 6.1.1).
+
+    A SYN,ACK with both is from a host that reflects reserved bits (6.1.1.1).
+    """
     marks = syn.flags & (ECE | CWR)
-    return marks == ECE if syn.flags & 0x10 else marks == ECE | CWR
+    if syn.flags & ACK:
+        return wish is Ecn.ACTIVE and marks == ECE
+    return wish is not Ecn.OFF and marks == ECE | CWR

@@ -1,26 +1,32 @@
 """The only builder of segments (RFC 9293 3.7, 3.8): what input, calls and timeouts have marked becomes a segment here.
 
-One segment a call, the most urgent first: RST, SYN, what is lost, new text with the FIN on its last octet, a probe, a bare
-ACK. With a `SendSpace.burst` above the segment size a data segment is a super-segment, cut by whoever puts it on a wire.
+One segment a call, the most urgent first: RST, SYN, duplicate ACKs, what is lost, new text with the FIN on its last octet, a
+probe, a bare ACK. A duplicate ACK is never left to a segment with text, which the peer would not count as one (RFC 5681 2). With a `SendSpace.burst` above the segment size a data segment is a super-segment, cut by whoever puts it on a wire.
 """
 
 from halfopen.base.clock import NEVER, Instant
 from halfopen.base.octets import Buffers
-from halfopen.tcp.config import Ecn
+from halfopen.tcp.handshake import asks_for_ecn
 from halfopen.tcp.negotiation import answer, offer
 from halfopen.tcp.probing import wait_for_window, window_is_open
 from halfopen.tcp.recovery import room
-from halfopen.tcp.retransmission import arm
+from halfopen.tcp.retransmission import arm, give_up_at
 from halfopen.tcp.scoreboard import Sent
 from halfopen.tcp.seqnum import wrap
 from halfopen.tcp.state import State
-from halfopen.tcp.tcb import Phase, Tcb
+from halfopen.tcp.tcb import TailProbe, Tcb
+from halfopen.tcp.timers import Retransmit
 from halfopen.tcp.timestamps import clock_value
 from halfopen.wire.tcp import ACK, CWR, ECE, FIN, PSH, RST, SYN, URG, Segment
 from halfopen.wire.tcp_options import Options
 
 ECT_0 = 2
 """The codepoint for ECN-capable text (RFC 3168 5); never on SYN, RST, bare ACKs and retransmissions (6.1.1, 6.1.4, 6.1.5)."""
+
+MAX_OPTION_OCTETS = 40
+SACK_OCTETS = 4
+"""Kind and length of the SACK option, with two NOPs in front."""
+SACK_BLOCK_OCTETS = 8
 
 _MAY_SEND_TEXT = frozenset({State.ESTABLISHED, State.CLOSE_WAIT, State.FIN_WAIT_1, State.CLOSING, State.LAST_ACK})
 """With a FIN queued, text before it still goes."""
@@ -35,6 +41,8 @@ def next_segment(tcb: Tcb, now: Instant) -> Segment | None:
         return None
     if tcb.owed.syn:
         return _syn(tcb, now)
+    if tcb.owed.acks.owed:
+        return _bare(tcb, tcb.snd.nxt, now)
     if state in _MAY_SEND_TEXT:
         segment = _text(tcb, now)
         if segment is not None:
@@ -74,12 +82,12 @@ def _new_text(tcb: Tcb, unsent: int, now: Instant) -> Segment | None:
         _restart_if_idle(tcb, now)
     allowed = min(room(tcb), snd.usable)
     count = _sendable(tcb, unsent, allowed)
-    fin = snd.fin and count == unsent and (count < allowed or tcb.owed.tail_probe)
+    fin = snd.fin and count == unsent and count < (snd.usable if tcb.owed.tail_probe else allowed)
     if count == 0 and not fin:
         if tcb.owed.tail_probe and snd.usable >= min(unsent, snd.mss) > 0:
             count = min(unsent, snd.mss)
         else:
-            if snd.nxt == snd.una and not tcb.recovery.retries:
+            if snd.nxt == snd.una:
                 wait_for_window(tcb, now)
             return None
     was_probe = tcb.owed.tail_probe
@@ -94,13 +102,12 @@ def _new_text(tcb: Tcb, unsent: int, now: Instant) -> Segment | None:
     if tcb.recovery.prr is not None:
         tcb.recovery.prr.on_sent(count)
     window_is_open(tcb)
+    if start == snd.una:
+        tcb.recovery.progress_at = now
     if was_probe:
-        _remember_probe(tcb, is_new=True)
-    elif start == snd.una or tcb.recovery.phase is Phase.OPEN:
-        if start == snd.una:
-            tcb.recovery.progress_at = now
-        if tcb.timers.retransmit == NEVER or not snd.flight.sacked:
-            arm(tcb, now)
+        _remember_probe(tcb, is_retransmission=False)
+    elif tcb.timers.retransmit_for is not Retransmit.REORDER:
+        arm(tcb, now)
     return segment
 
 
@@ -146,8 +153,7 @@ def _retransmission(tcb: Tcb, record: Sent, allowed: int, now: Instant) -> Segme
     if allowed <= 0:
         return None
     most = min(allowed, snd.burst)
-    if record.start > snd.una or snd.wnd:
-        most = min(most, max(snd.una + snd.wnd - record.start, mss if record.start == snd.una else 0))
+    most = min(most, max(snd.una + snd.wnd - record.start, mss if record.start == snd.una else 0))
     if most > mss:
         most -= most % mss
     text_end = min(record.end, snd.queue.stop)
@@ -161,18 +167,19 @@ def _retransmission(tcb: Tcb, record: Sent, allowed: int, now: Instant) -> Segme
 
 
 def _resend(tcb: Tcb, record: Sent, now: Instant) -> Segment:
-    snd = tcb.snd
+    snd, timers = tcb.snd, tcb.timers
     snd.flight.retransmit(record, now)
     text_end = min(record.end, snd.queue.stop)
     count = max(0, text_end - record.start)
     segment = _data_segment(tcb, record.start, count, record.end > snd.queue.stop, now)
     recovery = tcb.recovery
+    recovery.sent_at = now
     if recovery.prr is not None:
         recovery.prr.on_sent(count)
     if recovery.undo is not None:
         recovery.undo.octets += count
     tcb.count("RetransSegs")
-    if tcb.timers.retransmit == NEVER:
+    if record.start == snd.una and timers.retransmit_for is Retransmit.RTO:
         arm(tcb, now)
     return segment
 
@@ -188,19 +195,21 @@ def _tail_probe(tcb: Tcb, now: Instant) -> Segment | None:
     if text_end - last.start > snd.mss:
         snd.flight.split(last, text_end - snd.mss)
         last = records[-1]
-    _remember_probe(tcb, is_new=False)
+    _remember_probe(tcb, is_retransmission=True)
     tcb.count("TCPLossProbes")
     return _resend(tcb, last, now)
 
 
-def _remember_probe(tcb: Tcb, *, is_new: bool) -> None:
+def _remember_probe(tcb: Tcb, *, is_retransmission: bool) -> None:
     tcb.owed.tail_probe = False
-    tcb.recovery.probe_end = tcb.snd.nxt
-    tcb.recovery.probe_is_new = is_new
+    tcb.recovery.probe = TailProbe(tcb.snd.nxt, is_retransmission)
 
 
 def _data_segment(tcb: Tcb, start: int, count: int, fin: bool, now: Instant) -> Segment:
-    """<SEQ=start><ACK=RCV.NXT><CTL=ACK> with ``count`` octets of the queue; PSH on the last queued octet (MUST-61)."""
+    """<SEQ=start><ACK=RCV.NXT><CTL=ACK> with ``count`` octets of the queue; PSH on the last queued octet (MUST-61).
+
+    SACK blocks ride along where the segment stays within the MSS; else the bare ACK of each early segment has them.
+    """
     snd = tcb.snd
     flags = ACK
     payload: Buffers = ()
@@ -215,9 +224,7 @@ def _data_segment(tcb: Tcb, start: int, count: int, fin: bool, now: Instant) -> 
     segment.octets = count
     if count > snd.mss:
         segment.gso_size = snd.mss
-    if snd.up > start and snd.up > snd.una:
-        segment.flags |= URG
-        segment.urgent = min(snd.up - start, 0xFFFF)
+    _report(tcb, segment, snd.mss - count)
     tcb.owed.acks.on_ack_sent(True)
     return segment
 
@@ -234,17 +241,26 @@ def _mark_ecn(tcb: Tcb, segment: Segment) -> None:
 def _bare(tcb: Tcb, seq: int, now: Instant) -> Segment:
     """<SEQ=seq><ACK=RCV.NXT><CTL=ACK> without text; SACK blocks tell what is here behind a hole."""
     segment = _acknowledging(tcb, seq, ACK, now)
-    if tcb.agreed.sack and tcb.rcv.has_report:
-        options = segment.options or Options()
-        blocks = tcb.rcv.sack_blocks(3 if tcb.timestamps is not None else 4)
-        options.sack = tuple([(wrap(left), wrap(right)) for left, right in blocks])
-        segment.options = options
+    _report(tcb, segment, MAX_OPTION_OCTETS)
     tcb.owed.acks.on_ack_sent(False)
     return segment
 
 
+def _report(tcb: Tcb, segment: Segment, free: int) -> None:
+    """SACK blocks for what is here behind a hole or has come twice, as many as fit into ``free`` octets (RFC 2018 3)."""
+    if not tcb.rcv.has_report or not tcb.agreed.sack:
+        return
+    free = min(free, MAX_OPTION_OCTETS - tcb.agreed.option_octets)
+    if free < SACK_OCTETS + SACK_BLOCK_OCTETS:
+        return
+    blocks = tcb.rcv.sack_blocks((free - SACK_OCTETS) // SACK_BLOCK_OCTETS)
+    if segment.options is None:
+        segment.options = Options()
+    segment.options.sack = tuple([(wrap(left), wrap(right)) for left, right in blocks])
+
+
 def _acknowledging(tcb: Tcb, seq: int, flags: int, now: Instant) -> Segment:
-    """What all segments of a synchronized connection share: ports, ACK, window, timestamps, ECN-Echo."""
+    """What all segments of a synchronized connection share: ports, ACK, window, urgent pointer, timestamps, ECN-Echo."""
     rcv, opening = tcb.rcv, tcb.opening
     window = rcv.offer(opening.mss)
     options = None
@@ -254,6 +270,10 @@ def _acknowledging(tcb: Tcb, seq: int, flags: int, now: Instant) -> Segment:
         options = Options(timestamps=(timestamps.value(now), timestamps.recent))
     if tcb.owed.ece:
         flags |= ECE
+    urgent = 0
+    if tcb.snd.up > seq and tcb.snd.up > tcb.snd.una:
+        flags |= URG
+        urgent = min(tcb.snd.up - seq, 0xFFFF)
     return Segment(
         opening.local_port,
         opening.remote_port,
@@ -261,7 +281,8 @@ def _acknowledging(tcb: Tcb, seq: int, flags: int, now: Instant) -> Segment:
         rcv.nxt & 0xFFFFFFFF,
         flags,
         window,
-        options=options,
+        urgent,
+        options,
     )
 
 
@@ -273,14 +294,14 @@ def _syn(tcb: Tcb, now: Instant) -> Segment:
     flags = SYN
     if tcb.state is State.SYN_SENT:
         options = offer(config, opening.mss, (clock_value(opening.timestamp_offset, now), 0))
-        if config.options.ecn is Ecn.ACTIVE and tcb.recovery.retries < 2:
+        if asks_for_ecn(tcb):
             flags |= ECE | CWR
         acknowledgment, window = 0, min(tcb.rcv.limit, 0xFFFF)
     else:
         flags |= ACK | (ECE if tcb.agreed.ecn else 0)
         timestamps = tcb.timestamps
         stamp = (timestamps.value(now), timestamps.recent) if timestamps is not None else None
-        options = answer(config, opening.mss, stamp, tcb.agreed.sack, tcb.agreed.rcv_shift > 0)
+        options = answer(config, opening.mss, stamp, tcb.agreed.sack, tcb.agreed.snd_shift + tcb.agreed.rcv_shift > 0)
         acknowledgment, window = wrap(tcb.rcv.nxt), tcb.rcv.offer_syn()
         if timestamps is not None:
             timestamps.last_ack_sent = tcb.rcv.nxt
@@ -289,7 +310,7 @@ def _syn(tcb: Tcb, now: Instant) -> Segment:
         tcb.count("TCPSynRetrans")
     else:
         tcb.recovery.progress_at = now
-    tcb.timers.retransmit = now + tcb.rtt.rto
+    tcb.timers.retransmit = min(now + tcb.rtt.rto, give_up_at(tcb))
     ports = (opening.local_port, opening.remote_port)
     return Segment(*ports, seq=wrap(snd.iss), ack=acknowledgment, flags=flags, window=window, options=options)
 

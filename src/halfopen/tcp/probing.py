@@ -6,7 +6,7 @@
 
 from halfopen.base.clock import MILLISECOND, NEVER, Duration, Instant
 from halfopen.base.errors import ConnectionTimedOut
-from halfopen.tcp.state import State
+from halfopen.tcp.retransmission import give_up_at
 from halfopen.tcp.tcb import Tcb
 from halfopen.tcp.timers import Retransmit
 
@@ -21,52 +21,61 @@ def wait_for_window(tcb: Tcb, now: Instant) -> None:
     """
     timers = tcb.timers
     if tcb.snd.usable > 0:
+        _stop_probing(tcb)
         if timers.patience == NEVER:
             timers.patience = now + PATIENCE
     elif timers.retransmit == NEVER:
-        timers.retransmit = now + tcb.rtt.rto
-        timers.retransmit_for = Retransmit.PERSIST
+        tcb.recovery.progress_at = now
+        tcb.owed.unanswered = 0
+        _set_persist(tcb, now)
+
+
+def _set_persist(tcb: Tcb, now: Instant) -> None:
+    timers = tcb.timers
+    timers.retransmit, timers.retransmit_for = min(now + tcb.rtt.rto, give_up_at(tcb)), Retransmit.PERSIST
 
 
 def window_is_open(tcb: Tcb) -> None:
     """Text has left: there is nothing to wait for."""
+    tcb.timers.patience = NEVER
+    _stop_probing(tcb)
+
+
+def _stop_probing(tcb: Tcb) -> None:
+    """The peer has made room. That it was full for long says nothing about the path: RTO is what it was."""
     timers = tcb.timers
-    timers.patience = NEVER
     if timers.retransmit_for is Retransmit.PERSIST:
-        timers.retransmit = NEVER
-        timers.retransmit_for = Retransmit.RTO
+        timers.retransmit, timers.retransmit_for = NEVER, Retransmit.RTO
+        tcb.rtt.reset_backoff()
 
 
 def on_persist_deadline(tcb: Tcb, now: Instant) -> None:
     """Sends a probe, at intervals that double (SHLD-30), as long as the peer answers any of them (MUST-37)."""
-    recovery = tcb.recovery
-    if tcb.user.received_at > recovery.sent_at:
-        recovery.retries = 0
-    recovery.retries += 1
-    recovery.sent_at = now
-    tcb.rtt.backoff()
+    tcb.owed.unanswered += 1
     tcb.owed.probe = True
     tcb.count("TCPWinProbe")
-    tcb.timers.retransmit = now + tcb.rtt.rto
+    tcb.rtt.backoff()
+    _set_persist(tcb, now)
 
 
 def on_keep_alive_deadline(tcb: Tcb, now: Instant) -> None:
     """Probes a peer that has been silent for the whole interval, if nothing is in flight (MUST-26); one that misses all
     probes is gone (MUST-29)."""
     config = tcb.user.config.keep_alive
-    if not config.enabled or tcb.state in (State.SYN_SENT, State.SYN_RECEIVED):
-        tcb.timers.keep_alive = NEVER
+    timers = tcb.timers
+    if not config.enabled:
+        timers.keep_alive = NEVER
         return
-    recovery = tcb.recovery
     due = tcb.user.received_at + config.idle
-    if now < due or tcb.snd.outstanding:
-        tcb.timers.keep_alive = max(due, now + config.interval) if now >= due else due
-        return
-    if tcb.owed.keep_alives >= config.count and not recovery.retries:
+    if now < due:
+        timers.keep_alive = due
+    elif timers.retransmit != NEVER:  # Text or window probes are on their way, and have a limit of their own.
+        timers.keep_alive = now + config.interval
+    elif tcb.owed.unanswered >= config.count:
         tcb.count("TCPKeepAliveTimeout")
         tcb.delete(ConnectionTimedOut(f"{config.count} keep-alive probes went unanswered"))
-        return
-    tcb.owed.keep_alives += 1
-    tcb.owed.probe = True
-    tcb.count("TCPKeepAlive")
-    tcb.timers.keep_alive = now + config.interval
+    else:
+        tcb.owed.unanswered += 1
+        tcb.owed.probe = True
+        tcb.count("TCPKeepAlive")
+        timers.keep_alive = now + config.interval

@@ -8,12 +8,15 @@
 queue: in order, not yet taken by the user      ahead: blocks behind a hole
 """
 
-from halfopen.base.octets import Buffers, OctetQueue, cut, total_octets
+from bisect import bisect_left, bisect_right
+from collections import deque
+
+from halfopen.base.octets import Buffers, OctetQueue, cut
 from halfopen.tcp.seqnum import first_lap
 
 MAX_FIELD = 0xFFFF
 PIECE_OCTETS = 256
-"""What keeping one early segment costs beside its octets; so tiny segments cannot make a window hold more memory than it says."""
+"""What keeping one early segment costs beside its octets: tiny ones cannot make a window hold more than it says."""
 
 
 class Block:
@@ -21,14 +24,29 @@ class Block:
 
     __slots__ = ("buffers", "end", "start")
 
-    def __init__(self, start: int, end: int, buffers: list[Buffers]) -> None:
+    def __init__(self, start: int) -> None:
         self.start = start
+        self.end = start
+        self.buffers: deque[Buffers] = deque()
+
+    def append(self, buffers: Buffers, end: int) -> None:
+        """Grows to ``end``."""
+        self.buffers.append(buffers)
         self.end = end
-        self.buffers = buffers
+
+    def join(self, after: "Block") -> "Block":
+        """Both as one; the smaller moves, so that no octets are moved more often than the logarithm of the segments."""
+        if len(self.buffers) < len(after.buffers):
+            after.buffers.extendleft(reversed(self.buffers))
+            after.start = min(self.start, after.start)
+            return after
+        self.buffers.extend(after.buffers)
+        self.end = after.end
+        return self
 
 
 class ReceiveSpace:
-    """RCV.*. All memory it holds lies in the window it has offered: unread and early octets together fit `limit`."""
+    """RCV.*. All memory it holds lies in the window it has offered: unread and early octets fit `limit` and 1/8."""
 
     __slots__ = ("ahead", "duplicate", "edge", "fin", "irs", "limit", "nxt", "pieces", "queue", "recent", "shift", "up")
 
@@ -45,8 +63,8 @@ class ReceiveSpace:
         self.ahead: list[Block] = []
         self.pieces = 0
         """Segments that `ahead` is made of."""
-        self.recent: list[int] = []
-        """Starts of blocks, most recently extended first (RFC 2018 4)."""
+        self.recent: dict[int, Block] = {}
+        """Blocks by their start, the one that last grew at the end (RFC 2018 4)."""
         self.duplicate: tuple[int, int] | None = None
         """Octets that have come twice, to be reported once (RFC 2883)."""
         self.fin: int | None = None
@@ -73,38 +91,38 @@ class ReceiveSpace:
     def offer(self, mss: int) -> int:
         """The window field for a segment that leaves now; moves the edge.
 
-        The edge stays where it is until it can move by a segment or half of the buffer (MUST-39), and what rounding by the
-        scale takes away is given back, so that it never moves left (RFC 7323 2.4).
+        The edge stays until it can move by a segment or half of the buffer (MUST-39), and what rounding by the scale
+        takes away is given back, so that it never moves left. But not for ever: to a peer that sends less than
+        the scale's unit at a time the window would never close. From an eighth over `limit` on the field is rounded
+        down, while text up to `edge` stays welcome (RFC 7323 2.4).
         """
-        target = self.queue.start + self.limit
-        if target - self.edge < min(self.limit // 2, mss):
-            target = self.edge
+        full = self.queue.start + self.limit
+        target = full if full - self.edge >= min(self.limit // 2, mss) else self.edge
         shift = self.shift
-        field = (target - self.nxt) >> shift if target > self.nxt else 0
-        if self.nxt + (field << shift) < self.edge:
-            field = (self.edge - self.nxt + (1 << shift) - 1) >> shift
-        if field > MAX_FIELD:
-            field = MAX_FIELD
+        field = (target - self.nxt) >> shift
         edge = self.nxt + (field << shift)
+        if edge < self.edge and edge + (1 << shift) <= full + self.limit // 8:
+            field += 1
+            edge += 1 << shift
         if edge > self.edge:
             self.edge = edge
         return field
 
     def can_open(self, mss: int) -> bool:
-        """The user has taken so much that an update is worth a segment: the window can grow by two segments or double."""
+        """The user has taken so much that an update is worth sending: the window can grow by two segments or double."""
         growth = self.queue.start + self.limit - self.edge
         return growth >= min(self.limit // 2, 2 * mss) and growth >= self.wnd
 
     def grow(self, most: int) -> None:
-        """Doubles the buffer, up to ``most``, if the peer fills it and the user keeps up (Linux's auto-tuning, in short)."""
+        """Doubles the buffer, up to ``most``, if the peer fills it and the user keeps up (as Linux's auto-tuning)."""
         if self.limit < most and 2 * self.wnd < self.limit and 4 * len(self.queue) < self.limit:
             self.limit = min(2 * self.limit, most, self.widest)
 
     def accept(self, seq: int, buffers: Buffers, octets: int) -> int:
-        """Takes text at ``seq`` (unwrapped); returns how far RCV.NXT moved: 0 for a duplicate or a segment ahead of a hole.
+        """Takes text at ``seq`` (unwrapped); returns how far RCV.NXT moved: 0 for a duplicate or ahead of a hole.
 
-        What is outside of the window or already here is cut off; of octets that arrive twice the first stay (SECURITY:
-        no rewriting). Sets `duplicate` to what was here before.
+        What is outside of the window, behind the FIN or already here is cut off; of octets that arrive twice the first
+        stay (SECURITY: no rewriting). Sets `duplicate` to what was here before.
         """
         end = seq + octets
         if seq < self.nxt:
@@ -113,8 +131,9 @@ class ReceiveSpace:
                 return 0
             buffers = cut(buffers, self.nxt - seq, octets)
             seq = self.nxt
-        if end > self.edge:
-            end = self.edge
+        edge = self.edge if self.fin is None else min(self.edge, self.fin)
+        if end > edge:
+            end = edge
             buffers = cut(buffers, 0, end - seq)
         if seq >= end:
             return 0
@@ -139,11 +158,10 @@ class ReceiveSpace:
         self.nxt = end
 
     def _join(self) -> None:
-        """Blocks that RCV.NXT has reached are in order now."""
-        while self.ahead and self.ahead[0].start == self.nxt:
+        """A block that RCV.NXT has reached is in order now."""
+        if self.ahead and self.ahead[0].start == self.nxt:
             block = self.ahead.pop(0)
-            if block.start in self.recent:
-                self.recent.remove(block.start)
+            del self.recent[block.start]
             for buffers in block.buffers:
                 for buffer in buffers:
                     self.queue.append(buffer)
@@ -151,52 +169,39 @@ class ReceiveSpace:
             self.nxt = block.end
 
     def _insert(self, seq: int, end: int, buffers: Buffers) -> None:
-        """Puts ``[seq, end)`` among the blocks, in the gaps between them only, and joins neighbours."""
+        """Puts ``[seq, end)`` among the blocks, in the gaps between them only, and joins what touches.
+
+        ahead     [==)     [=====)         [=)
+        segment      [------------------)
+        ahead     [=====================)  [=)
+        """
         ahead = self.ahead
-        low = 0
-        high = len(ahead)
-        while low < high:
-            middle = (low + high) // 2
-            if ahead[middle].end < seq:
-                low = middle + 1
-            else:
-                high = middle
+        low = index = bisect_left(ahead, seq, key=_end_of)
         if low < len(ahead) and ahead[low].end == seq and (low + 1 == len(ahead) or ahead[low + 1].start > end):
             self._extend(ahead[low], end, buffers)
             return
-        pieces: list[Buffers] = []
-        start = at = seq
-        index = low
+        run = Block(seq)
         while index < len(ahead) and ahead[index].start <= end:
             block = ahead[index]
-            if block.start <= at:
-                self.note_duplicate(max(at, block.start), min(end, block.end))
-                if index == low and block.start < start:
-                    start = block.start
-            else:
-                pieces.append(cut(buffers, at - seq, block.start - seq))
-                self.note_duplicate(block.start, min(end, block.end))
-            pieces.extend(block.buffers)
-            self.pieces -= len(block.buffers)
-            at = block.end
-            if block.start in self.recent:
-                self.recent.remove(block.start)
+            if run.end < block.start:
+                run.append(cut(buffers, run.end - seq, block.start - seq), block.start)
+                self.pieces += 1
+            self.note_duplicate(max(seq, block.start), min(end, block.end))
+            del self.recent[block.start]
+            run = run.join(block)
             index += 1
-        if at < end:
-            pieces.append(buffers if at == seq else cut(buffers, at - seq, end - seq))
-            at = end
-        ahead[low:index] = [Block(start, at, pieces)]
-        self.pieces += len(pieces)
-        self.recent.insert(0, start)
+        if run.end < end:
+            run.append(cut(buffers, run.end - seq, end - seq), end)
+            self.pieces += 1
+        ahead[low:index] = [run]
+        self.recent[run.start] = run
 
     def _extend(self, block: Block, end: int, buffers: Buffers) -> None:
         """The usual case behind a hole: the next segment in order continues a block."""
-        block.buffers.append(buffers)
-        block.end = end
+        block.append(buffers, end)
         self.pieces += 1
-        if self.recent[0] != block.start:
-            self.recent.remove(block.start)
-            self.recent.insert(0, block.start)
+        del self.recent[block.start]
+        self.recent[block.start] = block
 
     def note_duplicate(self, left: int, right: int) -> None:
         """``[left, right)`` has come again; of several in one segment the first is reported (RFC 2883 4)."""
@@ -213,27 +218,26 @@ class ReceiveSpace:
         return True
 
     def sack_blocks(self, limit: int) -> list[tuple[int, int]]:
-        """What to report (RFC 2018 4, RFC 2883 4), unwrapped: a duplicate first, then the block that last grew, then older ones."""
+        """What to report (RFC 2018 4, RFC 2883 4), unwrapped: a duplicate, the block that last grew, older ones."""
         blocks: list[tuple[int, int]] = []
         duplicate = self.duplicate
         if duplicate is not None:
             self.duplicate = None
             blocks.append(duplicate)
             self._lead_with_block_around(duplicate)
-        by_start = {block.start: block.end for block in self.ahead} if self.ahead else {}
-        for start in self.recent:
+        for block in reversed(self.recent.values()):
             if len(blocks) == limit:
                 break
-            blocks.append((start, by_start[start]))
+            blocks.append((block.start, block.end))
         return blocks
 
     def _lead_with_block_around(self, duplicate: tuple[int, int]) -> None:
         """RFC 2883 4 (3): the second block names the run that the duplicate lies in."""
-        for block in self.ahead:
-            if block.start <= duplicate[0] and duplicate[1] <= block.end:
-                self.recent.remove(block.start)
-                self.recent.insert(0, block.start)
-                return
+        index = bisect_right(self.ahead, duplicate[0], key=_start_of) - 1
+        if index >= 0 and duplicate[1] <= self.ahead[index].end:
+            block = self.ahead[index]
+            del self.recent[block.start]
+            self.recent[block.start] = block
 
     @property
     def has_report(self) -> bool:
@@ -243,7 +247,7 @@ class ReceiveSpace:
     @property
     def early_octets(self) -> int:
         """Octets held ahead of holes."""
-        return sum(total_octets(buffers) for block in self.ahead for buffers in block.buffers)
+        return sum(block.end - block.start for block in self.ahead)
 
     def forget_early(self) -> None:
         """What came ahead of holes that nothing will fill any more."""
@@ -251,3 +255,11 @@ class ReceiveSpace:
         self.recent.clear()
         self.pieces = 0
         self.duplicate = None
+
+
+def _start_of(block: Block) -> int:
+    return block.start
+
+
+def _end_of(block: Block) -> int:
+    return block.end

@@ -9,8 +9,8 @@ from halfopen.tcp.congestion.base import AckSample
 from halfopen.tcp.congestion.prr import Prr
 from halfopen.tcp.events import WRITABLE
 from halfopen.tcp.rack import Rack
-from halfopen.tcp.retransmission import arm, arm_rto
-from halfopen.tcp.scoreboard import IN_FLIGHT, Delivery
+from halfopen.tcp.retransmission import arm, arm_for_reordering
+from halfopen.tcp.scoreboard import IN_FLIGHT, LOST, Delivery
 from halfopen.tcp.seqnum import unwrap
 from halfopen.tcp.tcb import Phase, Tcb
 from halfopen.tcp.timers import Retransmit
@@ -31,24 +31,21 @@ def on_ack(tcb: Tcb, seg: Segment, now: Instant) -> None:
     if seg.ack > una:
         snd.flight.acknowledge(seg.ack, delivery)
         snd.acknowledge(seg.ack)
-        _on_progress(tcb, now)
+        _on_progress(tcb, seg.ack - una, now)
     elif not has_sack and (seg.octets or window_moved or seg.flags & (SYN | FIN)):
         return
     echo_rtt = _measure(tcb, seg, delivery, now)
-    if not tcb.agreed.sack:
-        _count_duplicate(tcb, una, delivery)
-    _end_probe(tcb, seg, una)
+    _count_duplicate(tcb, una, delivery)
+    _end_probe(tcb, seg, una, outstanding)
     if seg.ack > una:
         undo_by_timestamp(tcb, seg, now)
     lost_before = snd.flight.lost
     due = _detect_loss(tcb, delivery, echo_rtt, now)
     _adapt_window(tcb, seg, delivery, (outstanding, lost_before), now)
     if due != NEVER:
-        tcb.timers.retransmit, tcb.timers.retransmit_for = due, Retransmit.REORDER
-    elif seg.ack > una:
+        arm_for_reordering(tcb, due, now)
+    elif seg.ack > una or tcb.timers.retransmit_for is not Retransmit.RTO:
         arm(tcb, now)
-    elif tcb.timers.retransmit_for is not Retransmit.RTO:
-        arm_rto(tcb, now)
 
 
 def _take_sack(tcb: Tcb, seg: Segment, delivery: Delivery) -> bool:
@@ -63,7 +60,7 @@ def _take_sack(tcb: Tcb, seg: Segment, delivery: Delivery) -> bool:
     blocks = [(unwrap(left, snd.una), unwrap(right, snd.una)) for left, right in options.sack]
     first = blocks[0]
     if first[1] <= seg.ack or (len(blocks) > 1 and blocks[1][0] <= first[0] and first[1] <= blocks[1][1]):
-        _on_dsack(tcb, first[1] - first[0])
+        _on_dsack(tcb, first[0], first[1])
         del blocks[0]
     for left, right in blocks:
         if snd.una <= left < right <= snd.nxt:
@@ -73,21 +70,21 @@ def _take_sack(tcb: Tcb, seg: Segment, delivery: Delivery) -> bool:
     return delivery.sacked > 0
 
 
-def _on_dsack(tcb: Tcb, octets: int) -> None:
+def _on_dsack(tcb: Tcb, left: int, right: int) -> None:
     """The peer had this already: a retransmission was needless (RFC 3708), or the network repeats."""
     tcb.count("TCPDSACKRecv")
     recovery = tcb.recovery
     if recovery.rack is not None:
         recovery.rack.on_dsack()
-    undo_by_dsack(tcb, octets)
-    if recovery.probe_end is not None:
-        recovery.probe_end = None
+    undo_by_dsack(tcb, left, right)
+    recovery.probe = None
 
 
-def _on_progress(tcb: Tcb, now: Instant) -> None:
+def _on_progress(tcb: Tcb, octets: int, now: Instant) -> None:
     """SND.UNA moved: nothing is in doubt but what is still in flight."""
     recovery = tcb.recovery
     recovery.retries = 0
+    recovery.advance = octets
     recovery.progress_at = now
     tcb.tell_once(WRITABLE)
 
@@ -95,29 +92,53 @@ def _on_progress(tcb: Tcb, now: Instant) -> None:
 def _measure(tcb: Tcb, seg: Segment, delivery: Delivery, now: Instant) -> Duration | None:
     """One RTT sample, which ends the timer's backoff; returns what timestamps say (RFC 6298 3, 5; RFC 7323 4).
 
-    Never from what was sent twice, unless the echoed timestamp is from after the timer expired (Karn): an older one may mean a
-    slow path or a lost ACK, and taking the wait for a round trip would let the RTO grow without end.
+    By our own clock it is sure only if the last thing to be delivered had been sent once (Karn): octets that waited behind a
+    hole were sent once as well, but what let the ACK go was the retransmission that filled it. A timestamp that is echoed
+    tells the two apart, unless it is from before the timer expired: that may mean a slow path or a lost ACK, and taking the
+    wait for a round trip would let the RTO grow without end.
     """
     echoed = None
     timestamps = tcb.timestamps
     if timestamps is not None and seg.options is not None and seg.options.timestamps is not None:
         echoed = timestamps.elapsed(seg.options.timestamps[1], now) if seg.options.timestamps[1] else None
-    if delivery.sampled_at is not None:
-        tcb.rtt.sample(max(1, now - delivery.sampled_at), now)
+    latest = delivery.latest
+    if latest is not None and latest.transmissions == 1:
+        tcb.rtt.sample(max(1, now - latest.sent_at), now)
     elif echoed is not None and delivery.acked and not is_ambiguous(tcb, seg):
         tcb.rtt.sample(max(MILLISECOND, echoed), now)
+    elif delivery.acked and _ack_was_lost(tcb, seg, delivery):
+        tcb.rtt.reset_backoff()
     return echoed
 
 
+def _ack_was_lost(tcb: Tcb, seg: Segment, delivery: Delivery) -> bool:
+    """The peer calls octets duplicates that this ACK is the first to acknowledge: it had them, and its ACK came to nothing.
+
+    Then the path is not slower than we thought, which is what the timer had been backed off for.
+    """
+    if not tcb.agreed.sack or seg.options is None or not seg.options.sack:
+        return False
+    left, right = (unwrap(edge, seg.ack) for edge in seg.options.sack[0])
+    return tcb.snd.una - delivery.acked <= left < right <= seg.ack
+
+
 def _count_duplicate(tcb: Tcb, una: int, delivery: Delivery) -> None:
-    """Without SACK, each duplicate ACK says that one segment has left the network (RFC 5681 3.2); which one, nobody knows."""
+    """Each duplicate ACK says that one segment has left the network (RFC 5681 3.2); without SACK, nobody knows which.
+
+    So it stands for one SMSS delivered, and what is acknowledged later is less by as much (RFC 9937 5).
+    """
     recovery = tcb.recovery
+    if tcb.agreed.sack:
+        recovery.dupacks = recovery.dupacks + (delivery.sacked > 0) if tcb.snd.una == una else 0
+        return
+    mss = tcb.snd.mss
     if tcb.snd.una == una:
         recovery.dupacks += 1
-        delivery.sacked += tcb.snd.mss
+        delivery.sacked += mss
         return
-    segments = max(1, delivery.acked // tcb.snd.mss)
-    recovery.dupacks = 0 if recovery.phase is Phase.OPEN else max(0, recovery.dupacks - (segments - 1))
+    known = min(recovery.dupacks, max(0, delivery.acked // mss - 1))
+    delivery.sacked -= known * mss
+    recovery.dupacks = recovery.dupacks - known if recovery.phase is Phase.RECOVERY else 0
 
 
 def pipe(tcb: Tcb) -> int:
@@ -141,12 +162,11 @@ def room(tcb: Tcb) -> int:
 def _detect_loss(tcb: Tcb, delivery: Delivery, echo_rtt: Duration | None, now: Instant) -> Instant:
     """Marks what must be lost by now; returns when RACK would say so of the next record (NEVER: it waits for none)."""
     config = tcb.user.config.retransmission
-    if not tcb.agreed.sack:
-        _detect_by_duplicates(tcb, config.dupthresh)
-        return NEVER
     flight = tcb.snd.flight
-    if not config.rack:
-        flight.mark_lost_by_sacks(config.dupthresh, tcb.snd.mss)
+    if not tcb.agreed.sack or not config.rack:
+        if tcb.agreed.sack:
+            flight.mark_lost_by_sacks(config.dupthresh, tcb.snd.mss)
+        _detect_by_duplicates(tcb, delivery, config.dupthresh, now)
         return NEVER
     recovery = tcb.recovery
     rack = recovery.rack
@@ -160,27 +180,38 @@ def _detect_loss(tcb: Tcb, delivery: Delivery, echo_rtt: Duration | None, now: I
     return rack.detect(flight, window, now)
 
 
-def _detect_by_duplicates(tcb: Tcb, dupthresh: int) -> None:
-    """NewReno (RFC 6582 3.2): three duplicates, or a partial ACK in recovery, mean that the first segment is lost."""
+def _detect_by_duplicates(tcb: Tcb, delivery: Delivery, dupthresh: int, now: Instant) -> None:
+    """Three duplicates, or a partial ACK in recovery, mean that the first segment is lost (RFC 6582 3.2, RFC 6675 5)."""
     recovery, snd = tcb.recovery, tcb.snd
-    in_recovery = recovery.phase is Phase.RECOVERY
-    if (in_recovery and snd.una < recovery.point) or (
-        recovery.phase is Phase.OPEN and recovery.dupacks >= dupthresh and snd.una > recovery.point
-    ):
-        mark_first_lost(tcb)
+    if recovery.phase is Phase.RECOVERY:
+        if delivery.acked and snd.una < recovery.point:
+            _mark_first_lost(tcb, now)
+    elif recovery.dupacks >= dupthresh and (snd.una > recovery.point or _retransmission_is_lost(tcb, dupthresh)):
+        _mark_first_lost(tcb, now)
+        if recovery.phase is Phase.LOSS and snd.flight.records[0].condition == LOST:
+            recovery.phase = Phase.OPEN  # so that recovery is entered
 
 
-def mark_first_lost(tcb: Tcb) -> None:
-    """The first segment that the peer does not have is lost, unless it is being retransmitted already."""
+def _retransmission_is_lost(tcb: Tcb, dupthresh: int) -> bool:
+    """After a timeout everything is sent again, needlessly in part, and that too makes duplicate ACKs (RFC 6582 4.1).
+
+    But they are no more than the segments by which SND.UNA has leapt; after small steps there are none.
+    # Deviation: RFC 6582 4.1 waits for the next timeout after a leap, however many duplicates come.
+    """
+    recovery, mss = tcb.recovery, tcb.snd.mss
+    needless = recovery.advance // mss if recovery.advance > 4 * mss else 0
+    return not tcb.agreed.sack and tcb.congestion.cwnd > mss and recovery.dupacks >= dupthresh + needless
+
+
+def _mark_first_lost(tcb: Tcb, now: Instant) -> None:
+    """The first segment that the peer does not have is lost, unless it was sent again less than a round trip ago."""
     flight = tcb.snd.flight
-    for record in flight.records:
-        if record.condition == IN_FLIGHT:
-            if record.transmissions > 1 and not tcb.agreed.sack and tcb.recovery.dupacks:
-                return
-            if record.end - record.start > tcb.snd.mss:
-                flight.split(record, record.start + tcb.snd.mss)
-            flight.mark_lost(record)
+    record = flight.records[0]
+    if record.condition != IN_FLIGHT or (record.transmissions > 1 and now - record.sent_at < tcb.rtt.srtt):
         return
+    if record.end - record.start > tcb.snd.mss:
+        flight.split(record, record.start + tcb.snd.mss)
+    flight.mark_lost(record)
 
 
 def on_rack_deadline(tcb: Tcb, now: Instant) -> None:
@@ -197,10 +228,7 @@ def on_rack_deadline(tcb: Tcb, now: Instant) -> None:
         if flight.lost > before and tcb.recovery.phase is Phase.OPEN:
             _enter_recovery(tcb, tcb.snd.outstanding - flight.sacked, now)
             tcb.congestion.cwnd = pipe(tcb) + tcb.snd.mss
-    if due != NEVER:
-        tcb.timers.retransmit, tcb.timers.retransmit_for = due, Retransmit.REORDER
-    else:
-        arm_rto(tcb, now)
+    arm_for_reordering(tcb, due, now)
 
 
 def _adapt_window(tcb: Tcb, seg: Segment, delivery: Delivery, before: tuple[int, int], now: Instant) -> None:
@@ -217,7 +245,7 @@ def _adapt_window(tcb: Tcb, seg: Segment, delivery: Delivery, before: tuple[int,
     if recovery.phase is Phase.RECOVERY and recovery.prr is not None:
         in_network = pipe(tcb)
         safe = delivery.acked > 0 and snd.flight.lost <= lost_before
-        tcb.congestion.cwnd = in_network + recovery.prr.on_ack(delivery.octets, in_network, safe)
+        tcb.congestion.cwnd = max(in_network + recovery.prr.on_ack(delivery.octets, in_network, safe), snd.mss)
         return
     if seg.flags & ECE and tcb.agreed.ecn:
         _on_ecn_echo(tcb, outstanding, now)
@@ -235,9 +263,9 @@ def _enter_recovery(tcb: Tcb, flight: int, now: Instant) -> None:
     recovery = tcb.recovery
     recovery.phase = Phase.RECOVERY
     recovery.point = tcb.snd.nxt
-    recovery.probe_end = None
+    recovery.probe = None
     start_undo(tcb, now)
-    tcb.congestion.on_loss(flight, now)
+    _reduce(tcb, flight, now)
     recovery.prr = Prr(tcb.snd.mss)
     recovery.prr.start(flight, tcb.congestion.ssthresh)
     tcb.count("TCPSackRecovery" if tcb.agreed.sack else "TCPRenoRecovery")
@@ -260,28 +288,33 @@ def _on_ecn_echo(tcb: Tcb, outstanding: int, now: Instant) -> None:
     """ECN-Echo counts as one loss per window of data, with nothing to retransmit (RFC 3168 6.1.2)."""
     if tcb.snd.una <= tcb.recovery.ecn_point:
         return
-    tcb.recovery.ecn_point = tcb.snd.nxt
-    tcb.owed.cwr = True
-    tcb.congestion.on_loss(outstanding, now)
+    _reduce(tcb, outstanding, now)
     tcb.congestion.on_recovered(now)
     tcb.count("TCPECNReductions")
 
 
-def _end_probe(tcb: Tcb, seg: Segment, una: int) -> None:
+def _reduce(tcb: Tcb, flight: int, now: Instant) -> None:
+    """One reduction a window of data, whatever the reason; the peer sees it by CWR (RFC 3168 6.1.2)."""
+    tcb.recovery.ecn_point = tcb.snd.nxt
+    tcb.owed.cwr = tcb.agreed.ecn
+    tcb.congestion.on_loss(flight, now)
+
+
+def _end_probe(tcb: Tcb, seg: Segment, una: int, outstanding: int) -> None:
     """A tail loss probe has been answered (RFC 8985 7.4): if it repaired a loss, congestion control has to know.
 
     D-SACK has dealt with a needless probe before this is asked.
     """
     recovery = tcb.recovery
-    end = recovery.probe_end
-    if end is None or seg.ack < end:
+    probe = recovery.probe
+    if probe is None or seg.ack < probe.end:
         return
-    if recovery.probe_is_new:
-        recovery.probe_end = None
-    elif seg.ack > end:
-        recovery.probe_end = None
-        tcb.congestion.on_loss(tcb.snd.outstanding, recovery.progress_at)
+    if not probe.is_retransmission:
+        recovery.probe = None
+    elif seg.ack > probe.end:
+        recovery.probe = None
+        _reduce(tcb, outstanding, recovery.progress_at)
         tcb.congestion.on_recovered(recovery.progress_at)
         tcb.count("TCPLossProbeRecovery")
     elif seg.ack == una and not (seg.options is not None and seg.options.sack):
-        recovery.probe_end = None
+        recovery.probe = None

@@ -7,37 +7,75 @@ from halfopen.tcp.timers import Retransmit
 from halfopen.tcp.undo import note_timeout, start_undo
 
 MAX_ACK_DELAY: Duration = 200 * MILLISECOND
-"""What a peer may hold back the ACK of a single segment for (RFC 8985 7.2, WCDelAckT)."""
+"""What a peer may hold back the ACK of a single segment for (RFC 8985 7.2, TLP.max_ack_delay)."""
+MIN_PTO: Duration = 10 * MILLISECOND
+"""The shortest probe timeout. RFC 8985 7.2 names none; its predecessor had 10 ms, Linux two ticks, 2 to 20 ms. 2 * SRTT of
+a fast path is less than what it takes a busy peer, or us, to be scheduled, and every probe would be a needless one."""
+MIN_WAIT: Duration = 1 * MILLISECOND
+"""No timer of this module is set to less from now: a deadline that has passed already still leaves time for an ACK that
+waits in the same batch, and for the clocks that the pumps have."""
 
 
 def arm(tcb: Tcb, now: Instant) -> None:
-    """Starts the one timer for data in flight anew: a probe of the tail if that may come first (RFC 8985 7.2), else the RTO.
+    """Sets the one timer for data in flight: to a probe of the tail (RFC 8985 7.2), else to the RTO.
 
     With nothing in flight it is off (RFC 6298 5.2); what starts it for a closed window is `probing`.
     """
     timers = tcb.timers
     if tcb.snd.una == tcb.snd.nxt:
-        timers.retransmit = NEVER
+        timers.retransmit, timers.retransmit_for = NEVER, Retransmit.RTO
         return
-    timers.retransmit = now + tcb.rtt.rto
-    timers.retransmit_for = Retransmit.RTO
-    if not _may_probe(tcb):
-        return
-    srtt = tcb.rtt.srtt
-    timeout = 2 * srtt if srtt else 1 * SECOND
-    if tcb.snd.outstanding <= tcb.snd.mss:
-        timeout += MAX_ACK_DELAY
-    if timeout < tcb.rtt.rto:
-        timers.retransmit = now + timeout
+    expiry = _rto_expiry(tcb, now)
+    timers.retransmit, timers.retransmit_for = expiry, Retransmit.RTO
+    if _may_probe(tcb):
+        probe_at = now + _probe_timeout(tcb)
         timers.retransmit_for = Retransmit.PROBE
+        if probe_at < expiry:
+            timers.retransmit = probe_at
 
 
-def arm_rto(tcb: Tcb, now: Instant) -> None:
-    """The retransmission timer counts from when the oldest data was last sent, not from news that did not acknowledge it."""
+def arm_for_reordering(tcb: Tcb, due: Instant, now: Instant) -> None:
+    """Sets the timer to when RACK would call the next record lost, if the RTO does not come first (RFC 8985 6.2 step 5)."""
+    arm(tcb, now)
+    timers = tcb.timers
+    if due < timers.retransmit:
+        timers.retransmit = max(due, now + MIN_WAIT)
+        timers.retransmit_for = Retransmit.REORDER
+
+
+def give_up_at(tcb: Tcb) -> Instant:
+    """R2 as a time (MUST-21, RFC 5482): the user timeout after the last acknowledgment; NEVER where attempts are counted.
+
+    A peer that answers, with its window closed, is alive (MUST-37): then it counts from its last answer.
+    """
+    timeout = tcb.user.config.retransmission.user_timeout
+    if timeout is None:
+        return NEVER
+    since = tcb.recovery.progress_at
+    if tcb.snd.wnd == 0 and tcb.user.received_at > since:
+        since = tcb.user.received_at
+    return since + timeout
+
+
+def _rto_expiry(tcb: Tcb, now: Instant) -> Instant:
+    """An RTO after the last progress, or after the oldest data was sent again, whichever is later (RFC 6298 5.1, 5.3).
+
+    So neither new text nor a duplicate ACK puts it off.
+    """
+    since = tcb.recovery.progress_at
     records = tcb.snd.flight.records
-    since = records[0].sent_at if records else now
-    tcb.timers.retransmit = max(now + MILLISECOND, since + tcb.rtt.rto)
-    tcb.timers.retransmit_for = Retransmit.RTO
+    if records and records[0].sent_at > since:
+        since = records[0].sent_at
+    return max(now + MIN_WAIT, min(since + tcb.rtt.rto, give_up_at(tcb)))
+
+
+def _probe_timeout(tcb: Tcb) -> Duration:
+    """PTO (RFC 8985 7.2), not yet bounded by the RTO."""
+    srtt = tcb.rtt.srtt
+    if not srtt:
+        return 1 * SECOND
+    timeout = max(2 * srtt, MIN_PTO)
+    return timeout + MAX_ACK_DELAY if tcb.snd.outstanding <= tcb.snd.mss else timeout
 
 
 def _may_probe(tcb: Tcb) -> bool:
@@ -46,16 +84,16 @@ def _may_probe(tcb: Tcb) -> bool:
         tcb.user.config.retransmission.tail_loss_probe
         and tcb.agreed.sack
         and recovery.phase is Phase.OPEN
-        and recovery.probe_end is None
+        and recovery.probe is None
         and not recovery.retries
         and not tcb.snd.flight.sacked
     )
 
 
 def on_probe_deadline(tcb: Tcb, now: Instant) -> None:
-    """PTO: output sends new data, or the last segment again (RFC 8985 7.3); then the RTO counts."""
+    """PTO: output sends new data, or the last segment again; then a whole RTO counts (RFC 8985 7.3)."""
     tcb.owed.tail_probe = True
-    arm_rto(tcb, now)
+    _restart_rto(tcb, now)
 
 
 def on_retransmission_timeout(tcb: Tcb, now: Instant) -> None:
@@ -63,25 +101,35 @@ def on_retransmission_timeout(tcb: Tcb, now: Instant) -> None:
     recovery, snd = tcb.recovery, tcb.snd
     flight = snd.flight
     tcb.count("TCPTimeouts")
-    first = recovery.phase is not Phase.LOSS
+    # Linux too takes a timeout with progress since the one before for a new one: the segment is another (RFC 5681 3.1).
+    first = recovery.phase is not Phase.LOSS or not recovery.retries
     if first:
         start_undo(tcb, now)
-        if flight.records and flight.records[0].condition == SACKED:
-            flight.forget_sacks()
-            tcb.count("TCPSACKReneging")
+    if flight.records and flight.records[0].condition == SACKED:
+        flight.forget_sacks()
+        tcb.count("TCPSACKReneging")
     note_timeout(tcb, now)
     tcb.congestion.on_timeout(snd.outstanding, now, first)
     recovery.phase = Phase.LOSS
     recovery.prr = None
     recovery.dupacks = 0
-    recovery.probe_end = None
-    recovery.point = snd.nxt
+    recovery.probe = None
+    recovery.point = recovery.ecn_point = snd.nxt
     recovery.retries += 1
+    tcb.owed.unanswered += 1
+    tcb.owed.tail_probe = False
+    tcb.owed.cwr = tcb.agreed.ecn
     _mark_timed_out(tcb, now)
     tcb.rtt.backoff()
-    tcb.timers.retransmit, tcb.timers.retransmit_for = now + tcb.rtt.rto, Retransmit.RTO
+    _restart_rto(tcb, now)
     if tcb.opening.trace.enabled:
         tcb.note(now, f"RTO {recovery.retries}", f"next in {tcb.rtt.rto / SECOND:.3f} s")
+
+
+def _restart_rto(tcb: Tcb, now: Instant) -> None:
+    timers = tcb.timers
+    timers.retransmit = max(now + MIN_WAIT, min(now + tcb.rtt.rto, give_up_at(tcb)))
+    timers.retransmit_for = Retransmit.RTO
 
 
 def _mark_timed_out(tcb: Tcb, now: Instant) -> None:

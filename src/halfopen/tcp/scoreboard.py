@@ -1,7 +1,7 @@
 """What is in flight, and what is known about it (RFC 6675 3, RFC 8985 5.1).
 
-The sequence space between SND.UNA and SND.NXT is tiled by `Sent` records, one for each transmission (a super-segment is one
-record), cut where an acknowledgment cuts it. Each is in one of three conditions:
+The sequence space between SND.UNA and SND.NXT is tiled by `Sent` records, one for each transmission (a super-segment
+is one record), cut where an acknowledgment cuts it. Each is in one of three conditions:
 
     una                                                    nxt
      |  LOST  |   SACKED   | IN_FLIGHT | SACKED | IN_FLIGHT |
@@ -10,9 +10,11 @@ record), cut where an acknowledgment cuts it. Each is in one of three conditions
 so ``pipe`` of RFC 6675 is what is neither SACKED nor LOST: lost octets return to it when they are sent again.
 """
 
-from bisect import bisect_right
+from bisect import bisect_right, insort
+from collections import deque
+from heapq import heappop, heappush
 
-from halfopen.base.clock import Instant
+from halfopen.base.clock import NEVER, Instant
 
 IN_FLIGHT = 0
 SACKED = 1
@@ -42,15 +44,17 @@ class Sent:
 class Delivery:
     """What one acknowledgment delivered: the figures that RTT, RACK, PRR and congestion control ask for.
 
-    ``latest`` is the most recently sent of the delivered records, also if it was a retransmission; ``sampled_at`` the time of
-    the most recently sent one that was sent only once (Karn).
+    ``latest`` is the most recently sent of the delivered records, also if it was a retransmission; ``sampled_at`` the
+    time of the most recently sent one that was sent only once (Karn).
     """
 
-    __slots__ = ("acked", "latest", "reordered", "sacked", "sampled_at")
+    __slots__ = ("acked", "fack", "latest", "reordered", "sacked", "sampled_at")
 
     def __init__(self) -> None:
         self.acked = 0
         self.sacked = 0
+        self.fack = -1
+        """RACK.fack before this acknowledgment: of what one ACK tells together nobody knows in which order it came."""
         self.latest: Sent | None = None
         self.sampled_at: Instant | None = None
         self.reordered = False
@@ -64,6 +68,8 @@ class Delivery:
     def note(self, record: Sent) -> None:
         """Takes one delivered record into account."""
         if record.transmissions == 1:
+            if record.end < self.fack:
+                self.reordered = True
             if self.sampled_at is None or record.sent_at > self.sampled_at:
                 self.sampled_at = record.sent_at
         latest = self.latest
@@ -74,96 +80,98 @@ class Delivery:
 class Flight:
     """The records, in order; `sacked` and `lost` count octets."""
 
-    __slots__ = ("lost", "records", "retransmitted", "sacked", "sacked_end")
+    __slots__ = ("_judged", "_log", "_losses", "lost", "records", "sacked", "sacked_end")
 
     def __init__(self) -> None:
         self.records: list[Sent] = []
         self.sacked = 0
         self.lost = 0
-        self.retransmitted = 0
-        """Records that were sent more than once and are not delivered."""
         self.sacked_end = 0
         """Right edge of the highest SACKED octet (HighData of what the peer has)."""
+        self._log: deque[tuple[Instant, int, int]] = deque()
+        """(when, end, start) of transmissions, in this order; the first goes when nothing of it is in flight."""
+        self._losses: list[int] = []
+        """A heap with the starts of all LOST records, and of some that no longer are."""
+        self._judged = 0
+        """`mark_lost_by_sacks` has marked whatever it could below."""
 
     def sent(self, start: int, end: int, now: Instant) -> None:
         """New data, or SYN or FIN, has been sent."""
         self.records.append(Sent(start, end, now))
+        self._log.append((now, end, start))
 
     def acknowledge(self, una: int, delivery: Delivery) -> None:
         """Everything below ``una`` has arrived (a cumulative acknowledgment)."""
         records = self.records
+        if delivery.fack < 0:
+            delivery.fack = self.sacked_end
         gone = 0
         for record in records:
-            if record.end > una:
+            if record.start >= una:
                 break
+            if record.end > una:
+                self._split_at(una)
+            octets = record.end - record.start
+            if record.condition == SACKED:
+                self.sacked -= octets
+            else:
+                self._deliver(record, delivery)
+                delivery.acked += octets
             gone += 1
-            self._leave(record, delivery, record.end - record.start)
-        if gone:
-            del records[:gone]
-        if records and records[0].start < una:
-            first = records[0]
-            self._leave(first, delivery, una - first.start)
-            first.start = una
-            if first.transmissions > 1:
-                self.retransmitted += 1
+        del records[:gone]
+        log = self._log
+        while log and log[0][1] <= una:
+            log.popleft()
 
-    def _leave(self, record: Sent, delivery: Delivery, octets: int) -> None:
-        if record.condition == SACKED:
-            self.sacked -= octets
-            return
+    def _deliver(self, record: Sent, delivery: Delivery) -> None:
         if record.condition == LOST:
-            self.lost -= octets
-        delivery.acked += octets
-        if record.transmissions > 1:
-            self.retransmitted -= 1
-        elif record.end <= self.sacked_end:
-            delivery.reordered = True
+            self.lost -= record.end - record.start
         delivery.note(record)
 
     def sack(self, left: int, right: int, delivery: Delivery) -> None:
         """The peer holds ``[left, right)`` (RFC 2018); edges may cut records."""
         records = self.records
+        if delivery.fack < 0:
+            delivery.fack = self.sacked_end
         if not records or right <= records[0].start or left >= right:
             return
-        index = self._split_at(max(left, records[0].start))
-        while index < len(records) and records[index].start < right:
-            record = records[index]
-            if record.end > right:
-                self._split_at(right)
+        left = max(left, records[0].start)
+        low = bisect_right(records, left, key=_start_of) - 1
+        known = records[low]
+        if known.condition == SACKED and right <= known.end:
+            return
+        if known.start < left:
+            low = self._split_at(left)
+        high = self._split_at(right)
+        for record in records[low:high]:
             if record.condition != SACKED:
-                self._mark_sacked(record, delivery)
-            if index and records[index - 1].condition == SACKED:
-                records[index - 1].end = record.end
-                del records[index]
-            else:
-                index += 1
-        if index < len(records) and index and records[index].condition == SACKED == records[index - 1].condition:
-            records[index - 1].end = records[index].end
-            del records[index]
+                self._deliver(record, delivery)
+                octets = record.end - record.start
+                self.sacked += octets
+                delivery.sacked += octets
+                record.condition = SACKED
+        if low < high:
+            self._join_sacked(low, high, delivery)
         if right > self.sacked_end:
             self.sacked_end = right
 
-    def _mark_sacked(self, record: Sent, delivery: Delivery) -> None:
-        octets = record.end - record.start
-        if record.condition == LOST:
-            self.lost -= octets
-        if record.transmissions > 1:
-            self.retransmitted -= 1
-        elif record.end < self.sacked_end:
-            delivery.reordered = True
-        self.sacked += octets
-        delivery.sacked += octets
-        delivery.note(record)
-        if delivery.latest is record:
-            delivery.latest = Sent(record.start, record.end, record.sent_at, record.transmissions)
-        record.condition = SACKED
+    def _join_sacked(self, low: int, high: int, delivery: Delivery) -> None:
+        """The records from ``low`` to before ``high``, which are SACKED, and such neighbours become one."""
+        records = self.records
+        if low and records[low - 1].condition == SACKED:
+            low -= 1
+        if high < len(records) and records[high].condition == SACKED:
+            high += 1
+        run = records[low]
+        if delivery.latest is run:
+            delivery.latest = Sent(run.start, run.end, run.sent_at, run.transmissions)
+        run.end = records[high - 1].end
+        del records[low + 1 : high]
 
     def _split_at(self, position: int) -> int:
-        """Index of the record that starts at ``position``, made by a cut if there was none."""
+        """Index of the record that starts at ``position``, which is not before the first; made by a cut if need be."""
         records = self.records
         index = bisect_right(records, position, key=_start_of)
-        if index == 0:
-            return 0
         record = records[index - 1]
         if record.start == position:
             return index - 1
@@ -171,8 +179,8 @@ class Flight:
             tail = Sent(position, record.end, record.sent_at, record.transmissions, record.condition)
             record.end = position
             records.insert(index, tail)
-            if record.transmissions > 1 and record.condition != SACKED:
-                self.retransmitted += 1
+            if tail.condition == LOST:
+                heappush(self._losses, position)
         return index
 
     def split(self, record: Sent, position: int) -> None:
@@ -180,16 +188,14 @@ class Flight:
         self._split_at(position)
 
     def gather(self, record: Sent, most: int) -> None:
-        """Lost neighbours of ``record`` join it, up to ``most`` octets: what left in small segments returns in large ones (SHLD-28)."""
+        """Lost neighbours of ``record`` join it, up to ``most`` octets: what left in pieces returns whole (SHLD-28)."""
         records = self.records
         index = self._split_at(record.start) + 1
         stop = index
         limit = record.start + most
         while stop < len(records) and records[stop].condition == LOST and records[stop].end <= limit:
             other = records[stop]
-            if other.transmissions > 1:
-                self.retransmitted -= record.transmissions > 1
-                record.transmissions = max(record.transmissions, other.transmissions)
+            record.transmissions = max(record.transmissions, other.transmissions)
             record.end = other.end
             stop += 1
         del records[index:stop]
@@ -199,6 +205,7 @@ class Flight:
         if record.condition == IN_FLIGHT:
             record.condition = LOST
             self.lost += record.end - record.start
+            heappush(self._losses, record.start)
 
     def mark_all_lost(self) -> None:
         """All that the peer has not selectively acknowledged (RFC 6298 5.4 without better knowledge)."""
@@ -206,13 +213,56 @@ class Flight:
             self.mark_lost(record)
 
     def mark_lost_by_sacks(self, dupthresh: int, mss: int) -> None:
-        """IsLost of RFC 6675 4: more than (DupThresh - 1) segments' worth of octets above it have been SACKed."""
-        sacked = 0
-        for record in reversed(self.records):
+        """IsLost of RFC 6675 4: above it DupThresh runs, or the octets of over DupThresh - 1 segments, are SACKED."""
+        records = self.records
+        index = bisect_right(records, self.sacked_end, key=_start_of)
+        sacked = runs = 0
+        judged = 0
+        while index and records[index - 1].end > self._judged:
+            index -= 1
+            record = records[index]
             if record.condition == SACKED:
                 sacked += record.end - record.start
-            elif sacked > (dupthresh - 1) * mss and record.transmissions == 1:
+                runs += 1
+            elif runs >= dupthresh or sacked > (dupthresh - 1) * mss:
+                judged = judged or record.end
+                if record.transmissions == 1:
+                    self.mark_lost(record)
+        self._judged = max(self._judged, judged)
+
+    def mark_late(self, sent_at: Instant, end: int, due: Instant) -> Instant:
+        """RACK_detect_loss (RFC 8985 6.2): sent before (``sent_at``, ``end``), which arrived, and by ``due``, is lost.
+
+        Returns when the first of what was sent before, but after ``due``, was sent; NEVER if there is none. Each
+        transmission is looked at until it is delivered or lost, and never again.
+        """
+        log = self._log
+        while log:
+            when, stop, start = log[0]
+            if when > sent_at or (when == sent_at and start >= end):
+                break
+            for record in self._in_flight(start, stop, when):
+                if when == sent_at and record.end >= end:
+                    continue
+                if when > due:
+                    return when
                 self.mark_lost(record)
+            if when == sent_at and stop >= end:
+                break
+            log.popleft()
+        return NEVER
+
+    def _in_flight(self, start: int, stop: int, when: Instant) -> list[Sent]:
+        """What still is in flight of the transmission of ``[start, stop)``."""
+        records = self.records
+        index = max(bisect_right(records, start, key=_start_of) - 1, 0)
+        found: list[Sent] = []
+        while index < len(records) and records[index].start < stop:
+            record = records[index]
+            if record.condition == IN_FLIGHT and record.sent_at == when and record.end > start:
+                found.append(record)
+            index += 1
+        return found
 
     def unmark_lost(self) -> None:
         """Nothing had been lost after all: it counts as in flight again."""
@@ -220,38 +270,50 @@ class Flight:
             if record.condition == LOST:
                 record.condition = IN_FLIGHT
         self.lost = 0
+        self._start_over()
 
     def forget_sacks(self) -> None:
         """The peer has reneged: what it had selectively acknowledged is lost (RFC 2018 8)."""
         for record in self.records:
             if record.condition == SACKED:
-                self.sacked -= record.end - record.start
                 record.condition = IN_FLIGHT
-                if record.transmissions > 1:
-                    self.retransmitted += 1
-        self.sacked_end = 0
+        self.sacked = self.sacked_end = 0
+        self._start_over()
+
+    def _start_over(self) -> None:
+        """What was decided before may be decided again."""
+        self._log = deque(sorted((record.sent_at, record.end, record.start) for record in self.records))
+        self._judged = 0
 
     def clear(self) -> None:
         """Nothing is in flight any more."""
         self.records.clear()
-        self.sacked = self.lost = self.retransmitted = 0
+        self._log.clear()
+        self._losses.clear()
+        self.sacked = self.lost = 0
 
     def retransmit(self, record: Sent, now: Instant) -> None:
         """``record`` is being sent once more."""
         if record.condition == LOST:
             self.lost -= record.end - record.start
             record.condition = IN_FLIGHT
-        if record.transmissions == 1:
-            self.retransmitted += 1
         record.transmissions += 1
         record.sent_at = now
+        log = self._log
+        entry = (now, record.end, record.start)
+        if log and entry < log[-1]:
+            insort(log, entry)
+        else:
+            log.append(entry)
 
     def first_lost(self) -> Sent | None:
         """What to retransmit next (RFC 6675 4 NextSeg rule 1)."""
-        if self.lost:
-            for record in self.records:
-                if record.condition == LOST:
-                    return record
+        losses, records = self._losses, self.records
+        while losses:
+            index = bisect_right(records, losses[0], key=_start_of) - 1
+            if index >= 0 and records[index].condition == LOST and records[index].start == losses[0]:
+                return records[index]
+            heappop(losses)
         return None
 
 

@@ -33,7 +33,7 @@ class SendSpace:
         """SND.UP: the position after the last urgent octet (MUST-62)."""
         self.mss = mss
         """Eff.snd.MSS (MUST-16): octets of text in a full-sized segment, options deducted."""
-        self.burst = burst
+        self.burst = max(mss, burst - burst % mss)
         """Octets of text that one super-segment may have; at least `mss`."""
         self.queue = OctetQueue(self.iss + 1)
         self.fin = False
@@ -53,17 +53,12 @@ class SendSpace:
     @property
     def unsent(self) -> int:
         """Octets of text that have never been sent."""
-        return self.queue.stop - self.nxt if self.nxt < self.queue.stop else 0
+        return self.queue.stop - max(self.queue.start, min(self.nxt, self.queue.stop))
 
     @property
     def usable(self) -> int:
         """Octets from SND.NXT on that the peer's window takes; negative if it has shrunk (MUST-34)."""
         return self.una + self.wnd - self.nxt
-
-    @property
-    def fin_is_sent(self) -> bool:
-        """SND.NXT is behind the FIN."""
-        return self.fin and self.nxt > self.queue.stop
 
     @property
     def fin_is_acknowledged(self) -> bool:
@@ -93,7 +88,7 @@ class SendSpace:
             self.up = ack
 
     def update_window(self, seq: int, ack: int, window: int) -> bool:
-        """SND.WND if the segment is no older than the last update (RFC 9293 3.10.7.4, fifth step); whether it changed."""
+        """SND.WND, if the segment is no older than the last update (RFC 9293 3.10.7.4, fifth step); is it another?"""
         if (seq, ack) < self.wl:
             return False
         self.wl = (seq, ack)

@@ -48,7 +48,6 @@ TRANSITIONS: dict[State, dict[Event, State]] = {
     _S.SYN_RECEIVED: {
         _E.RCV_ACK_OF_SYN: _S.ESTABLISHED,
         _E.CLOSE: _S.FIN_WAIT_1,
-        _E.RCV_FIN: _S.CLOSE_WAIT,
         _E.DELETE: _S.CLOSED,
     },
     _S.ESTABLISHED: {_E.CLOSE: _S.FIN_WAIT_1, _E.RCV_FIN: _S.CLOSE_WAIT, _E.DELETE: _S.CLOSED},
@@ -72,9 +71,6 @@ def move(holder: HasState, event: Event) -> State:
     holder.state = TRANSITIONS[holder.state][event]
     return holder.state
 
-
-CAN_SEND = frozenset({State.ESTABLISHED, State.CLOSE_WAIT})
-"""SEND is allowed (RFC 9293 3.10.2); before, it queues; after, the connection is closing."""
 
 CAN_RECEIVE = frozenset({State.ESTABLISHED, State.FIN_WAIT_1, State.FIN_WAIT_2})
 """Text from the peer is still expected (RFC 9293 3.10.7.4, seventh step)."""

@@ -54,9 +54,12 @@ class Phase(Enum):
 class Undo:
     """How to find out that a retransmission was needless (RFC 3522 by timestamps, RFC 3708 by D-SACK)."""
 
-    __slots__ = ("latest", "octets", "timestamp")
+    __slots__ = ("end", "latest", "octets", "start", "timestamp")
 
-    def __init__(self, timestamp: int | None) -> None:
+    def __init__(self, start: int, end: int, timestamp: int | None) -> None:
+        self.start = start
+        """SND.UNA when the first retransmission was due, and `end` SND.NXT: of what is outside it tells nothing."""
+        self.end = end
         self.timestamp = timestamp
         """TSval of the first retransmission, if timestamps are in use."""
         self.latest = timestamp
@@ -65,16 +68,26 @@ class Undo:
         """Retransmitted and not yet reported as duplicates."""
 
 
+@dataclass(slots=True, frozen=True)
+class TailProbe:
+    """A tail loss probe that has been sent (RFC 8985 7.1)."""
+
+    end: int
+    """TLP.end_seq: SND.NXT then."""
+    is_retransmission: bool
+    """TLP.is_retrans: if it was new data, an ACK of it proves nothing about losses."""
+
+
 class Recovery:
     """What loss recovery remembers (RFC 6582, RFC 6675, RFC 8985, RFC 9937)."""
 
     __slots__ = (
+        "advance",
         "dupacks",
         "ecn_point",
         "phase",
         "point",
-        "probe_end",
-        "probe_is_new",
+        "probe",
         "progress_at",
         "prr",
         "rack",
@@ -88,12 +101,12 @@ class Recovery:
         self.point = point
         """RecoveryPoint, ``recover`` of RFC 6582: SND.NXT when the phase was entered."""
         self.dupacks = 0
+        self.advance = 0
+        """By how many octets SND.UNA moved last."""
         self.prr: Prr | None = None
         self.rack: Rack | None = None
-        self.probe_end: int | None = None
-        """TLP.end_seq: SND.NXT after a tail loss probe that is not yet answered."""
-        self.probe_is_new = False
-        """That probe was new data, so an ACK of it proves nothing about losses."""
+        self.probe: TailProbe | None = None
+        """The tail loss probe that is not yet answered."""
         self.retries = 0
         """Timeouts or probes in a row that nothing has come of."""
         self.progress_at: Instant = 0
@@ -114,11 +127,11 @@ class Owed:
         "cwr",
         "ece",
         "impatient",
-        "keep_alives",
         "probe",
         "reset",
         "syn",
         "tail_probe",
+        "unanswered",
     )
 
     def __init__(self, config: TcpConfig) -> None:
@@ -128,8 +141,8 @@ class Owed:
         """(SEQ, ACK or None) of a RST."""
         self.probe = False
         """A keep-alive or zero window probe."""
-        self.keep_alives = 0
-        """Keep-alive probes since the peer last gave a sign of life."""
+        self.unanswered = 0
+        """Probes and timeouts since the peer last gave a sign of life."""
         self.tail_probe = False
         self.impatient = False
         """A small window has been waited for long enough (RFC 9293 3.8.6.2.1)."""
@@ -150,7 +163,7 @@ class User:
         self.config = config
         self.events: list[UserEvent] = []
         self.is_active = is_active
-        """Opened by us: decides what a RST in SYN-RECEIVED means (MUST-11)."""
+        """Opened by us: decides what a RST or SYN in SYN-RECEIVED means (MUST-11)."""
         self.is_gone = False
         """The user has closed: nobody will read (Linux: orphaned)."""
         self.reading = False
@@ -228,16 +241,19 @@ class Tcb:
     def delete(self, reason: TcpError | None, event: Event = Event.DELETE) -> None:
         """Deletes the TCB: CLOSED by ``event``, all timers off, nothing held but what the user can still read.
 
-        # Deviation: RFC 9293 3.10.7.4 flushes all queues on a RST; what had arrived in order before it can be read, as in Linux.
+        # Deviation: RFC 9293 3.10.7.4 flushes all queues on a RST; what arrived in order before it can be read (Linux).
         """
         if self.state is State.CLOSED:
             return
+        was_told = self.state is State.TIME_WAIT
         move(self, event)
         self.timers.stop()
+        self.owed.acks.deadline = NEVER
         self.snd.queue.clear()
         self.snd.flight.clear()
         self.owed.syn = self.owed.probe = self.owed.tail_probe = False
         self.rcv.forget_early()
         if self.user.is_gone:
             self.rcv.queue.clear()
-        self.tell(Closed(reason))
+        if not was_told:
+            self.tell(Closed(reason))

@@ -5,7 +5,7 @@ from halfopen.base.errors import ConnectionTimedOut
 from halfopen.tcp.events import SoftError
 from halfopen.tcp.probing import on_keep_alive_deadline, on_persist_deadline
 from halfopen.tcp.recovery import on_rack_deadline
-from halfopen.tcp.retransmission import on_probe_deadline, on_retransmission_timeout
+from halfopen.tcp.retransmission import give_up_at, on_probe_deadline, on_retransmission_timeout
 from halfopen.tcp.state import Event, State
 from halfopen.tcp.tcb import Tcb
 from halfopen.tcp.timers import Retransmit
@@ -61,24 +61,21 @@ def _on_syn_timeout(tcb: Tcb, now: Instant) -> None:
 
 
 def _is_hopeless(tcb: Tcb, now: Instant) -> bool:
-    """R2 (MUST-20, MUST-21): by count, or by the user timeout since the last acknowledgment.
+    """R2 (MUST-20, MUST-21): by the user timeout, or by count.
 
-    A peer that answers, with its window closed, is not gone: `probing` keeps the count of unanswered probes only.
+    A peer that answers, with its window closed, is not gone (MUST-37, SHLD-17): then only what it did not answer counts.
     """
     config = tcb.user.config.retransmission
-    recovery = tcb.recovery
+    retries = tcb.recovery.retries
     if config.user_timeout is not None:
-        since = max(recovery.progress_at, tcb.user.received_at) if tcb.snd.wnd == 0 else recovery.progress_at
-        if now - since >= config.user_timeout:
-            return True
+        return now >= give_up_at(tcb)
     if tcb.state is State.SYN_SENT:
-        return recovery.retries >= config.syn_retries
+        return retries >= config.syn_retries
     if tcb.state is State.SYN_RECEIVED:
-        return recovery.retries >= config.synack_retries
-    if tcb.snd.wnd == 0 and tcb.user.received_at > recovery.sent_at:
-        recovery.retries = 0
-    limit = config.orphan_retries if tcb.user.is_gone else config.retries
-    return config.user_timeout is None and recovery.retries >= limit
+        return retries >= config.synack_retries
+    if tcb.snd.wnd == 0:
+        retries = tcb.owed.unanswered
+    return retries >= (config.orphan_retries if tcb.user.is_gone else config.retries)
 
 
 def _warn(tcb: Tcb) -> None:

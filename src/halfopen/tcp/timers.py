@@ -1,4 +1,4 @@
-"""The timers of one connection, as deadlines; NEVER when off. They own no clock: `next_deadline` is compared by who has one."""
+"""The timers of one connection, as deadlines; NEVER when off. They own no clock: who has one compares."""
 
 from enum import Enum
 
@@ -17,12 +17,11 @@ class Retransmit(Enum):
 class Timers:
     """Deadlines. Each is set by the rule that needs it, and by nothing else."""
 
-    __slots__ = ("delayed_ack", "keep_alive", "linger", "patience", "retransmit", "retransmit_for", "wait")
+    __slots__ = ("keep_alive", "linger", "patience", "retransmit", "retransmit_for", "wait")
 
     def __init__(self) -> None:
         self.retransmit: Instant = NEVER
         self.retransmit_for = Retransmit.RTO
-        self.delayed_ack: Instant = NEVER
         self.keep_alive: Instant = NEVER
         self.wait: Instant = NEVER
         """2 MSL in TIME-WAIT; how long FIN-WAIT-2 lasts without a user."""
@@ -32,8 +31,8 @@ class Timers:
 
     def next_deadline(self) -> Instant:
         """The earliest; NEVER if all are off."""
-        return min(self.retransmit, self.delayed_ack, self.keep_alive, self.wait, self.linger, self.patience)
+        return min(self.retransmit, self.keep_alive, self.wait, self.linger, self.patience)
 
     def stop(self) -> None:
         """Turns all of them off."""
-        self.retransmit = self.delayed_ack = self.keep_alive = self.wait = self.linger = self.patience = NEVER
+        self.retransmit = self.keep_alive = self.wait = self.linger = self.patience = NEVER

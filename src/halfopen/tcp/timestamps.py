@@ -25,7 +25,7 @@ class Timestamps:
         """Last.ACK.sent (RFC 7323 4.3), unwrapped."""
 
     def value(self, now: Instant) -> int:
-        """TSval: a clock of 1 ms (RFC 7323 5.4) with an offset per connection, so that it tells nobody our uptime (7.1)."""
+        """TSval: a clock of 1 ms (RFC 7323 5.4) with an offset per connection, so that our uptime stays ours (7.1)."""
         return clock_value(self.offset, now)
 
     def elapsed(self, echoed: int, now: Instant) -> Duration | None:
@@ -45,8 +45,9 @@ class Timestamps:
     def update(self, value: int, seq: int, now: Instant) -> None:
         """TS.Recent becomes SEG.TSval if the segment starts at or before Last.ACK.sent (RFC 7323 4.3 (2), 5.3 R3).
 
-        ``seq`` is unwrapped. So a delayed ACK echoes the earliest segment it answers, and one behind a hole the last in order.
+        ``seq`` is unwrapped. So a delayed ACK echoes the earliest segment it answers, and one behind a hole the last in
+        order. After `RECENT_EXPIRES` any value is taken (5.5).
         """
-        if seq <= self.last_ack_sent and signed_difference(value, self.recent) >= 0:
+        if seq <= self.last_ack_sent and not self.is_old(value, now):
             self.recent = value
             self.recent_at = now

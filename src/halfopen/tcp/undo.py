@@ -9,7 +9,7 @@ from halfopen.wire.tcp import Segment
 def start_undo(tcb: Tcb, now: Instant) -> None:
     """The first retransmission of an episode is about to be sent."""
     timestamps = tcb.timestamps
-    tcb.recovery.undo = Undo(timestamps.value(now) if timestamps is not None else None)
+    tcb.recovery.undo = Undo(tcb.snd.una, tcb.snd.nxt, timestamps.value(now) if timestamps is not None else None)
 
 
 def note_timeout(tcb: Tcb, now: Instant) -> None:
@@ -39,12 +39,12 @@ def undo_by_timestamp(tcb: Tcb, seg: Segment, now: Instant) -> None:
         undo(tcb)
 
 
-def undo_by_dsack(tcb: Tcb, octets: int) -> None:
-    """The peer reports ``octets`` as duplicates; once that is all that was retransmitted, none of it was needed (RFC 3708)."""
+def undo_by_dsack(tcb: Tcb, left: int, right: int) -> None:
+    """The peer has ``[left, right)`` twice; once that is all that was retransmitted, none of it was needed (RFC 3708)."""
     episode = tcb.recovery.undo
-    if episode is None or episode.octets <= 0:
+    if episode is None or episode.octets <= 0 or not episode.start <= left < right <= episode.end:
         return
-    episode.octets -= octets
+    episode.octets -= right - left
     if episode.octets <= 0:
         tcb.count("TCPDSACKUndo")
         undo(tcb)

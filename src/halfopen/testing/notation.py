@@ -2,9 +2,9 @@
 
 ``P. 1:1001(1000) ack 1 win 257 <nop,nop,TS val 5 ecr 7>``: flags, first and next sequence number with the octets of
 text between them, and what else is to be said of acknowledgment, window, urgent pointer and options. Numbers count from
-the initial sequence numbers of both sides, on a SYN as well: a SYN stands at 0, the first octet at 1. What is not written
-is unsaid: a segment that is expected may have any window if the expectation names none. In front may stand the IP
-header's ECN field, ``[ce] . 1:1(0) ack 1``.
+the initial sequence numbers of both sides, on a SYN as well: a SYN stands at 0, the first octet at 1. What is not
+written is unsaid: a segment that is expected may have any window if the expectation names none. In front may stand the
+IP header's ECN field, ``[ce] . 1:1(0) ack 1``.
 """
 
 import re
@@ -133,9 +133,7 @@ def parse(text: str) -> Written:
         raise ValueError(f"{text!r} is not a segment such as 'P. 1:11(10) ack 1 win 257 <nop,nop,TS val 5 ecr 7>'")
     start, end, octets = int(match["start"]), int(match["end"]), int(match["octets"])
     if end - start != octets:
-        raise ValueError(
-            f"{text!r}: from {start} to {end} are {end - start} octets, not {octets} (SYN and FIN do not count)"
-        )
+        raise ValueError(f"{text!r}: {start} to {end} are {end - start} octets, not {octets} (SYN and FIN count as 0)")
     flags = _parse_flags(text, match["flags"])
     for letter, flag, field in ((".", ACK, "ack"), ("U", URG, "urg")):
         if bool(flags & flag) != (match[field] is not None):

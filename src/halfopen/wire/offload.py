@@ -5,15 +5,16 @@ The result is what Linux's own generic segmentation makes of the same super-segm
 
 from struct import Struct
 
-from halfopen.base.octets import Buffers, OctetQueue, total_octets
-from halfopen.wire.checksum import checksum, fold, packet_sum
+from halfopen.wire.checksum import fold, ones_sum, packet_sum
 from halfopen.wire.packet import CHECKSUM_NONE, CHECKSUM_PARTIAL, Packet
-from halfopen.wire.tcp import CHECKSUM_OFFSET, CWR, FIN, PSH
+from halfopen.wire.tcp import CWR, FIN, PSH
 from halfopen.wire.udp import CHECKSUM_OFFSET as UDP_CHECKSUM_OFFSET
 from halfopen.wire.udp import transmitted
 
 _HALF = Struct("!H")
 _WORD = Struct("!I")
+_LENGTH_AND_IDENTIFICATION = Struct("!HH")
+_FLAGS_TO_CHECKSUM = Struct("!HHH")
 _IPV6_HEADER_OCTETS = 40
 
 
@@ -32,71 +33,99 @@ def complete_checksum(packet: Packet) -> Packet:
     return Packet(head, packet.body, CHECKSUM_NONE, start, packet.checksum_offset, packet.gso_size)
 
 
-def split(packet: Packet, network_offset: int = 0) -> list[Packet]:
+def split(packet: Packet, network_offset: int = 0, *, complete: bool = False) -> list[Packet]:
     """A TCP super-segment as the packets it stands for, each still PARTIAL; a packet that is none as it is.
 
     Sequence numbers and IPv4 identifications count on; FIN and PSH stay with the last packet, CWR with the first
-    (RFC 3168 6.1.2). ``network_offset`` is where the IP header begins in the head: 0, or 14 behind Ethernet. ValueError
-    if the super-segment is not PARTIAL, for nobody has summed its parts.
+    (RFC 3168 6.1.2). ``network_offset`` is where the IP header begins in the head: 0, or 14 behind Ethernet. With
+    ``complete`` the packets come as from `complete_checksum`, for less than that costs. ValueError if the super-segment
+    is not PARTIAL, for nobody has summed its parts.
     """
     if not packet.gso_size:
-        return [packet]
+        return [complete_checksum(packet) if complete else packet]
     if packet.checksum != CHECKSUM_PARTIAL:
         raise ValueError("a super-segment must be CHECKSUM_PARTIAL: the sums of its parts are still to be computed")
-    transport = packet.checksum_start
-    payload_start = transport + (packet.head[transport + 12] >> 2 & 0x3C)
-    payload = OctetQueue()
-    payload.append(memoryview(packet.head)[payload_start:])
-    for buffer in packet.body:
-        payload.append(buffer)
-    form = _Form(packet, network_offset, payload_start, len(payload))
+    start, offset, size = packet.checksum_start, packet.checksum_offset, packet.gso_size
+    payload_start = start + (packet.head[start + 12] >> 2 & 0x3C)
+    payload = _contiguous(packet, payload_start)
+    octets = len(payload)
+    form = _Form(packet, network_offset, payload_start, octets)
+    mark = CHECKSUM_NONE if complete else CHECKSUM_PARTIAL
     packets: list[Packet] = []
-    while len(payload) or not packets:
-        body = payload.take(packet.gso_size)
-        head = form.fill(body, not len(payload))
-        packets.append(Packet(head, body, CHECKSUM_PARTIAL, transport, packet.checksum_offset))
+    for at in range(0, octets or 1, size):
+        body = payload[at : at + size]
+        head = form.fill(body, at + size >= octets, complete)
+        packets.append(Packet(head, (body,), mark, start, offset))
     return packets
 
 
-class _Form:
-    """The headers of a super-segment, filled in for one of its packets after the other."""
+def _contiguous(packet: Packet, start: int) -> memoryview:
+    """What follows ``start`` of the head, in one piece: copying it once costs less than cutting pieces many times."""
+    if start == len(packet.head) and len(packet.body) == 1:
+        return memoryview(packet.body[0])
+    return memoryview(b"".join((packet.head[start:], *packet.body)))
 
-    __slots__ = ("_flags", "_identification", "_network", "_octets", "_seq", "_sum", "_transport")
+
+class _Form:
+    """The headers of a super-segment, filled in for one of its packets after the other; sums are only added to."""
+
+    __slots__ = (
+        "_flags",
+        "_identification",
+        "_is_ipv6",
+        "_network",
+        "_network_sum",
+        "_octets",
+        "_partial",
+        "_seq",
+        "_transport",
+        "_transport_sum",
+        "_window",
+    )
 
     def __init__(self, packet: Packet, network: int, header_octets: int, payload_octets: int) -> None:
-        self._octets = bytearray(packet.head[:header_octets])
+        self._octets = octets = bytearray(packet.head[:header_octets])
         self._network = network
         self._transport = transport = packet.checksum_start
-        self._identification: int = _HALF.unpack_from(packet.head, network + 4)[0]
-        self._seq: int = _WORD.unpack_from(packet.head, transport + 4)[0]
-        self._flags: int = _HALF.unpack_from(packet.head, transport + 12)[0]
+        self._is_ipv6 = octets[network] >> 4 == 6
+        self._seq: int = _WORD.unpack_from(octets, transport + 4)[0]
+        self._flags, self._window, partial = _FLAGS_TO_CHECKSUM.unpack_from(octets, transport + 12)
         # The pseudo-header's sum less the super-segment's length, to which each packet's own is added.
-        partial: int = _HALF.unpack_from(packet.head, transport + CHECKSUM_OFFSET)[0]
-        self._sum = partial - (header_octets - transport + payload_octets) % 0xFFFF + 0xFFFF
+        self._partial = partial - (header_octets - transport + payload_octets) % 0xFFFF + 0xFFFF
+        _WORD.pack_into(octets, transport + 4, 0)
+        _FLAGS_TO_CHECKSUM.pack_into(octets, transport + 12, 0, self._window, 0)
+        self._transport_sum = ones_sum(octets[transport:])
+        self._identification = self._network_sum = 0
+        if not self._is_ipv6:
+            self._identification = _HALF.unpack_from(octets, network + 4)[0]
+            _LENGTH_AND_IDENTIFICATION.pack_into(octets, network + 2, 0, 0)
+            _HALF.pack_into(octets, network + 10, 0)
+            self._network_sum = ones_sum(octets[network : network + ((octets[network] & 0x0F) << 2)])
 
-    def fill(self, body: Buffers, is_last: bool) -> bytes:
+    def fill(self, body: memoryview, is_last: bool, complete: bool) -> bytes:
         """The headers in front of ``body``."""
-        octets = self._octets
-        transport = self._transport
-        payload_octets = total_octets(body)
-        transport_octets = len(octets) - transport + payload_octets
+        octets, transport, seq = self._octets, self._transport, self._seq
+        payload_octets = len(body)
         self._fill_network(len(octets) - self._network + payload_octets)
-        _WORD.pack_into(octets, transport + 4, self._seq)
-        _HALF.pack_into(octets, transport + 12, self._flags if is_last else self._flags & ~(FIN | PSH))
-        _HALF.pack_into(octets, transport + CHECKSUM_OFFSET, fold(self._sum + transport_octets))
-        self._seq = self._seq + payload_octets & 0xFFFFFFFF
+        flags = self._flags if is_last else self._flags & ~(FIN | PSH)
+        total = self._partial + len(octets) - transport + payload_octets
+        if complete:
+            total += self._transport_sum + (seq >> 16) + (seq & 0xFFFF) + flags + ones_sum(body)
+            field = -total % 0xFFFF
+        else:
+            field = fold(total)
+        _WORD.pack_into(octets, transport + 4, seq)
+        _FLAGS_TO_CHECKSUM.pack_into(octets, transport + 12, flags, self._window, field)
+        self._seq = seq + payload_octets & 0xFFFFFFFF
         self._flags &= ~CWR
         return bytes(octets)
 
     def _fill_network(self, total: int) -> None:
-        octets = self._octets
-        network = self._network
-        if octets[network] >> 4 == 6:
+        octets, network = self._octets, self._network
+        if self._is_ipv6:
             _HALF.pack_into(octets, network + 4, total - _IPV6_HEADER_OCTETS)
             return
-        _HALF.pack_into(octets, network + 2, total)
-        _HALF.pack_into(octets, network + 4, self._identification)
-        _HALF.pack_into(octets, network + 10, 0)
-        header = octets[network : network + ((octets[network] & 0x0F) << 2)]
-        _HALF.pack_into(octets, network + 10, checksum(header))
-        self._identification = self._identification + 1 & 0xFFFF
+        identification = self._identification
+        _LENGTH_AND_IDENTIFICATION.pack_into(octets, network + 2, total, identification)
+        _HALF.pack_into(octets, network + 10, -(self._network_sum + total + identification) % 0xFFFF)
+        self._identification = identification + 1 & 0xFFFF

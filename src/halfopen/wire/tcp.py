@@ -103,11 +103,13 @@ def parse(packet: Packet, offset: int, octets: int, ecn: int = 0) -> Segment:
 
 
 def _payload(packet: Packet, start: int, octets: int) -> Buffers:
-    head = packet.head
+    head, body = packet.head, packet.body
     stop = start + octets
     if stop <= len(head):
         return (view(head, start, stop),)
-    pieces = (view(head, start, len(head)), *packet.body)
+    if start == len(head) and octets == total_octets(body):
+        return body
+    pieces = (view(head, start, len(head)), *body)
     if total_octets(pieces) < octets:
         raise Malformed("TcpTruncated")
     return cut(pieces, 0, octets)

@@ -1,0 +1,39 @@
+"""``halfopen demo``: files between our TCP and the Linux kernel's, verified and shown."""
+
+from pathlib import Path
+
+import click
+
+from halfopen.cli.serve import prefer_plain_reads
+
+OCTETS = 256 * 10**6
+
+
+@click.command("demo", short_help="Exchange files with the Linux kernel, verified, and show what happened.")
+@click.option("--json", "as_object", is_flag=True, help="Print one object: world, transfers, capture.")
+@click.option("--octets", type=click.IntRange(1), default=OCTETS, show_default=True, help="Size of the large file.")
+@click.option(
+    "--capture",
+    type=click.Path(path_type=Path, dir_okay=False),
+    default="halfopen-demo.pcapng",
+    show_default=True,
+    help="Where to leave the capture (pcapng).",
+)
+@click.option(
+    "--world",
+    type=click.Choice(["auto", "tap", "memory"]),
+    default="auto",
+    show_default=True,
+    help="tap: the kernel is the peer; memory: another host of ours; auto: the kernel if that is possible.",
+)
+def command(as_object: bool, octets: int, capture: Path, world: str) -> int:
+    """Exchange files with the Linux kernel over a TAP device, verified, and show what happened.
+
+    Everything takes place in a network namespace of its own; no argument and, where the system lets users have
+    namespaces, no root is needed. Exit code 1 if a file did not arrive as it was.
+    """
+    prefer_plain_reads()
+    # aiohttp takes its time to import.
+    from halfopen.cli.demo_run import run_demo
+
+    return run_demo(world, octets, capture, as_object)

@@ -1,0 +1,84 @@
+"""One run of the demonstration, from the choice of a world to the report."""
+
+import asyncio
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+from typing import BinaryIO
+
+import click
+
+from halfopen.base.errors import ConfigError
+from halfopen.cli.demo_report import Bars, Outcome, Quiet
+from halfopen.cli.demo_transfers import Display, Exchange
+from halfopen.cli.demo_worlds import CONDITIONS, MemoryWorld, TapWorld, World
+from halfopen.cli.device import in_good_order, make_writer, open_for_writing
+from halfopen.cli.group import version_text
+from halfopen.cli.interrupts import until_interrupted
+from halfopen.cli.published import published
+from halfopen.stack.config import StackConfig
+
+IMPAIRED_OCTETS = 4 * 10**6
+WIDTHS = range(88, 121)
+"""Columns of the ladder: as many as the terminal has, within these."""
+
+
+def run_demo(world: str, octets: int, capture: Path, as_object: bool) -> int:
+    """The exit code: 0 if every file arrived as it was, 1 if not, 130 after Ctrl-C."""
+    display = Quiet() if as_object or not sys.stderr.isatty() else Bars()
+    with open_for_writing(capture) as file:
+        chosen = open_world(world, file)
+        try:
+            exchange = _run(chosen, octets, display)
+        finally:
+            chosen.close()
+    if exchange is None:
+        return 130
+    control = StackConfig().tcp.congestion.algorithm
+    outcome = Outcome(
+        world=chosen.name,
+        description=chosen.description,
+        peer=chosen.peer.description,
+        ours=f"aiohttp's server and client over {version_text()} ({control})",
+        ways=chosen.ways,
+        network=CONDITIONS,
+        transfers=exchange.transfers,
+        ports=exchange.ports,
+        counters=chosen.host.stack.counters.snapshot(),
+        capture=capture,
+    )
+    columns = shutil.get_terminal_size((100, 24)).columns
+    width = max(WIDTHS[0], min(columns, WIDTHS[-1]))
+    click.echo(outcome.as_json() if as_object else outcome.as_text(width))
+    return 0 if outcome.is_good else 1
+
+
+def open_world(choice: str, file: BinaryIO) -> World:
+    """The world that was chosen; with ``auto`` that of memory, if there can be no TAP, and the reason on stderr."""
+    writer = make_writer(file)
+    if choice == "memory":
+        return MemoryWorld(writer)
+    try:
+        return TapWorld(writer)
+    except (ConfigError, OSError) as error:
+        if choice == "tap":
+            raise ConfigError(f"no TAP device can be had: {error.args[-1]}") from None
+        click.echo(f"No TAP device can be had, so both ends are ours: {error.args[-1]}", err=True)
+        return MemoryWorld(writer)
+
+
+def _run(world: World, octets: int, display: Display) -> Exchange | None:
+    """The exchange, done; None if it was interrupted."""
+    with (
+        tempfile.TemporaryDirectory(prefix="halfopen-demo-") as home,
+        asyncio.Runner(loop_factory=world.make_loop) as runner,
+    ):
+        exchange = Exchange(world, Path(home), display)
+
+        async def run() -> Exchange:
+            async with published(world.host), in_good_order(world.host):
+                await exchange.run(octets, min(octets, IMPAIRED_OCTETS))
+            return exchange
+
+        return runner.run(until_interrupted("demo", run()))

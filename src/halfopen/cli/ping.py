@@ -1,0 +1,142 @@
+"""``halfopen ping``: ICMP echo from a host of ours."""
+
+import asyncio
+import json
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+
+import click
+
+from halfopen.aio.host import Host
+from halfopen.base.addresses import Address, format_address
+from halfopen.base.clock import MILLISECOND, SECOND, Instant
+from halfopen.base.errors import NetworkUnreachable
+from halfopen.cli.device import Attachment, DeviceOptions, device_options, run_on_device
+from halfopen.cli.interrupts import until_interrupted
+from halfopen.cli.parameters import host_address
+from halfopen.stack.icmp import REPLY, EchoReply
+from halfopen.wire.icmpv4 import HEADER_OCTETS as ICMP_HEADER_OCTETS
+
+PAYLOAD = bytes(range(56))
+"""As many octets as ping has sent since 1983."""
+PATIENCE = 1.0
+"""Seconds that the last request is waited for, at least."""
+GLANCE = 0.001
+"""Seconds between two looks for replies; the times shown are the stack's own and do not depend on it."""
+
+
+@dataclass(slots=True)
+class Results:
+    """What was sent and what came back; ``rtts`` in nanoseconds."""
+
+    destination: str
+    sent: int = 0
+    rtts: list[int] = field(default_factory=list)
+    errors: int = 0
+
+    @property
+    def loss(self) -> float:
+        """The part that was not answered."""
+        return 1 - len(self.rtts) / self.sent if self.sent else 0.0
+
+    def summary(self) -> str:
+        """As ping ends."""
+        text = f"{self.sent} packets transmitted, {len(self.rtts)} received, {self.loss:.0%} packet loss"
+        if not self.rtts:
+            return text
+        low, mean, high = (value / MILLISECOND for value in self.spread())
+        return f"{text}\nrtt min/avg/max = {low:.3f}/{mean:.3f}/{high:.3f} ms"
+
+    def spread(self) -> tuple[float, float, float]:
+        """Smallest, mean and largest round-trip time."""
+        return min(self.rtts), sum(self.rtts) / len(self.rtts), max(self.rtts)
+
+    def as_json(self) -> str:
+        """For programs: times in seconds."""
+        return json.dumps(
+            {
+                "destination": self.destination,
+                "sent": self.sent,
+                "received": len(self.rtts),
+                "errors": self.errors,
+                "rtts": [rtt / SECOND for rtt in self.rtts],
+            }
+        )
+
+
+@dataclass(slots=True)
+class Pinging:
+    """Requests at a steady pace, and what becomes of them."""
+
+    destination: Address
+    count: int
+    interval: float
+    results: Results
+    say: Callable[[str], object]
+    identifier: int = field(default_factory=lambda: os.getpid() & 0xFFFF)
+
+    async def run(self, host: Host) -> None:
+        """Sends all, then waits for the last answers."""
+        for sequence in range(1, self.count + 1):
+            self._send(host, sequence)
+            last = sequence == self.count
+            patience = max(self.interval, PATIENCE) if last else self.interval
+            await self._listen(host, host.pump.now() + round(patience * SECOND), last)
+
+    def _send(self, host: Host, sequence: int) -> None:
+        self.results.sent += 1
+        try:
+            host.stack.icmp.send_echo(self.destination, self.identifier, sequence, PAYLOAD, host.pump.now())
+        except NetworkUnreachable as error:
+            self.results.errors += 1
+            self.say(f"icmp_seq={sequence} {error}")
+        host.pump.kick()
+
+    async def _listen(self, host: Host, until: Instant, last: bool) -> None:
+        """Until ``until``, or until nothing more is to come."""
+        results = self.results
+        while host.pump.now() < until and not (last and len(results.rtts) + results.errors >= results.sent):
+            # The pump tells nobody of ICMP; a look costs less than the answer does.
+            while (reply := host.stack.icmp.poll_reply()) is not None:
+                self._take(reply)
+            await asyncio.sleep(GLANCE)
+
+    def _take(self, reply: EchoReply) -> None:
+        source = format_address(reply.source)
+        if reply.kind == REPLY:
+            self.results.rtts.append(reply.rtt)
+            octets = len(reply.payload) + ICMP_HEADER_OCTETS
+            milliseconds = reply.rtt / MILLISECOND
+            self.say(
+                f"{octets} octets from {source}: icmp_seq={reply.sequence} ttl={reply.ttl} time={milliseconds:.3f} ms"
+            )
+        else:
+            self.results.errors += 1
+            self.say(f"From {source}: icmp_seq={reply.sequence} {reply.kind}")
+
+
+@click.command("ping", short_help="Send ICMP echo requests from a host of ours.")
+@click.argument("host", type=host_address)
+@click.option("-c", "--count", type=click.IntRange(1, 65535), default=4, show_default=True, help="Requests to send.")
+@click.option("-i", "--interval", type=click.FloatRange(0.002), default=1.0, show_default=True, help="Seconds between.")
+@click.option("--json", "as_object", is_flag=True, help="Print one object, at the end.")
+@device_options
+def command(host: Address, count: int, interval: float, as_object: bool, **options: object) -> int:
+    """Send ICMP echo requests to HOST from a host of ours. Exit code 1 if nothing came back."""
+    device = DeviceOptions(**options)  # type: ignore[arg-type]  # click has converted each
+    results = Results(format_address(host))
+    ping = Pinging(host, count, interval, results, _say_nothing if as_object else click.echo)
+    run_on_device(device, partial(_main, ping=ping))
+    click.echo(results.as_json() if as_object else f"--- {results.destination} ---\n{results.summary()}")
+    return 0 if results.rtts else 1
+
+
+def _say_nothing(text: str) -> None:
+    return None
+
+
+async def _main(host: Host, attachment: Attachment, *, ping: "Pinging") -> None:
+    click.echo(attachment.hint(), err=True)
+    await until_interrupted("ping", ping.run(host))

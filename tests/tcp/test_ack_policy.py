@@ -1,0 +1,128 @@
+"""When acknowledgments are owed."""
+
+import pytest
+
+from halfopen.base.clock import MILLISECOND, NEVER
+from halfopen.tcp.ack_policy import AckPolicy
+from halfopen.tcp.config import AckConfig
+
+MSS = 1000
+LATER = AckConfig(quick=0)
+
+
+def policy(config: AckConfig = LATER) -> AckPolicy:
+    return AckPolicy(config)
+
+
+def sent(acks: AckPolicy) -> int:
+    """How many bare ACKs leave."""
+    count = 0
+    while acks.is_owed:
+        acks.on_ack_sent(False)
+        count += 1
+    return count
+
+
+def test_nothing_is_owed_at_first() -> None:
+    assert sent(policy()) == 0
+    assert policy().deadline == NEVER
+
+
+@pytest.mark.rfc("9293", "SHLD-18")
+def test_one_segment_waits_for_the_delayed_ack_timer() -> None:
+    acks = policy()
+    acks.on_text(MSS, MSS, 5, LATER)
+    assert not acks.is_owed
+    assert acks.deadline == 5 + 40 * MILLISECOND
+    acks.on_deadline(acks.deadline - 1)
+    assert not acks.is_owed
+    acks.on_deadline(acks.deadline)
+    assert acks.deadline == NEVER
+    assert sent(acks) == 1
+
+
+@pytest.mark.rfc("9293", "MUST-40")
+def test_small_segments_do_not_put_the_timer_off() -> None:
+    acks = policy()
+    for now in range(10):
+        acks.on_text(1, MSS, now * MILLISECOND, LATER)
+    assert acks.deadline == 40 * MILLISECOND
+
+
+@pytest.mark.rfc("9293", "SHLD-19")
+def test_every_second_full_segment_is_acknowledged_at_once() -> None:
+    acks = policy()
+    counts = []
+    for now in range(6):
+        acks.on_text(MSS, MSS, now, LATER)
+        counts.append(sent(acks))
+    assert counts == [0, 1, 0, 1, 0, 1]
+    acks.on_text(2 * MSS, MSS, 7, LATER)
+    assert sent(acks) == 1
+
+
+@pytest.mark.rfc("9293", "MUST-58", "MUST-59")
+def test_a_batch_in_order_owes_one_ack_for_all() -> None:
+    acks = policy()
+    for _ in range(20):
+        acks.on_text(MSS, MSS, 0, LATER)
+    acks.at_once()
+    assert sent(acks) == 1
+    assert acks.deadline == NEVER
+
+
+@pytest.mark.rfc("5681", "5681.11")
+def test_each_segment_out_of_order_owes_an_ack_of_its_own() -> None:
+    acks = policy()
+    for _ in range(3):
+        acks.duplicate()
+    assert sent(acks) == 3
+
+
+@pytest.mark.rfc("9293", "MUST-58")
+def test_duplicates_are_void_once_the_hole_is_filled() -> None:
+    acks = policy()
+    acks.duplicate()
+    acks.duplicate()
+    acks.on_text(3 * MSS, MSS, 0, LATER)
+    assert sent(acks) == 1
+
+
+def test_an_ack_of_new_text_and_duplicates_after_it_are_told_apart() -> None:
+    acks = policy()
+    acks.at_once()
+    acks.duplicate()
+    assert sent(acks) == 2
+
+
+@pytest.mark.rfc("5681", "5681.6")
+def test_a_segment_with_data_is_no_duplicate_ack() -> None:
+    acks = policy()
+    acks.duplicate()
+    acks.on_ack_sent(True)
+    assert sent(acks) == 1
+
+
+def test_a_segment_with_data_acknowledges_all_that_came_in_order() -> None:
+    acks = policy()
+    acks.on_text(MSS, MSS, 0, LATER)
+    acks.on_ack_sent(True)
+    assert (acks.deadline, acks.is_owed) == (NEVER, False)
+    acks.on_text(MSS, MSS, 0, LATER)
+    assert not acks.is_owed  # the count of two starts anew
+    acks.at_once()
+    acks.on_ack_sent(True)
+    assert not acks.is_owed
+
+
+def test_a_young_connection_acknowledges_at_once_until_it_answers_with_data() -> None:
+    config = AckConfig(quick=5)
+    acks = policy(config)
+    acks.on_text(1, MSS, 0, config)
+    assert sent(acks) == 1
+    acks.on_ack_sent(True)
+    counts = []
+    for _ in range(4):
+        acks.on_text(1, MSS, 0, config)
+        counts.append(sent(acks))
+    assert counts == [1, 1, 0, 0]

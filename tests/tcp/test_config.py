@@ -1,0 +1,82 @@
+"""The defaults against the figures that RFC 9293 and others demand."""
+
+from dataclasses import FrozenInstanceError, fields, is_dataclass, replace
+
+import pytest
+
+from halfopen.base.clock import MILLISECOND, MINUTE, SECOND, Duration
+from halfopen.tcp.config import DEFAULT, AckConfig, Ecn, KeepAliveConfig, RetransmissionConfig, TcpConfig
+
+
+def lasts(config: RetransmissionConfig, retries: int, rto: Duration) -> Duration:
+    """From the first transmission until nothing has come of the last of ``retries`` retransmissions."""
+    total = 0
+    for _ in range(retries + 1):
+        total += rto
+        rto = min(2 * rto, config.rto_max)
+    return total
+
+
+@pytest.mark.rfc("9293", "MUST-25", "MUST-28")
+def test_keep_alive_is_off_and_would_wait_for_two_hours() -> None:
+    assert not DEFAULT.keep_alive.enabled
+    assert DEFAULT.keep_alive.idle >= 2 * 60 * MINUTE
+
+
+def test_keep_alive_can_be_chosen_for_one_connection() -> None:
+    config = replace(DEFAULT, keep_alive=KeepAliveConfig(enabled=True, idle=1 * MINUTE, interval=SECOND, count=2))
+    assert config.keep_alive.enabled and config.keep_alive.idle == MINUTE
+    assert not DEFAULT.keep_alive.enabled
+    assert DEFAULT.keep_alive.count > 1
+
+
+@pytest.mark.rfc("9293", "MUST-40", "SHLD-18")
+def test_acknowledgments_are_delayed_by_less_than_half_a_second() -> None:
+    assert 0 < DEFAULT.acks.delay < 500 * MILLISECOND
+
+
+def test_nagle_is_on_and_can_be_turned_off() -> None:
+    assert DEFAULT.acks.nagle
+    assert not replace(DEFAULT, acks=AckConfig(nagle=False)).acks.nagle
+
+
+@pytest.mark.rfc("9293", "SHLD-10", "SHLD-11")
+def test_r1_is_three_retransmissions_and_r2_more_than_100_seconds_of_them() -> None:
+    config = DEFAULT.retransmission
+    assert 3 <= config.soft_retries < config.retries
+    assert lasts(config, config.retries, config.rto_min) >= 100 * SECOND
+
+
+@pytest.mark.rfc("9293", "MUST-23")
+def test_r2_for_a_syn_is_at_least_three_minutes() -> None:
+    config = DEFAULT.retransmission
+    assert lasts(config, config.syn_retries, config.rto_initial) == 247 * SECOND >= 3 * MINUTE
+
+
+@pytest.mark.rfc("6298", "6298.1", "6298.6")
+def test_the_timeout_starts_at_a_second_and_its_cap_is_a_minute_or_more() -> None:
+    config = DEFAULT.retransmission
+    assert config.rto_initial == SECOND
+    assert config.rto_max >= 60 * SECOND
+
+
+def test_r2_can_be_set_for_one_connection() -> None:
+    chosen = replace(DEFAULT, retransmission=RetransmissionConfig(user_timeout=5 * SECOND))
+    assert (chosen.retransmission.user_timeout, DEFAULT.retransmission.user_timeout) == (5 * SECOND, None)
+
+
+def test_time_wait_is_as_long_as_linux_has_it() -> None:
+    assert 2 * DEFAULT.closing.msl == 60 * SECOND
+
+
+def test_ecn_is_granted_but_not_asked_for() -> None:
+    assert DEFAULT.options.ecn is Ecn.PASSIVE
+
+
+def test_every_group_is_frozen_so_that_connections_can_share_one() -> None:
+    groups = [getattr(DEFAULT, group.name) for group in fields(DEFAULT)]
+    assert all(is_dataclass(group) for group in groups)
+    for group in (DEFAULT, *groups):
+        with pytest.raises(FrozenInstanceError):
+            setattr(group, fields(group)[0].name, None)
+    assert TcpConfig() == DEFAULT

@@ -1,0 +1,340 @@
+"""Establishing a connection: active and simultaneous open, and what the SYNs decide (RFC 9293 3.5, 3.10.7.3)."""
+
+from dataclasses import replace
+
+import pytest
+
+from halfopen.base.clock import MILLISECOND, SECOND
+from halfopen.tcp.config import (
+    AckConfig,
+    BufferConfig,
+    Ecn,
+    KeepAliveConfig,
+    OptionsConfig,
+    RetransmissionConfig,
+    TcpConfig,
+)
+from halfopen.tcp.state import State
+from halfopen.testing.exchange import Exchange, Setting
+from tests.tcp.states import WRAPS, is_silent_for_ever, numbers, reach
+
+S = State
+rfc = pytest.mark.rfc
+NO_OPTIONS = TcpConfig(options=OptionsConfig(window_scaling=False, timestamps=False, sack=False))
+ASKS_FOR_ECN = TcpConfig(options=OptionsConfig(ecn=Ecn.ACTIVE))
+EAGER = AckConfig(nagle=False)
+
+
+# Active open
+
+
+@rfc("9293", "MUST-14", "SHLD-5", "MAY-3")
+def test_a_syn_offers_what_it_is_configured_to() -> None:
+    exchange = Exchange.active()
+    exchange.peer.expects("[noecn] S 0:0(0) win 65535 <mss 1460,sackOK,TS val 1000 ecr 0,wscale 7>")
+    exchange = Exchange.active(Setting(config=NO_OPTIONS, mss=536))
+    exchange.peer.expects("S 0:0(0) win 65535 <mss 536>")
+
+
+@pytest.mark.parametrize("iss", WRAPS)
+@pytest.mark.parametrize("irs", WRAPS)
+def test_a_syn_ack_establishes_and_is_acknowledged(iss: int, irs: int) -> None:
+    exchange = Exchange.active(Setting(iss=iss, irs=irs))
+    exchange.peer.ignores()
+    exchange.peer.sends("S. 0:0(0) ack 1 win 3000 <mss 1000>")
+    exchange.peer.expects(". 1:1(0) ack 1 win 65535 <>")
+    exchange.user.hears("Connected")
+    assert exchange.state is S.ESTABLISHED
+    assert is_silent_for_ever(exchange)
+    exchange.user.sends(3000)
+    for first in (1, 1001, 2001):
+        exchange.peer.expects_any("P." if first == 2001 else ".")
+
+
+@rfc("9293", "9293.P3")
+@pytest.mark.parametrize("iss", WRAPS)
+@pytest.mark.parametrize("ack", [0, -1, 2, 1000])
+def test_a_bad_ack_in_syn_sent_is_reset(iss: int, ack: int) -> None:
+    exchange = reach(S.SYN_SENT, Setting(iss=iss))
+    exchange.peer.sends(f". 7:7(0) ack {ack}")
+    reset = exchange.peer.expects(f"R {ack}:{ack}(0) win 0 <>")
+    assert not reset.segment.ack
+    assert exchange.state is S.SYN_SENT
+    exchange.peer.sends(f"S. 7:7(0) ack {ack}")
+    exchange.peer.expects(f"R {ack}:{ack}(0) win 0")
+    assert exchange.state is S.SYN_SENT
+    assert exchange.counters["TCPBadAckInSynSent"] == 2
+
+
+@rfc("9293", "9293.P3")
+@rfc("5961", "5961.5")
+@pytest.mark.parametrize("ack", [0, 2])
+def test_a_rst_with_a_bad_ack_in_syn_sent_is_dropped(ack: int) -> None:
+    exchange = reach(S.SYN_SENT)
+    exchange.peer.sends(f"R. 0:0(0) ack {ack}")
+    exchange.peer.expects_nothing()
+    exchange.user.hears()
+    assert exchange.state is S.SYN_SENT
+
+
+@rfc("9293", "9293.P3")
+@rfc("5961", "5961.5")
+def test_a_rst_without_ack_in_syn_sent_is_dropped() -> None:
+    exchange = reach(S.SYN_SENT)
+    exchange.peer.sends("R 0:0(0)")
+    assert exchange.state is S.SYN_SENT
+    exchange.user.hears()
+
+
+@rfc("9293", "9293.P3")
+@rfc("5961", "5961.5")
+def test_a_rst_with_the_ack_of_our_syn_refuses() -> None:
+    exchange = reach(S.SYN_SENT)
+    exchange.peer.sends("R. 0:0(0) ack 1")
+    exchange.peer.expects_nothing()
+    exchange.user.hears("Closed: ConnectionRefused")
+    assert is_silent_for_ever(exchange)
+    assert exchange.counters["AttemptFails"] == 1
+
+
+@rfc("9293", "9293.P3")
+@pytest.mark.parametrize("segment", [". 0:0(0) ack 1", "F. 0:0(0) ack 1", "- 0:10(10)", "F 0:0(0)"])
+def test_without_syn_or_rst_a_segment_in_syn_sent_is_dropped(segment: str) -> None:
+    exchange = reach(S.SYN_SENT)
+    exchange.peer.sends(segment)
+    exchange.peer.expects_nothing()
+    exchange.user.hears()
+    assert exchange.state is S.SYN_SENT
+    assert exchange.counters["TCPNoSynInSynSent"] == 1
+
+
+@rfc("9293", "9293.P3")
+def test_text_urgent_pointer_and_fin_of_a_syn_ack_are_processed() -> None:
+    exchange = reach(S.SYN_SENT)
+    exchange.peer.sends("SF.U 0:5(5) ack 1 urg 3")
+    exchange.peer.expects(". 1:1(0) ack 7")
+    exchange.user.hears("Connected", "Urgent", "Readable", "EndOfStream")
+    assert exchange.state is S.CLOSE_WAIT
+
+
+def test_text_that_was_queued_before_leaves_with_the_last_ack_of_the_handshake() -> None:
+    exchange = Exchange.active()
+    exchange.user.sends(10)
+    exchange.peer.expects_any("S")
+    exchange.peer.expects_nothing()
+    exchange.peer.sends("S. 0:0(0) ack 1 <mss 1000>")
+    exchange.peer.expects("P. 1:11(10) ack 1")
+    exchange.peer.expects_nothing()
+
+
+# Simultaneous open: its end is `arrivals.check_simultaneous`
+
+
+@rfc("9293", "MUST-10")
+@pytest.mark.parametrize("iss", WRAPS)
+@pytest.mark.parametrize("irs", WRAPS)
+def test_a_syn_alone_is_answered_by_a_syn_ack(iss: int, irs: int) -> None:
+    exchange = reach(S.SYN_SENT, Setting(iss=iss, irs=irs))
+    exchange.peer.sends("S 0:0(0) win 5000 <mss 1000,wscale 3,TS val 5 ecr 0>")
+    exchange.peer.expects("S. 0:0(0) ack 1 win 65535 <mss 1460,TS val 1000 ecr 5,wscale 7>")
+    exchange.peer.expects_nothing()
+    exchange.user.hears()
+    assert exchange.state is S.SYN_RECEIVED
+    exchange.peer.sends(". 1:1(0) ack 1 <TS val 6 ecr 1000>")
+    exchange.user.hears("Connected")
+
+
+def test_text_on_a_syn_without_ack_is_left_to_be_sent_again() -> None:
+    exchange = reach(S.SYN_SENT)
+    exchange.peer.sends("SF 0:5(5) win 5000 <mss 1000>")
+    exchange.peer.expects("S. 0:0(0) ack 1")
+    exchange.peer.sends("F. 1:6(5) ack 1")
+    exchange.user.hears("Connected", "Readable", "EndOfStream")
+
+
+@rfc("9293", "MUST-22")
+def test_an_unanswered_syn_ack_is_sent_again_and_given_up() -> None:
+    exchange = reach(S.SYN_RECEIVED, Setting(config=TcpConfig(retransmission=RetransmissionConfig(synack_retries=2))))
+    assert [seen.when for seen in exchange.after(60 * SECOND)] == [1 * SECOND, 3 * SECOND]
+    exchange.peer.expects("S. 0:0(0) ack 1")
+    exchange.user.hears("Closed: ConnectionTimedOut")
+
+
+# What the SYNs decide
+
+
+@rfc("9293", "MUST-15", "MUST-16")
+@pytest.mark.parametrize(
+    ("options", "mss"),
+    [
+        ("", 536),
+        ("mss 1000", 1000),
+        ("mss 9000", 1460),
+        ("mss 1000,TS val 1 ecr 1000", 988),
+        ("TS val 1 ecr 1000", 524),
+        ("mss 1", 48),
+    ],
+)
+def test_the_effective_mss_is_the_smaller_one_less_options(options: str, mss: int) -> None:
+    exchange = Exchange.established(options=options)
+    assert exchange.connection.tcb.snd.mss == mss
+    exchange.user.sends(3 * mss)
+    for _ in range(2):
+        assert exchange.peer.expects_any(".").words.octets == mss
+    assert exchange.peer.expects_any("P.").words.octets == mss
+
+
+@rfc("7323", "7323.1", "7323.2")
+def test_windows_are_scaled_only_if_both_sides_have_said_so() -> None:
+    for options, shift in (("mss 1460,wscale 5", 5), ("mss 1460", 0), ("mss 1460,wscale 99", 14)):
+        exchange = Exchange.active()
+        exchange.peer.ignores()
+        exchange.peer.sends(f"S. 0:0(0) ack 1 win 2000 <{options}>")
+        assert exchange.connection.tcb.snd.wnd == 2000
+        exchange.peer.sends(". 1:1(0) ack 1 win 3000")
+        assert exchange.connection.tcb.snd.wnd == 3000 << shift
+        exchange.peer.expects(f". 1:1(0) ack 1 win {524288 >> 7 if shift else 65535}")
+
+
+@rfc("7323", "7323.10")
+def test_our_timestamps_go_with_those_of_the_peer_only() -> None:
+    exchange = Exchange.active()
+    exchange.peer.expects("S 0:0(0) <TS val 1000 ecr 0,...>")
+    exchange.after(5 * MILLISECOND)
+    exchange.peer.sends("S. 0:0(0) ack 1 <mss 1000,TS val 77 ecr 1000>")
+    exchange.peer.expects(". 1:1(0) ack 1 <TS val 1005 ecr 77>")
+    exchange = Exchange.active(Setting(config=NO_OPTIONS))
+    exchange.peer.ignores()
+    exchange.peer.sends("S. 0:0(0) ack 1 <mss 1000,sackOK,TS val 77 ecr 1000,wscale 3>")
+    exchange.peer.expects(". 1:1(0) ack 1 <>")
+    assert not exchange.connection.tcb.agreed.sack
+
+
+@rfc("6298", "6298.2")
+def test_the_handshake_is_the_first_sample() -> None:
+    exchange = Exchange.active()
+    exchange.after(300 * MILLISECOND)
+    exchange.peer.sends("S. 0:0(0) ack 1 <mss 1000>")
+    assert exchange.connection.tcb.rtt.srtt == 300 * MILLISECOND
+
+
+@rfc("6298", "6298.7", "6298.11")
+@rfc("5681", "5681.1")
+def test_a_syn_that_was_sent_twice_gives_no_sample_and_a_window_of_one_segment() -> None:
+    exchange = Exchange.active()
+    exchange.after(1200 * MILLISECOND)
+    exchange.peer.sends("S. 0:0(0) ack 1 <mss 1000>")
+    tcb = exchange.connection.tcb
+    assert (tcb.rtt.srtt, tcb.rtt.rto) == (0, 3 * SECOND)
+    assert tcb.congestion.cwnd == 1000
+    assert tcb.recovery.retries == 0
+
+
+@rfc("6298", "6298.7")
+def test_a_simultaneous_open_gives_no_sample_for_its_syn_was_sent_twice() -> None:
+    exchange = Exchange.active()
+    exchange.after(300 * MILLISECOND)
+    exchange.peer.sends("S 0:0(0) <mss 1000>")
+    exchange.after(10 * MILLISECOND)
+    exchange.peer.sends("S. 0:0(0) ack 1 <mss 1000>")
+    assert exchange.connection.tcb.rtt.srtt == 0
+
+
+@rfc("9293", "MUST-24", "MUST-25", "MUST-27")
+def test_keep_alive_runs_from_the_handshake_on_if_it_is_wanted() -> None:
+    assert is_silent_for_ever(reach(S.ESTABLISHED))
+    config = TcpConfig(keep_alive=KeepAliveConfig(enabled=True, idle=10 * SECOND))
+    exchange = reach(S.ESTABLISHED, Setting(config=config))
+    assert exchange.next_deadline() == exchange.now + 10 * SECOND
+
+
+# ECN
+
+
+def ask(config: TcpConfig, answer: str) -> Exchange:
+    """An active open that has been answered, with text on its way."""
+    exchange = Exchange.active(Setting(config=replace(config, acks=EAGER)))
+    exchange.peer.ignores()
+    exchange.peer.sends(answer)
+    exchange.peer.ignores()
+    exchange.user.sends(10)
+    return exchange
+
+
+@rfc("3168", "3168.1", "3168.2", "3168.6")
+def test_ecn_is_used_if_we_ask_and_the_peer_agrees() -> None:
+    exchange = Exchange.active(Setting(config=ASKS_FOR_ECN))
+    exchange.peer.expects("[noecn] SEW 0:0(0)")
+    ask(ASKS_FOR_ECN, "SE. 0:0(0) ack 1 <mss 1000>").peer.expects("[ect0] P. 1:11(10) ack 1")
+
+
+@rfc("3168", "3168.1", "3168.9")
+@pytest.mark.parametrize("answer", ["S. 0:0(0) ack 1", "SEW. 0:0(0) ack 1", "SW. 0:0(0) ack 1"])
+def test_ecn_is_not_used_if_the_peer_does_not_agree_or_only_reflects(answer: str) -> None:
+    ask(ASKS_FOR_ECN, answer).peer.expects("[noecn] P. 1:11(10) ack 1")
+
+
+@rfc("3168", "3168.1")
+@pytest.mark.parametrize("ecn", [Ecn.OFF, Ecn.PASSIVE])
+def test_ecn_is_not_used_by_who_has_not_asked(ecn: Ecn) -> None:
+    config = TcpConfig(options=OptionsConfig(ecn=ecn))
+    ask(config, "SE. 0:0(0) ack 1").peer.expects("[noecn] P. 1:11(10) ack 1")
+
+
+@rfc("3168", "3168.7")
+def test_after_two_unanswered_syns_ecn_is_not_asked_for_and_not_used() -> None:
+    exchange = Exchange.active(Setting(config=ASKS_FOR_ECN))
+    exchange.after(3 * SECOND)
+    for flags in ("SEW", "SEW", "S"):
+        exchange.peer.expects_any(flags)
+    exchange.peer.sends("SE. 0:0(0) ack 1")
+    exchange.peer.ignores()
+    exchange.user.sends(10)
+    exchange.peer.expects("[noecn] P. 1:11(10) ack 1")
+
+
+@rfc("3168", "3168.1")
+@pytest.mark.parametrize(("ecn", "flags"), [(Ecn.ACTIVE, "S.E"), (Ecn.PASSIVE, "S.")])
+def test_a_simultaneous_open_uses_ecn_if_both_have_asked(ecn: Ecn, flags: str) -> None:
+    exchange = reach(S.SYN_SENT, Setting(config=TcpConfig(options=OptionsConfig(ecn=ecn))))
+    exchange.peer.sends("SEW 0:0(0) <mss 1000>")
+    exchange.peer.expects_any(flags)
+
+
+# Connections of the half-open table
+
+
+@rfc("9293", "MUST-16")
+def test_a_passive_open_remembers_all_that_the_syn_has_said() -> None:
+    exchange = Exchange.passive()
+    exchange.peer.sends("SEW 0:0(0) win 5000 <mss 1000,sackOK,TS val 7 ecr 0,wscale 3>")
+    exchange.after(200 * MILLISECOND)
+    exchange.peer.expects("S.E 0:0(0) ack 1 win 65535 <mss 1460,sackOK,TS val 1000 ecr 7,wscale 7>")
+    exchange.peer.sends(". 1:1(0) ack 1 win 100 <TS val 8 ecr 1000>")
+    tcb = exchange.connection.tcb
+    assert (tcb.snd.mss, tcb.snd.wnd, tcb.agreed.snd_shift, tcb.agreed.rcv_shift) == (988, 800, 3, 7)
+    assert (tcb.agreed.sack, tcb.agreed.ecn) == (True, True)
+    assert 199 * MILLISECOND < tcb.rtt.srtt <= 200 * MILLISECOND
+    exchange.user.sends(10)
+    exchange.peer.expects("[ect0] P. 1:11(10) ack 1 <TS val 1200 ecr 8>")
+    assert numbers(exchange) == (1, 11)
+
+
+def test_a_passive_open_without_options_goes_without() -> None:
+    exchange = Exchange.passive(Setting(config=TcpConfig(buffers=BufferConfig(receive_initial=4000))))
+    exchange.peer.sends("S 0:0(0) win 5000")
+    exchange.peer.expects("S. 0:0(0) ack 1 win 4000 <mss 1460>")
+    exchange.peer.sends(". 1:1(0) ack 1")
+    tcb = exchange.connection.tcb
+    assert (tcb.snd.mss, tcb.snd.wnd, tcb.agreed.snd_shift, tcb.timestamps) == (536, 5000, 0, None)
+
+
+@rfc("6298", "6298.7", "6298.11")
+@rfc("5681", "5681.1")
+def test_a_syn_ack_that_was_sent_twice_gives_no_sample_and_a_window_of_one_segment() -> None:
+    exchange = Exchange.passive()
+    exchange.peer.sends("S 0:0(0) win 5000 <mss 1000>")
+    exchange.after(1500 * MILLISECOND)
+    exchange.peer.sends(". 1:1(0) ack 1")
+    tcb = exchange.connection.tcb
+    assert (tcb.rtt.srtt, tcb.rtt.rto, tcb.congestion.cwnd) == (0, 3 * SECOND, 1000)

@@ -1,0 +1,338 @@
+"""LISTEN, and SYN-RECEIVED by a passive open (RFC 9293 3.10.7.2, 3.10.7.4, 3.9.1.1)."""
+
+import pytest
+
+from halfopen.base.clock import NEVER, SECOND
+from halfopen.base.counters import Counters
+from halfopen.tcp.config import BufferConfig, Ecn, OptionsConfig, RetransmissionConfig, TcpConfig
+from halfopen.tcp.half_open import DropNew, DropOldest, EvictionPolicy, HalfOpenTable
+from halfopen.tcp.listener import Listener, Listening, PathLimits
+from halfopen.tcp.state import State
+from halfopen.testing.exchange import FLOW, LOCAL_PORT, REMOTE_PORT, START, Exchange, FixedIsn, Setting
+from halfopen.testing.notation import Written, parse
+from tests.tcp.states import WRAPS
+
+S = State
+rfc = pytest.mark.rfc
+ISS, IRS = 1_000_000, 2_000_000
+
+
+def half_open(setting: Setting | None = None, options: str = "mss 1000") -> Exchange:
+    """SYN-RECEIVED: the peer's SYN has been answered."""
+    exchange = Exchange.passive(setting)
+    exchange.peer.sends(f"S 0:0(0) win 5000 <{options}>")
+    exchange.peer.expects_any("S.")
+    assert exchange.state is S.SYN_RECEIVED
+    return exchange
+
+
+# LISTEN
+
+
+@rfc("9293", "9293.P2")
+@pytest.mark.parametrize("segment", ["R 0:0(0)", "R. 0:0(0) ack 5", "SR. 0:0(0) ack 5"])
+def test_in_listen_a_rst_is_dropped(segment: str) -> None:
+    exchange = Exchange.passive()
+    exchange.peer.sends(segment)
+    exchange.peer.expects_nothing()
+    assert exchange.state is S.LISTEN
+    assert exchange.counters["TCPListenRst"] == 1
+
+
+@rfc("9293", "9293.P2")
+@pytest.mark.parametrize("iss", WRAPS)
+@pytest.mark.parametrize("flags", [".", "S.", "F.", "P."])
+def test_in_listen_an_ack_is_reset(iss: int, flags: str) -> None:
+    exchange = Exchange.passive(Setting(iss=iss))
+    exchange.peer.sends(f"{flags} 0:0(0) ack 5")
+    reset = exchange.peer.expects("R 5:5(0) win 0 <>")
+    assert reset.segment.ack == 0
+    exchange.peer.expects_nothing()
+    assert exchange.state is S.LISTEN
+    assert (exchange.counters["TCPListenAck"], exchange.counters["OutRsts"]) == (1, 1)
+
+
+@rfc("9293", "9293.P2")
+@pytest.mark.parametrize("segment", ["- 0:0(0)", "F 0:0(0)", "P 0:10(10)", "SF 0:0(0)", "FPU 0:0(0) urg 0"])
+def test_in_listen_anything_else_is_dropped(segment: str) -> None:
+    exchange = Exchange.passive()
+    exchange.peer.sends(segment)
+    exchange.peer.expects_nothing()
+    assert exchange.state is S.LISTEN
+    assert exchange.counters["TCPListenOddFlags"] == 1
+
+
+@rfc("9293", "9293.P2")
+@pytest.mark.parametrize("iss", WRAPS)
+@pytest.mark.parametrize("irs", WRAPS)
+def test_a_syn_is_answered_and_its_ack_establishes(iss: int, irs: int) -> None:
+    exchange = Exchange.passive(Setting(iss=iss, irs=irs))
+    exchange.peer.sends("S 0:0(0) win 5000 <mss 1000>")
+    exchange.peer.expects("[noecn] S. 0:0(0) ack 1 win 65535 <mss 1460>")
+    exchange.peer.sends(". 1:1(0) ack 1")
+    exchange.peer.expects_nothing()
+    exchange.user.hears("Connected")
+    assert exchange.state is S.ESTABLISHED
+    assert exchange.counters["PassiveOpens"] == 1
+
+
+def test_text_on_the_syn_is_left_to_be_sent_again() -> None:
+    exchange = Exchange.passive()
+    exchange.peer.sends("S 0:10(10) win 5000 <mss 1000>")
+    exchange.peer.expects("S. 0:0(0) ack 1")
+    exchange.peer.sends("P. 1:11(10) ack 1")
+    exchange.user.reads(10)
+
+
+@rfc("9293", "MUST-14", "SHLD-5", "MAY-3")
+@rfc("7323", "7323.1", "7323.10")
+@rfc("2018", "2018.1")
+@pytest.mark.parametrize(
+    ("offered", "answered"),
+    [
+        ("", "mss 1460"),
+        ("mss 1000", "mss 1460"),
+        ("mss 1000,sackOK", "mss 1460,sackOK"),
+        ("mss 1000,nop,wscale 0", "mss 1460,nop,wscale 7"),
+        ("TS val 77 ecr 0", "mss 1460,TS val 1000 ecr 77"),
+        ("mss 1000,sackOK,TS val 77 ecr 0,wscale 2", "mss 1460,sackOK,TS val 1000 ecr 77,wscale 7"),
+    ],
+)
+def test_the_answer_has_the_options_that_were_offered(offered: str, answered: str) -> None:
+    exchange = Exchange.passive()
+    exchange.peer.sends(f"S 0:0(0) win 5000 <{offered}>")
+    exchange.peer.expects(f"S. 0:0(0) ack 1 <{answered}>")
+
+
+def test_options_that_are_not_configured_are_not_answered() -> None:
+    options = OptionsConfig(window_scaling=False, timestamps=False, sack=False, mss=700)
+    exchange = Exchange.passive(Setting(config=TcpConfig(options=options, buffers=BufferConfig(receive_initial=3000))))
+    exchange.peer.sends("SEW 0:0(0) win 5000 <mss 1000,sackOK,TS val 77 ecr 0,wscale 2>")
+    exchange.peer.expects("S.E 0:0(0) ack 1 win 3000 <mss 700>")
+
+
+@rfc("3168", "3168.1")
+@pytest.mark.parametrize("ecn", list(Ecn))
+@pytest.mark.parametrize("flags", ["S", "SE", "SW", "SEW"])
+def test_ecn_is_agreed_on_if_the_peer_asks_and_we_may(ecn: Ecn, flags: str) -> None:
+    exchange = Exchange.passive(Setting(config=TcpConfig(options=OptionsConfig(ecn=ecn))))
+    exchange.peer.sends(f"{flags} 0:0(0) win 5000 <mss 1000>")
+    exchange.peer.expects_any("S.E" if flags == "SEW" and ecn is not Ecn.OFF else "S.")
+
+
+@rfc("3168", "3168.1")
+def test_each_syn_ack_of_an_ecn_connection_says_so() -> None:
+    exchange = Exchange.passive()
+    exchange.peer.sends("SEW 0:0(0) win 5000 <mss 1000>")
+    exchange.after(2 * SECOND)
+    exchange.peer.expects_any("S.E")
+    exchange.peer.expects_any("S.E")
+
+
+# SYN-RECEIVED
+
+
+def test_the_same_syn_again_is_answered_again() -> None:
+    exchange = half_open()
+    exchange.peer.sends("S 0:0(0) win 5000 <mss 1000>", "SEW 0:0(0) win 5000")
+    exchange.peer.expects("S. 0:0(0) ack 1 <mss 1460>")
+    exchange.peer.expects("S. 0:0(0) ack 1 <mss 1460>")
+    exchange.peer.expects_nothing()
+    assert exchange.counters["TCPSynAckAgain"] == 2
+
+
+@rfc("9293", "9293.P4")
+@pytest.mark.parametrize("segment", [". 0:0(0) ack 1", ". 65536:65536(0) ack 9", "S 70000:70000(0)", "S. 0:0(0) ack 1"])
+def test_what_is_out_of_the_window_is_acknowledged_and_leaves_the_peer_half_open(segment: str) -> None:
+    exchange = half_open()
+    exchange.peer.sends(segment)
+    exchange.peer.expects(". 1:1(0) ack 1")
+    exchange.peer.expects_nothing()
+    assert exchange.state is S.SYN_RECEIVED
+    exchange.peer.sends(". 1:1(0) ack 1")
+    exchange.user.hears("Connected")
+
+
+@rfc("5961", "5961.1")
+@pytest.mark.parametrize(
+    ("seq", "answers", "after"),
+    [
+        (0, 0, S.SYN_RECEIVED),
+        (1, 0, S.LISTEN),
+        (2, 1, S.SYN_RECEIVED),
+        (65535, 1, S.SYN_RECEIVED),
+        (65536, 0, S.SYN_RECEIVED),
+    ],
+)
+@pytest.mark.parametrize("irs", WRAPS)
+def test_a_rst_has_to_be_exact_here_too(seq: int, answers: int, after: State, irs: int) -> None:
+    exchange = half_open(Setting(irs=irs))
+    exchange.peer.sends(f"R {seq}:{seq}(0)")
+    for _ in range(answers):
+        exchange.peer.expects(". 1:1(0) ack 1")
+    exchange.peer.expects_nothing()
+    assert exchange.state is after
+
+
+@rfc("9293", "9293.P7")
+@pytest.mark.parametrize("iss", WRAPS)
+@pytest.mark.parametrize("ack", [0, 2, -1000])
+def test_a_bad_ack_is_reset_and_leaves_the_peer_half_open(iss: int, ack: int) -> None:
+    exchange = half_open(Setting(iss=iss))
+    exchange.peer.sends(f". 1:11(10) ack {ack}")
+    exchange.peer.expects(f"R {ack}:{ack}(0) win 0")
+    exchange.peer.expects_nothing()
+    assert exchange.state is S.SYN_RECEIVED
+    assert exchange.counters["TCPBadAckInSynReceived"] == 1
+
+
+@rfc("9293", "9293.P9")
+def test_without_ack_a_segment_is_dropped() -> None:
+    exchange = half_open()
+    exchange.peer.sends("P 1:11(10)")
+    exchange.peer.expects_nothing()
+    assert exchange.state is S.SYN_RECEIVED
+
+
+@rfc("7323", "7323.6")
+def test_an_ack_from_another_life_does_not_establish() -> None:
+    exchange = half_open(options="mss 1000,TS val 77 ecr 0")
+    exchange.peer.sends(". 1:1(0) ack 1 <TS val 76 ecr 1000>")
+    exchange.peer.expects(". 1:1(0) ack 1 <TS val 1000 ecr 77>")
+    assert exchange.state is S.SYN_RECEIVED
+    exchange.peer.sends(". 1:1(0) ack 1 <TS val 77 ecr 1000>")
+    exchange.user.hears("Connected")
+
+
+@rfc("9293", "9293.P4")
+def test_text_and_fin_on_the_third_segment_count() -> None:
+    exchange = half_open()
+    exchange.peer.sends("F. 1:11(10) ack 1 win 7000")
+    exchange.user.hears("Connected", "Readable", "EndOfStream")
+    exchange.user.reads(10)
+    exchange.peer.expects(". 1:1(0) ack 12")
+    exchange.peer.expects_nothing()
+    assert exchange.state is S.CLOSE_WAIT
+    assert exchange.connection.tcb.snd.wnd == 7000
+
+
+def test_a_third_segment_ahead_of_a_hole_establishes() -> None:
+    exchange = half_open()
+    exchange.peer.sends(". 11:21(10) ack 1")
+    exchange.user.hears("Connected")
+    exchange.peer.expects(". 1:1(0) ack 1")
+    exchange.peer.sends(". 1:11(10) ack 1")
+    exchange.user.reads(20)
+
+
+@rfc("9293", "MUST-22")
+def test_a_syn_ack_without_answer_is_sent_again_and_the_peer_given_up() -> None:
+    exchange = half_open(Setting(config=TcpConfig(retransmission=RetransmissionConfig(synack_retries=2))))
+    during = exchange.after(60 * SECOND)
+    assert [seen.when // (SECOND // 10) for seen in during] == [10, 30]
+    exchange.peer.expects("S. 0:0(0) ack 1 win 65535 <mss 1460>")
+    assert exchange.state is S.LISTEN
+    assert exchange.next_deadline() == NEVER
+    assert (exchange.counters["TCPSynAckRetrans"], exchange.counters["TCPHalfOpenTimeout"]) == (2, 1)
+    exchange.peer.ignores()
+    exchange.peer.sends(". 1:1(0) ack 1")
+    exchange.peer.expects("R 1:1(0)")
+
+
+# Many peers
+
+
+def make_listener(backlog: int = 8, eviction: EvictionPolicy | None = None) -> tuple[Listener, Counters]:
+    counters = Counters()
+    limits = PathLimits(mss=1400, burst=14000, default_mss=1220, timestamp_offset=5)
+    listener = Listener(
+        Listening(
+            port=LOCAL_PORT,
+            isn=FixedIsn(ISS),
+            paths=lambda flow: limits,
+            table=HalfOpenTable(1, bytes(16), eviction),
+            backlog=backlog,
+            counters=counters,
+        )
+    )
+    return listener, counters
+
+
+def flow(number: int) -> bytes:
+    """The octets of another peer."""
+    return bytes((198, 51, 100, number)) + FLOW[4:]
+
+
+def arrive(listener: Listener, peer: bytes, words: str) -> None:
+    segment = parse(words).segment((REMOTE_PORT, LOCAL_PORT), IRS, ISS, ())
+    segment.window = 5000
+    listener.on_segment(peer, segment, START)
+
+
+def replies(listener: Listener) -> list[tuple[bytes, str]]:
+    """To whom, and what."""
+    said = []
+    while (reply := listener.poll_transmit(START)) is not None:
+        said.append((reply[0], str(Written.of(reply[1], ISS, IRS)).partition(" win")[0]))
+    return said
+
+
+@rfc("9293", "MUST-41", "MUST-42")
+def test_peers_do_not_disturb_each_other() -> None:
+    table_of_many = HalfOpenTable(64, bytes(16))
+    counters = Counters()
+    limits = PathLimits()
+    listening = Listening(
+        port=LOCAL_PORT, isn=FixedIsn(ISS), paths=lambda flow: limits, table=table_of_many, counters=counters
+    )
+    listener = Listener(listening)
+    for number in (1, 2, 3):
+        arrive(listener, flow(number), "S 0:0(0) <mss 1000>")
+    arrive(listener, flow(2), "R 1:1(0)")
+    arrive(listener, flow(3), ". 1:1(0) ack 1")
+    assert [peer for peer, _ in replies(listener)] == [flow(1), flow(2), flow(3)]
+    assert len(listener.half_open) == 1
+    accepted = listener.poll_accept()
+    assert accepted is not None and accepted[0] == flow(3)
+    assert accepted[1].state is S.ESTABLISHED
+    assert listener.poll_accept() is None
+    assert listener.state is S.LISTEN
+
+
+def test_what_is_known_of_the_path_reaches_the_connection() -> None:
+    listener, _ = make_listener()
+    arrive(listener, flow(1), "S 0:0(0) <TS val 9 ecr 0>")
+    assert replies(listener) == [(flow(1), "S. 0:0(0) ack 1")]
+    arrive(listener, flow(1), ". 1:1(0) ack 1 <TS val 9 ecr 1005>")
+    accepted = listener.poll_accept()
+    assert accepted is not None
+    tcb = accepted[1].tcb
+    assert (tcb.snd.mss, tcb.snd.burst, tcb.opening.timestamp_offset) == (1208, 14000 - 14000 % 1208, 5)
+
+
+@rfc("4987", "4987.2")
+def test_above_the_backlog_the_ack_is_dropped_and_the_peer_stays_half_open() -> None:
+    listener, counters = make_listener(backlog=0)
+    arrive(listener, flow(1), "S 0:0(0) <mss 1000>")
+    arrive(listener, flow(1), ". 1:1(0) ack 1")
+    assert listener.poll_accept() is None
+    assert replies(listener) == [(flow(1), "S. 0:0(0) ack 1")]
+    assert (len(listener.half_open), counters["ListenOverflows"], counters["PassiveOpens"]) == (1, 1, 0)
+
+
+@rfc("4987", "4987.4", "4987.5")
+def test_a_full_table_gives_up_a_peer_and_says_so() -> None:
+    listener, counters = make_listener(eviction=DropOldest())
+    for number in range(1, listener.half_open.capacity + 2):
+        arrive(listener, flow(number), "S 0:0(0) <mss 1000>")
+    assert len(replies(listener)) == listener.half_open.capacity + 1
+    assert counters["TCPReqQFullDrop"] == 1
+
+
+@rfc("4987", "4987.4")
+def test_a_newcomer_that_finds_no_place_gets_no_answer() -> None:
+    listener, counters = make_listener(eviction=DropNew())
+    for number in range(1, listener.half_open.capacity + 2):
+        arrive(listener, flow(number), "S 0:0(0) <mss 1000>")
+    assert len(replies(listener)) == listener.half_open.capacity
+    assert counters["TCPReqQFullDrop"] == 1

@@ -1,0 +1,142 @@
+"""The transmission control block: what it starts with, what it tells, what is left of it."""
+
+from dataclasses import replace
+
+import pytest
+
+from halfopen.base.clock import MILLISECOND, NEVER
+from halfopen.base.counters import Counters
+from halfopen.base.errors import ConnectionReset
+from halfopen.base.octets import Buffer
+from halfopen.base.trace import ListSink, NullSink, TraceSink
+from halfopen.tcp.config import DEFAULT, AckConfig, BufferConfig, CongestionConfig
+from halfopen.tcp.congestion.newreno import NewReno
+from halfopen.tcp.events import CONNECTED, WRITABLE, Closed
+from halfopen.tcp.state import Event, State, move
+from halfopen.tcp.tcb import Opening, Phase, Tcb, Undo
+
+
+def opening(trace: TraceSink | None = None) -> Opening:
+    return Opening(local_port=49152, remote_port=80, iss=7, counters=Counters(), trace=trace or NullSink())
+
+
+def established() -> Tcb:
+    tcb = Tcb(opening(), is_active=True)
+    move(tcb, Event.ACTIVE_OPEN)
+    move(tcb, Event.RCV_SYN_ACK)
+    return tcb
+
+
+def receive(tcb: Tcb, text: Buffer, at: int = 0) -> None:
+    tcb.rcv.offer(1460)
+    tcb.rcv.accept(tcb.rcv.nxt + at, (text,), len(text))
+
+
+@pytest.mark.parametrize("is_active", [True, False])
+def test_a_new_block_is_closed_and_nothing_is_under_way(is_active: bool) -> None:
+    tcb = Tcb(opening(), is_active)
+    assert (tcb.state, tcb.user.is_active, tcb.recovery.phase) == (State.CLOSED, is_active, Phase.OPEN)
+    assert tcb.timers.next_deadline() == NEVER
+    assert (tcb.snd.outstanding, tcb.snd.unsent, tcb.recovery.point) == (0, 0, tcb.snd.iss)
+    assert tcb.timestamps is None
+    assert not (tcb.owed.syn or tcb.owed.probe or tcb.owed.acks.is_owed or tcb.user.events)
+
+
+@pytest.mark.rfc("9293", "MUST-15")
+def test_until_the_peer_has_spoken_the_default_mss_holds() -> None:
+    assert Tcb(opening(), True).agreed.mss == 536
+    assert Tcb(replace(opening(), default_mss=1220), True).agreed.mss == 1220
+
+
+def test_its_parts_are_made_as_configured() -> None:
+    config = replace(
+        DEFAULT,
+        congestion=CongestionConfig(algorithm="reno", initial_window=2),
+        buffers=BufferConfig(receive_initial=5000),
+    )
+    tcb = Tcb(replace(opening(), mss=1000, burst=64_000, config=config), True)
+    assert type(tcb.congestion) is NewReno
+    assert (tcb.congestion.cwnd, tcb.rcv.limit, tcb.snd.burst) == (2000, 5000, 64_000)
+    assert tcb.rtt.rto == config.retransmission.rto_initial
+
+
+def test_events_wait_in_order_and_some_are_told_once() -> None:
+    tcb = Tcb(opening(), True)
+    tcb.tell(CONNECTED)
+    tcb.tell_once(WRITABLE)
+    tcb.tell_once(WRITABLE)
+    tcb.tell(CONNECTED)
+    assert tcb.user.events == [CONNECTED, WRITABLE, CONNECTED]
+
+
+def test_a_trace_names_the_ports_and_nobody_is_told_who_does_not_listen() -> None:
+    sink = ListSink()
+    Tcb(opening(sink), True).note(1_500_000_000, "RTO 1", "next in 0.4 s")
+    assert [str(event) for event in sink.events] == ["1.500000 tcp 49152>80: RTO 1 (next in 0.4 s)"]
+    sink.enabled = False
+    Tcb(opening(sink), True).note(0, "RTO 2")
+    assert len(sink.events) == 1
+
+
+@pytest.mark.rfc("5961", "5961.4", "5961.7")
+def test_challenges_are_limited_for_each_connection_by_itself() -> None:
+    counters = Counters()
+    config = replace(DEFAULT, acks=AckConfig(challenge_interval=500 * MILLISECOND))
+    first, second = (Tcb(replace(opening(), counters=counters, config=config), True) for _ in range(2))
+    granted = []
+    for tcb, now in ((first, 0), (first, 499), (second, 499), (first, 500), (second, 998), (second, 999)):
+        tcb.challenge(now * MILLISECOND)
+        granted.append(tcb.owed.acks.is_owed)
+        tcb.owed.acks.on_ack_sent(False)
+    assert granted == [True, False, True, True, False, True]
+    assert counters.snapshot() == {"TCPChallengeACK": 4, "TCPChallengeACKLimited": 2}
+
+
+def test_a_deleted_block_keeps_what_the_user_can_read_and_nothing_else() -> None:
+    tcb = established()
+    tcb.snd.append(b"never sent")
+    tcb.snd.flight.sent(tcb.snd.una, tcb.snd.una + 1, 0)
+    tcb.owed.syn = tcb.owed.probe = tcb.owed.tail_probe = True
+    tcb.timers.keep_alive = tcb.owed.acks.deadline = 5
+    receive(tcb, b"read me")
+    receive(tcb, b"early", at=3)
+    reason = ConnectionReset("the peer sent RST")
+    tcb.delete(reason)
+    assert tcb.state is State.CLOSED
+    assert tcb.user.events == [Closed(reason)]
+    assert (len(tcb.snd.queue), tcb.snd.unsent, tcb.snd.flight.records) == (0, 0, [])
+    assert (len(tcb.rcv.queue), tcb.rcv.early_octets) == (7, 0)
+    assert not (tcb.owed.syn or tcb.owed.probe or tcb.owed.tail_probe)
+    assert min(tcb.timers.next_deadline(), tcb.owed.acks.deadline) == NEVER
+
+
+def test_without_a_user_nothing_is_kept_to_read() -> None:
+    tcb = established()
+    receive(tcb, b"nobody reads me")
+    tcb.user.is_gone = True
+    tcb.delete(None)
+    assert (len(tcb.rcv.queue), tcb.user.events) == (0, [Closed(None)])
+
+
+def test_what_is_closed_cannot_be_deleted_again() -> None:
+    tcb = established()
+    tcb.delete(None)
+    tcb.delete(ConnectionReset("the peer sent RST"))
+    assert tcb.user.events == [Closed(None)]
+
+
+@pytest.mark.rfc("9293", "MUST-13")
+def test_the_end_of_time_wait_is_no_news_to_the_user() -> None:
+    tcb = established()
+    for event in (Event.CLOSE, Event.RCV_ACK_OF_FIN, Event.RCV_FIN):
+        move(tcb, event)
+    assert tcb.state is State.TIME_WAIT
+    tcb.delete(None, Event.TIMEOUT_2MSL)
+    assert (tcb.state, tcb.user.events) == (State.CLOSED, [])
+
+
+@pytest.mark.parametrize("timestamp", [None, 1000])
+def test_an_episode_of_retransmissions_begins_with_none(timestamp: int | None) -> None:
+    episode = Undo(10, 20, timestamp)
+    assert (episode.start, episode.end, episode.octets) == (10, 20, 0)
+    assert episode.latest == episode.timestamp == timestamp

@@ -1,0 +1,25 @@
+"""Deadlines of one connection."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from halfopen.base.clock import NEVER
+from halfopen.tcp.timers import Retransmit, Timers
+
+NAMES = sorted(name for name in Timers.__slots__ if name != "retransmit_for")
+
+
+def test_a_new_connection_waits_for_nothing() -> None:
+    timers = Timers()
+    assert timers.next_deadline() == NEVER
+    assert timers.retransmit_for is Retransmit.RTO
+
+
+@given(st.dictionaries(st.sampled_from(NAMES), st.integers(0, NEVER)))
+def test_the_next_deadline_is_the_earliest_until_all_are_stopped(deadlines: dict[str, int]) -> None:
+    timers = Timers()
+    for name, deadline in deadlines.items():
+        setattr(timers, name, deadline)
+    assert timers.next_deadline() == min([NEVER, *deadlines.values()])
+    timers.stop()
+    assert [getattr(timers, name) for name in NAMES] == [NEVER] * len(NAMES)
