@@ -8,13 +8,13 @@ from halfopen.base.clock import MILLISECOND
 from halfopen.links.impairment import Impairment
 from tests.interop.bulk import Transfer, from_kernel, to_kernel
 from tests.interop.kernel_peer import digest
-from tests.interop.world import MEDIA, NEEDS, World, with_loss
+from tests.interop.world import MEDIA, NEEDS, VETH, World, with_loss
 
 pytestmark = [*NEEDS, pytest.mark.asyncio]
 
 GIGABYTE = 1_000_000_000
 HUNDRED = 100_000_000
-UNRECORDED = [replace(medium, record=False) for medium in MEDIA]
+UNRECORDED = [replace(medium, record=False) for medium in MEDIA + VETH]
 
 on_tap = pytest.mark.parametrize("wire", UNRECORDED[:1], ids=str, indirect=True)
 on_each = pytest.mark.parametrize("wire", UNRECORDED, ids=str, indirect=True)

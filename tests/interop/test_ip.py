@@ -12,6 +12,7 @@ import pytest
 
 from halfopen.base.addresses import format_mac, parse_address
 from halfopen.links.interfaces import LinkSettings, configure, set_sysctl
+from halfopen.links.tuntap import ask_device
 from halfopen.stack.icmp import EchoReply
 from halfopen.wire.checksum import checksum
 from tests.interop.world import (
@@ -20,6 +21,7 @@ from tests.interop.world import (
     NEEDS,
     OURS,
     PORT,
+    Mailbox,
     World,
     until,
 )
@@ -89,7 +91,8 @@ async def test_each_end_learns_the_others_mac(world: World) -> None:
     assert ours["state"] in (["REACHABLE"], ["DELAY"], ["STALE"])
     entry = world.stack.neighbors.get(world.interface, parse_address(KERNEL))
     assert entry is not None
-    assert entry.mac == world.wire.device.kernel_mac
+    with world.wire.namespace.enter():
+        assert entry.mac == ask_device(world.wire.name).mac
 
 
 async def test_an_address_that_nobody_has_is_unreachable_to_both(world: World) -> None:
@@ -109,9 +112,9 @@ NEW_MAC = b"\x02\0\0\0\0\x99"
 async def test_we_follow_a_kernel_that_changes_its_mac(world: World) -> None:
     await ping(world, KERNEL, 1, b"")
     with world.wire.namespace.enter():
-        set_sysctl(f"net/ipv4/conf/{world.wire.link.name}/arp_notify", "1")
-        configure(world.wire.link.name, LinkSettings(up=False))
-        configure(world.wire.link.name, LinkSettings(mac=NEW_MAC))
+        set_sysctl(f"net/ipv4/conf/{world.wire.name}/arp_notify", "1")
+        configure(world.wire.name, LinkSettings(up=False))
+        configure(world.wire.name, LinkSettings(mac=NEW_MAC))
     # Its claim alone is not believed (ArpConfig.trust_claims): the old MAC is asked, and then everybody.
     with world.kernel.socket(socket.SOCK_RAW, socket.IPPROTO_ICMP) as sock:
         sock.connect((OURS, 0))

@@ -134,7 +134,7 @@ async def our_router(
         for wire, address, mtu in zip(wires, (LEFT, RIGHT), (1500, right_mtu), strict=True):
             gateway = address.removesuffix("0")
             with wire.namespace.enter():
-                configure(wire.link.name, LinkSettings(routes=(("default", gateway),)))
+                configure(wire.name, LinkSettings(routes=(("default", gateway),)))
             ends[stack.add_interface(replace(wire.interface(f"{gateway}/24"), mtu=mtu))] = wire.link
             side = KernelSide(wire.namespace)
             side.address = address
@@ -178,7 +178,6 @@ async def test_we_route_between_two_kernels(tmp_path: Path, left: Medium, right:
             await finish(writer)
             server.close()
             await server.wait_closed()
-        assert one.counters()["TcpExtTCPTimeouts"] == 0
         assert stack.counters["IpForwDatagrams"] > 100
 
 

@@ -14,6 +14,7 @@ from tests.interop.world import (
     NEEDS,
     OURS,
     PORT,
+    VETH,
     Side,
     Streams,
     World,
@@ -25,7 +26,7 @@ from tests.interop.world import (
 
 pytestmark = [*NEEDS, pytest.mark.asyncio]
 
-every_medium = pytest.mark.parametrize("wire", MEDIA, ids=str, indirect=True)
+every_medium = pytest.mark.parametrize("wire", MEDIA + VETH, ids=str, indirect=True)
 either_opens = pytest.mark.parametrize("opener", ["ours", "kernel"])
 
 
@@ -205,7 +206,7 @@ async def test_two_hundred_connections_at_once(world: World, opener: str) -> Non
     async with served(passive, count_and_echo):
         assert all(await asyncio.gather(*(talk(number) for number in range(200))))
     assert open_now == 0
-    assert world.kernel.counters()["TcpExtTCPTimeouts"] == 0
+    assert world.kernel.counters()["TcpExtTCPSynRetrans"] == 0
 
 
 async def test_both_ends_close_at_the_same_time(world: World) -> None:
@@ -270,7 +271,7 @@ async def test_a_connection_in_time_wait_gives_way_to_a_new_one_with_the_same_po
             await finish(writer)
             await until(lambda: "TIME-WAIT" in {row.state for row in world.stack.ports.listing()})
     assert len(closed_by_us) == 3
-    assert world.kernel.counters()["TcpExtTCPTimeouts"] == 0
+    assert world.kernel.counters()["TcpExtTCPSynRetrans"] == 0
 
 
 async def test_one_stack_serves_and_is_served_while_the_kernel_does_the_same(world: World) -> None:

@@ -139,7 +139,7 @@ async def test_the_kernel_answers_our_keep_alives_until_it_is_gone(world: World)
         assert len(answers) == len(probes) + 1
         writer.write(b"still there")
         assert await asyncio.get_running_loop().sock_recv(sock, 100) == b"still there"
-        world.wire.namespace.run(["ip", "link", "set", world.wire.link.name, "down"])
+        world.wire.namespace.run(["ip", "link", "set", world.wire.name, "down"])
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(reader.read(), 5)
         writer.close()
@@ -162,7 +162,7 @@ async def test_we_answer_the_kernels_keep_alives_until_we_are_gone(world: World)
 @pytest.mark.parametrize("config", [configured(retransmission=RetransmissionConfig(user_timeout=800 * MILLISECOND))])
 async def test_we_give_up_a_kernel_that_has_vanished_with_octets_under_way(world: World) -> None:
     async with accepted_from_kernel(world) as (_, (reader, writer)):
-        world.wire.namespace.run(["ip", "link", "set", world.wire.link.name, "down"])
+        world.wire.namespace.run(["ip", "link", "set", world.wire.name, "down"])
         writer.write(b"into the void")
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(reader.read(), 5)

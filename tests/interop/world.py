@@ -23,9 +23,10 @@ from halfopen.base.entropy import SystemRng
 from halfopen.base.rng import SeededRng
 from halfopen.capture.pcapng import Writer
 from halfopen.links.impairment import PERFECT, ImpairedLink, Impairment
-from halfopen.links.interfaces import LinkSettings, configure, set_sysctl
+from halfopen.links.interfaces import LinkSettings, add_veth, configure, set_offloads, set_sysctl
 from halfopen.links.link import Link, LinkKind
 from halfopen.links.namespaces import Namespace
+from halfopen.links.packet_socket import PacketSocket
 from halfopen.links.real_pump import RealPump
 from halfopen.links.recording import RecordingLink, RecordingOptions
 from halfopen.links.tuntap import TunTap
@@ -56,18 +57,22 @@ class Medium:
 
     kind: LinkKind = "ethernet"
     offload: bool = True
+    veth: bool = False
     mtu: int = 1500
     inbound: Impairment = PERFECT
     outbound: Impairment = PERFECT
     record: bool = True
 
     def __str__(self) -> str:
-        return f"{'tap' if self.kind == 'ethernet' else 'tun'}-{'offload' if self.offload else 'plain'}"
+        driver = "veth" if self.veth else "tap" if self.kind == "ethernet" else "tun"
+        return f"{driver}-{'offload' if self.offload else 'plain'}"
 
 
 TAP = Medium()
 MEDIA = [TAP, Medium(offload=False), Medium(kind="ip"), Medium(kind="ip", offload=False)]
 PLAIN_TAP = MEDIA[1]
+VETH = [Medium(veth=True), Medium(veth=True, offload=False)]
+"""AF_PACKET, for where there is no /dev/net/tun."""
 
 
 def kernel_namespace() -> Namespace:
@@ -76,6 +81,17 @@ def kernel_namespace() -> Namespace:
     with namespace.enter():
         set_sysctl("net/ipv4/tcp_congestion_control", "reno")
     return namespace
+
+
+def make_link(medium: Medium, device: str) -> Link:
+    """Our end; ``device`` is the kernel's."""
+    if not medium.veth:
+        return TunTap(device, medium.kind, mtu=medium.mtu, offload=medium.offload)
+    end = f"{device}h"
+    add_veth(device, end)
+    configure(end, LinkSettings(txqueuelen=1000, ipv6=False))
+    set_offloads(device, medium.offload)
+    return PacketSocket(end, offload=medium.offload)
 
 
 class Wire:
@@ -88,9 +104,8 @@ class Wire:
         self.namespace = namespace
         self.capture = capture if medium.record else None
         with namespace.enter():
-            self.device = TunTap(device, medium.kind, mtu=medium.mtu, offload=medium.offload)
+            link = make_link(medium, device)
             configure(device, LinkSettings(addresses=(address,), txqueuelen=1000, ipv6=False))
-        link: Link = self.device
         if medium.inbound != PERFECT or medium.outbound != PERFECT:
             rng = SeededRng("impairment")
             inbound, outbound = medium.inbound, medium.outbound
@@ -100,6 +115,7 @@ class Wire:
             self._file = self.capture.open("wb")
             options = RecordingOptions(limit_octets=CAPTURE_OCTETS)
             link = RecordingLink(link, Writer(self._file), time.time_ns, options)
+        self.name = device
         self.link = link
 
     def segments(self) -> list[Seen]:

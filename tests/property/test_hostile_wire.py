@@ -135,8 +135,8 @@ def test_the_same_seed_makes_the_same_trace(seed: int) -> None:
 
 @pytest.mark.parametrize("seed", range(20))
 def test_one_jump_of_time_equals_many(seed: int) -> None:
-    """`on_deadline` before the deadline, and `poll_transmit` without news, change nothing: who is asked every tick, and who
-    sleeps until `next_deadline`, send the same segments at the same times."""
+    """`on_deadline` before the deadline, and `poll_transmit` without news, change nothing: who is asked again and again,
+    and who sleeps until `next_deadline`, send the same segments at the same times."""
     asleep, awake = random_exchange(seed)[0].run(DAY), random_exchange(seed)[0].run(DAY, early=True)
     assert asleep.trace == awake.trace
     assert asleep.client.counters.snapshot() == awake.client.counters.snapshot()
@@ -286,7 +286,7 @@ def no_acks_after(count: int) -> Tamper:
 
 
 @pytest.mark.rfc("9293", "MUST-20", "SHLD-11")
-@pytest.mark.parametrize("count", [1, 2, 5, 20])
+@pytest.mark.parametrize("count", [1, 2, 5, 10])
 def test_a_peer_that_never_acknowledges_is_given_up_with_a_reason(count: int) -> None:
     exchange = Exchange(3, Weather(), tamper=no_acks_after(count)).sends(bytes(1 << 22), b"")
     exchange.run(3600 * SECOND)

@@ -115,3 +115,28 @@ def test_a_connection_opens_between_two_hosts() -> None:
     assert exchange(first, second, 0) >= 3
     assert [row.state for row in first.ports.listing()] == ["ESTAB"]
     assert sorted(row.state for row in second.ports.listing()) == ["ESTAB", "LISTEN"]
+
+
+def test_a_batch_of_acks_is_taken_as_its_last_and_the_stream_arrives_all_the_same() -> None:
+    octets = bytes(range(256)) * 400
+    first, second = make(), make("192.0.2.2/24")
+    listener = second.tcp.listen((bytes(4), 80), OWNER)
+    client = first.tcp.connect((PEER, 80), OWNER, 0)
+    exchange(first, second, 0)
+    server = listener.accept()
+    assert server is not None
+    client.send(octets, 0)
+    received = b""
+    for now in range(SECOND, 3 * SECOND, SECOND // 100):
+        acks: list[Packet] = []
+        while (transmission := first.poll_transmit(now)) is not None:
+            second.receive(second.interfaces[0], transmission[1], now)
+            while (answer := second.poll_transmit(now)) is not None:
+                acks.append(answer[1])
+        received += b"".join(server.receive(1 << 20, now))
+        first.receive_batch(first.interfaces[0], acks, now)
+    second.on_deadline(3 * SECOND)  # The ACK of the last segment was delayed.
+    exchange(first, second, 3 * SECOND)
+    assert received == octets
+    assert first.counters["TcpAcksCovered"] > 10
+    assert client.connection.queued_octets == 0

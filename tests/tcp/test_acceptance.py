@@ -9,7 +9,6 @@ from halfopen.testing.exchange import Exchange, Setting
 from tests.tcp.states import CAN_RECEIVE, SYNCHRONIZED, WRAPS, edges, is_silent_for_ever, numbers, reach
 
 S = State
-rfc = pytest.mark.rfc
 TIMESTAMPS = "mss 1460,TS val 100 ecr 0"
 BEHIND_FIN = (S.CLOSING, S.LAST_ACK)
 
@@ -27,7 +26,7 @@ def acceptable_ack(exchange: Exchange) -> int:
 # The sequence number
 
 
-@rfc("9293", "9293.P4")
+@pytest.mark.rfc("9293", "9293.P4")
 @pytest.mark.parametrize("state", (S.SYN_RECEIVED, *SYNCHRONIZED))
 @pytest.mark.parametrize("place", ["left - 1", "right", "right + 1"])
 def test_a_segment_out_of_the_window_is_answered_by_an_ack_and_changes_nothing(state: State, place: str) -> None:
@@ -42,7 +41,7 @@ def test_a_segment_out_of_the_window_is_answered_by_an_ack_and_changes_nothing(s
     assert exchange.state is state
 
 
-@rfc("9293", "9293.P4")
+@pytest.mark.rfc("9293", "9293.P4")
 @pytest.mark.parametrize("iss", WRAPS)
 @pytest.mark.parametrize("irs", WRAPS)
 def test_text_is_acceptable_if_some_of_it_is_in_the_window(iss: int, irs: int) -> None:
@@ -55,7 +54,7 @@ def test_text_is_acceptable_if_some_of_it_is_in_the_window(iss: int, irs: int) -
     exchange.user.reads(14)
 
 
-@rfc("9293", "9293.P4")
+@pytest.mark.rfc("9293", "9293.P4")
 @pytest.mark.parametrize(("start", "octets"), [(-9, 10), (65536, 1), (70000, 1000)])
 def test_text_that_is_wholly_out_of_the_window_is_acknowledged_each_time(start: int, octets: int) -> None:
     exchange = reach(S.ESTABLISHED)
@@ -67,7 +66,7 @@ def test_text_that_is_wholly_out_of_the_window_is_acknowledged_each_time(start: 
     exchange.user.hears()
 
 
-@rfc("2883", "2883.1")
+@pytest.mark.rfc("2883", "2883.1")
 def test_text_that_is_here_already_is_reported_as_duplicate() -> None:
     exchange = reach(S.ESTABLISHED, options="mss 1460,sackOK")
     exchange.peer.sends(". 1:11(10) ack 1")
@@ -87,7 +86,7 @@ def closed_window() -> Exchange:
     return exchange
 
 
-@rfc("9293", "MUST-66", "9293.P5")
+@pytest.mark.rfc("9293", "MUST-66", "9293.P5")
 def test_with_a_window_of_zero_an_ack_still_counts() -> None:
     exchange = closed_window()
     exchange.user.sends(100)
@@ -97,7 +96,7 @@ def test_with_a_window_of_zero_an_ack_still_counts() -> None:
     assert numbers(exchange)[0] == 101
 
 
-@rfc("9293", "MUST-66", "9293.P5")
+@pytest.mark.rfc("9293", "MUST-66", "9293.P5")
 def test_with_a_window_of_zero_urg_still_counts_and_text_is_cut_away() -> None:
     exchange = closed_window()
     exchange.peer.sends(".U 11:12(1) ack 1 urg 5")
@@ -106,7 +105,7 @@ def test_with_a_window_of_zero_urg_still_counts_and_text_is_cut_away() -> None:
     assert exchange.user.readable_octets == 10
 
 
-@rfc("9293", "MUST-66", "9293.P5")
+@pytest.mark.rfc("9293", "MUST-66", "9293.P5")
 def test_with_a_window_of_zero_a_rst_still_counts() -> None:
     exchange = closed_window()
     exchange.peer.sends("R 11:11(0)")
@@ -124,7 +123,7 @@ def test_with_a_window_of_zero_no_other_place_is_acceptable(seq: int) -> None:
 # ACK storms
 
 
-@rfc("5961", "5961.4", "5961.7")
+@pytest.mark.rfc("5961", "5961.4", "5961.7")
 def test_bare_acks_out_of_place_are_answered_once_in_the_interval() -> None:
     exchange = reach(S.ESTABLISHED, Setting(config=TcpConfig(acks=AckConfig(challenge_interval=SECOND))))
     exchange.peer.sends(". 0:0(0) ack 1", ". -5:-5(0) ack 1")
@@ -139,7 +138,7 @@ def test_bare_acks_out_of_place_are_answered_once_in_the_interval() -> None:
     exchange.peer.expects(". 1:1(0) ack 1")
 
 
-@rfc("5961", "5961.7")
+@pytest.mark.rfc("5961", "5961.7")
 def test_two_ends_that_disagree_do_not_answer_each_other_for_ever() -> None:
     left, right = reach(S.ESTABLISHED), reach(S.ESTABLISHED)
     left.peer.sends(". 99999:99999(0) ack 1")
@@ -152,7 +151,7 @@ def test_two_ends_that_disagree_do_not_answer_each_other_for_ever() -> None:
     assert answers == 2
 
 
-@rfc("9293", "9293.P10")
+@pytest.mark.rfc("9293", "9293.P10")
 @pytest.mark.parametrize("state", [S.CLOSE_WAIT, S.CLOSING, S.LAST_ACK])
 def test_each_retransmitted_fin_is_acknowledged(state: State) -> None:
     exchange = reach(state)
@@ -167,8 +166,8 @@ def test_each_retransmitted_fin_is_acknowledged(state: State) -> None:
 # RST
 
 
-@rfc("9293", "9293.P4", "MUST-12")
-@rfc("5961", "5961.1")
+@pytest.mark.rfc("9293", "9293.P4", "MUST-12")
+@pytest.mark.rfc("5961", "5961.1")
 @pytest.mark.parametrize("state", SYNCHRONIZED)
 @pytest.mark.parametrize("flags", ["R", "R."])
 def test_a_rst_at_rcv_nxt_ends_the_connection(state: State, flags: str) -> None:
@@ -182,7 +181,7 @@ def test_a_rst_at_rcv_nxt_ends_the_connection(state: State, flags: str) -> None:
     assert exchange.counters["EstabResets"] == 1
 
 
-@rfc("9293", "SHLD-2")
+@pytest.mark.rfc("9293", "SHLD-2")
 def test_a_rst_may_carry_text_which_nobody_reads() -> None:
     exchange = reach(S.ESTABLISHED)
     exchange.peer.sends("R 1:20(19)")
@@ -190,7 +189,7 @@ def test_a_rst_may_carry_text_which_nobody_reads() -> None:
     exchange.user.reads(0)
 
 
-@rfc("9293", "MUST-12")
+@pytest.mark.rfc("9293", "MUST-12")
 @pytest.mark.parametrize("state", BEHIND_FIN)
 def test_a_rst_while_text_of_ours_is_underway_is_no_good_end(state: State) -> None:
     exchange = reach(S.ESTABLISHED)
@@ -205,7 +204,7 @@ def test_a_rst_while_text_of_ours_is_underway_is_no_good_end(state: State) -> No
     exchange.user.hears("EndOfStream", "Closed: ConnectionReset")
 
 
-@rfc("5961", "5961.1")
+@pytest.mark.rfc("5961", "5961.1")
 @pytest.mark.parametrize("state", (S.SYN_RECEIVED, *SYNCHRONIZED))
 @pytest.mark.parametrize("place", ["nxt + 1", "right - 1"])
 def test_a_rst_elsewhere_in_the_window_is_challenged(state: State, place: str) -> None:
@@ -220,7 +219,7 @@ def test_a_rst_elsewhere_in_the_window_is_challenged(state: State, place: str) -
     assert exchange.state is S.CLOSED
 
 
-@rfc("5961", "5961.1", "5961.6")
+@pytest.mark.rfc("5961", "5961.1", "5961.6")
 @pytest.mark.parametrize("state", (S.SYN_RECEIVED, *SYNCHRONIZED))
 @pytest.mark.parametrize("place", ["left - 1", "right", "right + 1"])
 @pytest.mark.parametrize("octets", [0, 10])
@@ -235,7 +234,7 @@ def test_a_rst_out_of_the_window_is_dropped_without_a_word(state: State, place: 
     assert exchange.counters["TCPOutOfWindowRST"] == 1
 
 
-@rfc("5961", "5961.1")
+@pytest.mark.rfc("5961", "5961.1")
 @pytest.mark.parametrize("irs", WRAPS)
 @pytest.mark.parametrize(("offset", "state"), [(-1, S.ESTABLISHED), (0, S.CLOSED), (1, S.ESTABLISHED)])
 def test_only_the_exact_number_resets_also_across_the_wrap(irs: int, offset: int, state: State) -> None:
@@ -244,7 +243,7 @@ def test_only_the_exact_number_resets_also_across_the_wrap(irs: int, offset: int
     assert exchange.state is state
 
 
-@rfc("9293", "9293.P6", "MUST-11")
+@pytest.mark.rfc("9293", "9293.P6", "MUST-11")
 def test_a_rst_in_syn_received_after_an_active_open_refuses() -> None:
     exchange = reach(S.SYN_RECEIVED)
     exchange.peer.sends("R 1:1(0)")
@@ -252,7 +251,7 @@ def test_a_rst_in_syn_received_after_an_active_open_refuses() -> None:
     assert exchange.counters["AttemptFails"] == 1
 
 
-@rfc("9293", "9293.P6", "MUST-11")
+@pytest.mark.rfc("9293", "9293.P6", "MUST-11")
 def test_a_rst_in_syn_received_after_a_passive_open_returns_to_listen() -> None:
     exchange = Exchange.passive()
     exchange.peer.sends("S 0:0(0) win 1000 <mss 1000>", "R 1:1(0)")
@@ -264,8 +263,8 @@ def test_a_rst_in_syn_received_after_a_passive_open_returns_to_listen() -> None:
 # SYN
 
 
-@rfc("9293", "9293.P4")
-@rfc("5961", "5961.2")
+@pytest.mark.rfc("9293", "9293.P4")
+@pytest.mark.rfc("5961", "5961.2")
 @pytest.mark.parametrize("state", SYNCHRONIZED)
 @pytest.mark.parametrize("flags", ["S", "S."])
 @pytest.mark.parametrize("place", ["left - 1", "left", "nxt + 1", "right - 1", "right", "right + 1"])
@@ -282,7 +281,7 @@ def test_a_syn_is_challenged_wherever_it_is(state: State, flags: str, place: str
     assert exchange.counters["TCPChallengeACK"] == 1
 
 
-@rfc("5961", "5961.2", "5961.4")
+@pytest.mark.rfc("5961", "5961.2", "5961.4")
 def test_a_syn_with_text_is_challenged_no_more_often_than_one_without() -> None:
     exchange = reach(S.ESTABLISHED)
     exchange.peer.sends("S 99999:100009(10)", "S 99999:100009(10)", "S 1:11(10)")
@@ -291,7 +290,7 @@ def test_a_syn_with_text_is_challenged_no_more_often_than_one_without() -> None:
     exchange.user.hears()
 
 
-@rfc("5961", "5961.2")
+@pytest.mark.rfc("5961", "5961.2")
 def test_a_peer_that_has_really_restarted_gets_through_after_the_challenge() -> None:
     exchange = reach(S.ESTABLISHED)
     exchange.peer.sends("S 500000:500000(0)")
@@ -300,7 +299,7 @@ def test_a_peer_that_has_really_restarted_gets_through_after_the_challenge() -> 
     exchange.user.hears("Closed: ConnectionReset")
 
 
-@rfc("9293", "9293.P7", "MUST-11")
+@pytest.mark.rfc("9293", "9293.P7", "MUST-11")
 @pytest.mark.parametrize("seq", [1, 65535])
 def test_a_syn_in_the_window_in_syn_received_after_a_passive_open_returns_to_listen(seq: int) -> None:
     exchange = Exchange.passive()
@@ -311,7 +310,7 @@ def test_a_syn_in_the_window_in_syn_received_after_a_passive_open_returns_to_lis
     assert exchange.counters["TCPSynInSynReceived"] == 1
 
 
-@rfc("9293", "9293.P7")
+@pytest.mark.rfc("9293", "9293.P7")
 def test_a_syn_in_the_window_in_syn_received_after_an_active_open_is_challenged() -> None:
     exchange = reach(S.SYN_RECEIVED)
     exchange.peer.sends("S 5:5(0)")
@@ -323,7 +322,7 @@ def test_a_syn_in_the_window_in_syn_received_after_an_active_open_is_challenged(
 # PAWS
 
 
-@rfc("7323", "7323.6", "7323.7")
+@pytest.mark.rfc("7323", "7323.6", "7323.7")
 @pytest.mark.parametrize("state", CAN_RECEIVE)
 def test_a_segment_from_another_life_is_acknowledged_and_dropped(state: State) -> None:
     exchange = reach(state, options=TIMESTAMPS)
@@ -335,7 +334,7 @@ def test_a_segment_from_another_life_is_acknowledged_and_dropped(state: State) -
     exchange.user.hears("Readable")
 
 
-@rfc("7323", "7323.6")
+@pytest.mark.rfc("7323", "7323.6")
 def test_a_bare_ack_from_another_life_is_answered_seldom() -> None:
     exchange = reach(S.ESTABLISHED, options=TIMESTAMPS)
     exchange.peer.sends(". 1:1(0) ack 1 <TS val 99 ecr 1000>", ". 1:1(0) ack 1 <TS val 98 ecr 1000>")
@@ -343,14 +342,14 @@ def test_a_bare_ack_from_another_life_is_answered_seldom() -> None:
     exchange.peer.expects_nothing()
 
 
-@rfc("7323", "7323.6")
+@pytest.mark.rfc("7323", "7323.6")
 def test_a_rst_is_exempt_from_paws() -> None:
     exchange = reach(S.ESTABLISHED, options=TIMESTAMPS)
     exchange.peer.sends("R 1:1(0) <TS val 1 ecr 0>")
     exchange.user.hears("Closed: ConnectionReset")
 
 
-@rfc("7323", "7323.6")
+@pytest.mark.rfc("7323", "7323.6")
 def test_after_24_days_of_silence_any_timestamp_is_taken() -> None:
     exchange = reach(S.ESTABLISHED, options=TIMESTAMPS)
     exchange.after(24 * 24 * 3600 * SECOND)
@@ -358,14 +357,14 @@ def test_after_24_days_of_silence_any_timestamp_is_taken() -> None:
     exchange.user.hears("Readable")
 
 
-@rfc("7323", "7323.4")
+@pytest.mark.rfc("7323", "7323.4")
 def test_a_segment_without_the_timestamps_agreed_on_is_taken_all_the_same() -> None:
     exchange = reach(S.ESTABLISHED, options=TIMESTAMPS)
     exchange.peer.sends(". 1:11(10) ack 1", ". 11:12(1) ack 1 <sack 5:6>")
     exchange.user.reads(11)
 
 
-@rfc("7323", "7323.6")
+@pytest.mark.rfc("7323", "7323.6")
 @pytest.mark.parametrize("value", [0xFFFFFFF0, 0x80000010])
 def test_timestamps_are_compared_modulo_2_32(value: int) -> None:
     exchange = reach(S.ESTABLISHED, options=f"mss 1460,TS val {value} ecr 0")
@@ -376,7 +375,7 @@ def test_timestamps_are_compared_modulo_2_32(value: int) -> None:
     assert exchange.counters["PAWSEstab"] == 1
 
 
-@rfc("7323", "7323.5")
+@pytest.mark.rfc("7323", "7323.5")
 def test_the_echo_is_that_of_the_last_segment_that_came_in_order() -> None:
     exchange = reach(S.ESTABLISHED, options=TIMESTAMPS)
     exchange.peer.sends(". 1:11(10) ack 1 <TS val 110 ecr 1000>")
@@ -387,7 +386,7 @@ def test_the_echo_is_that_of_the_last_segment_that_came_in_order() -> None:
     exchange.peer.expects(". 1:1(0) ack 31 <TS val 1000 ecr 115>")
 
 
-@rfc("7323", "7323.5")
+@pytest.mark.rfc("7323", "7323.5")
 def test_a_segment_out_of_the_window_teaches_no_timestamp() -> None:
     exchange = reach(S.ESTABLISHED, options=TIMESTAMPS)
     exchange.peer.sends(". -9:1(10) ack 1 <TS val 900 ecr 1000>")

@@ -12,13 +12,12 @@ from halfopen.testing.exchange import Exchange, Setting
 from tests.tcp.states import CAN_RECEIVE, SYNCHRONIZED, WRAPS, edges, is_silent_for_ever, numbers, reach
 
 S = State
-rfc = pytest.mark.rfc
 BEHIND_FIN = (S.CLOSE_WAIT, S.CLOSING, S.LAST_ACK)
 LAZY = TcpConfig(acks=AckConfig(quick=0))
 """ACKs of text in order are delayed from the first on."""
 
 
-@rfc("9293", "9293.P4")
+@pytest.mark.rfc("9293", "9293.P4")
 def test_the_steps_are_those_of_the_rfc_in_its_order() -> None:
     assert [step.__name__ for step in SEGMENT_ARRIVES] == [
         "check_simultaneous",
@@ -36,7 +35,7 @@ def test_the_steps_are_those_of_the_rfc_in_its_order() -> None:
 # CLOSED
 
 
-@rfc("9293", "9293.P1")
+@pytest.mark.rfc("9293", "9293.P1")
 @pytest.mark.parametrize("flags", ["R", "R."])
 def test_in_closed_a_rst_is_ignored(flags: str) -> None:
     exchange = reach(S.CLOSED)
@@ -44,7 +43,7 @@ def test_in_closed_a_rst_is_ignored(flags: str) -> None:
     exchange.peer.expects_nothing()
 
 
-@rfc("9293", "9293.P1")
+@pytest.mark.rfc("9293", "9293.P1")
 @pytest.mark.parametrize("iss", WRAPS)
 @pytest.mark.parametrize("flags", [".", "F.", "S.", "P."])
 def test_in_closed_an_ack_is_answered_by_a_rst_where_it_points_to(iss: int, flags: str) -> None:
@@ -56,7 +55,7 @@ def test_in_closed_an_ack_is_answered_by_a_rst_where_it_points_to(iss: int, flag
     exchange.user.hears()
 
 
-@rfc("9293", "9293.P1")
+@pytest.mark.rfc("9293", "9293.P1")
 @pytest.mark.parametrize("irs", WRAPS)
 @pytest.mark.parametrize(
     ("segment", "ack"), [("- 2:12(10)", 12), ("S 5:5(0)", 6), ("F 2:12(10)", 13), ("SF 2:12(10)", 14)]
@@ -71,7 +70,7 @@ def test_in_closed_a_segment_without_ack_is_acknowledged_by_the_rst(irs: int, se
 # Simultaneous open, from SYN-RECEIVED on
 
 
-@rfc("9293", "MUST-10", "9293.P11")
+@pytest.mark.rfc("9293", "MUST-10", "9293.P11")
 @pytest.mark.parametrize("iss", WRAPS)
 @pytest.mark.parametrize("irs", WRAPS)
 def test_simultaneous_open_with_a_syn_ack_from_both(iss: int, irs: int) -> None:
@@ -88,7 +87,7 @@ def test_simultaneous_open_with_a_syn_ack_from_both(iss: int, irs: int) -> None:
     assert is_silent_for_ever(exchange)
 
 
-@rfc("9293", "MUST-10", "9293.P11")
+@pytest.mark.rfc("9293", "MUST-10", "9293.P11")
 def test_simultaneous_open_with_a_bare_ack_at_its_end() -> None:
     exchange = reach(S.SYN_RECEIVED)
     exchange.peer.sends(". 1:1(0) ack 1 win 700")
@@ -96,7 +95,7 @@ def test_simultaneous_open_with_a_bare_ack_at_its_end() -> None:
     assert exchange.connection.tcb.snd.wnd == 700
 
 
-@rfc("7323", "7323.2")
+@pytest.mark.rfc("7323", "7323.2")
 def test_the_window_of_the_syn_ack_that_ends_a_simultaneous_open_is_not_scaled() -> None:
     exchange = reach(S.SYN_RECEIVED, options="mss 1000,wscale 7")
     exchange.peer.sends("S. 0:0(0) ack 1 win 5001 <mss 1000,wscale 7>")
@@ -105,7 +104,7 @@ def test_the_window_of_the_syn_ack_that_ends_a_simultaneous_open_is_not_scaled()
     assert exchange.connection.tcb.snd.wnd == 100 << 7
 
 
-@rfc("7323", "7323.2")
+@pytest.mark.rfc("7323", "7323.2")
 def test_the_window_of_the_ack_that_ends_a_simultaneous_open_is_scaled() -> None:
     exchange = reach(S.SYN_RECEIVED, options="mss 1000,wscale 7")
     exchange.peer.sends(". 1:1(0) ack 1 win 100")
@@ -136,7 +135,7 @@ def test_text_and_fin_may_come_with_the_end_of_a_simultaneous_open() -> None:
     assert exchange.state is S.CLOSE_WAIT
 
 
-@rfc("9293", "9293.P4")
+@pytest.mark.rfc("9293", "9293.P4")
 @pytest.mark.parametrize("answer", ["S. 0:0(0) ack 1", ". 1:1(0) ack 1"])
 def test_a_close_in_syn_received_takes_effect_when_the_connection_stands(answer: str) -> None:
     exchange = reach(S.SYN_RECEIVED)
@@ -148,7 +147,7 @@ def test_a_close_in_syn_received_takes_effect_when_the_connection_stands(answer:
     assert exchange.state is S.FIN_WAIT_1
 
 
-@rfc("9293", "SHLD-3")
+@pytest.mark.rfc("9293", "SHLD-3")
 @pytest.mark.parametrize("answer", ["SF. 0:5(5) ack 1", "F. 1:6(5) ack 1"])
 def test_text_that_ends_a_simultaneous_open_whose_user_has_closed_is_reset(answer: str) -> None:
     exchange = reach(S.SYN_RECEIVED)
@@ -162,7 +161,7 @@ def test_text_that_ends_a_simultaneous_open_whose_user_has_closed_is_reset(answe
 # The ACK bit
 
 
-@rfc("9293", "9293.P9")
+@pytest.mark.rfc("9293", "9293.P9")
 @pytest.mark.parametrize("state", (S.SYN_RECEIVED, *SYNCHRONIZED))
 @pytest.mark.parametrize("flags", ["-", "F", "P"])
 def test_without_ack_a_segment_is_dropped(state: State, flags: str) -> None:
@@ -175,7 +174,7 @@ def test_without_ack_a_segment_is_dropped(state: State, flags: str) -> None:
     assert exchange.counters["TCPNoAck"] == 1
 
 
-@rfc("9293", "9293.P7")
+@pytest.mark.rfc("9293", "9293.P7")
 @pytest.mark.parametrize("iss", WRAPS)
 @pytest.mark.parametrize("ack", [0, -5, 2, 1000])
 def test_an_unacceptable_ack_in_syn_received_is_reset(iss: int, ack: int) -> None:
@@ -187,7 +186,7 @@ def test_an_unacceptable_ack_in_syn_received_is_reset(iss: int, ack: int) -> Non
     assert exchange.state is S.SYN_RECEIVED
 
 
-@rfc("9293", "9293.P4")
+@pytest.mark.rfc("9293", "9293.P4")
 def test_the_ack_that_ends_syn_received_may_carry_text_and_fin() -> None:
     exchange = reach(S.SYN_RECEIVED)
     exchange.peer.sends("F. 1:11(10) ack 1")
@@ -196,8 +195,8 @@ def test_the_ack_that_ends_syn_received_may_carry_text_and_fin() -> None:
     assert exchange.state is S.CLOSE_WAIT
 
 
-@rfc("9293", "9293.P8")
-@rfc("5961", "5961.3")
+@pytest.mark.rfc("9293", "9293.P8")
+@pytest.mark.rfc("5961", "5961.3")
 @pytest.mark.parametrize("state", SYNCHRONIZED)
 def test_an_ack_of_what_was_never_sent_is_answered_and_its_segment_dropped(state: State) -> None:
     exchange = reach(state)
@@ -209,8 +208,8 @@ def test_an_ack_of_what_was_never_sent_is_answered_and_its_segment_dropped(state
     assert exchange.counters["TCPAckUnsentData"] == 1
 
 
-@rfc("9293", "MAY-12")
-@rfc("5961", "5961.3")
+@pytest.mark.rfc("9293", "MAY-12")
+@pytest.mark.rfc("5961", "5961.3")
 @pytest.mark.parametrize("iss", WRAPS)
 @pytest.mark.parametrize(("ack", "is_taken"), [(1000, True), (1, True), (0, False), (-(2**31) + 1001, False)])
 def test_an_old_ack_is_good_as_long_as_the_window_ever_was(iss: int, ack: int, is_taken: bool) -> None:
@@ -225,7 +224,7 @@ def test_an_old_ack_is_good_as_long_as_the_window_ever_was(iss: int, ack: int, i
     assert exchange.counters["TCPOldAck" if is_taken else "TCPAckTooOld"] == 1
 
 
-@rfc("9293", "9293.P8")
+@pytest.mark.rfc("9293", "9293.P8")
 @pytest.mark.parametrize(
     ("segment", "window"),
     [
@@ -244,7 +243,7 @@ def test_the_window_is_taken_from_no_older_segment_than_the_last_one(segment: st
     assert exchange.connection.tcb.snd.wnd == window
 
 
-@rfc("9293", "9293.P4")
+@pytest.mark.rfc("9293", "9293.P4")
 @pytest.mark.parametrize(
     ("state", "after"),
     [(S.FIN_WAIT_1, S.FIN_WAIT_2), (S.CLOSING, S.TIME_WAIT), (S.LAST_ACK, S.CLOSED)],
@@ -261,7 +260,7 @@ def test_the_ack_of_our_fin_moves_on(state: State, after: State) -> None:
 # Urgent
 
 
-@rfc("9293", "MUST-30", "MUST-32", "MUST-33", "MUST-62")
+@pytest.mark.rfc("9293", "MUST-30", "MUST-32", "MUST-33", "MUST-62")
 @pytest.mark.parametrize("state", CAN_RECEIVE)
 def test_the_user_hears_of_urgent_data_and_how_far_it_is_away(state: State) -> None:
     exchange = reach(state)
@@ -276,7 +275,7 @@ def test_the_user_hears_of_urgent_data_and_how_far_it_is_away(state: State) -> N
     exchange.user.reads(30)
 
 
-@rfc("9293", "MUST-32")
+@pytest.mark.rfc("9293", "MUST-32")
 def test_the_urgent_pointer_may_arrive_before_its_text() -> None:
     exchange = reach(S.ESTABLISHED)
     exchange.peer.sends(".U 1:1(0) ack 1 urg 60000")
@@ -293,7 +292,7 @@ def test_an_urgent_pointer_to_what_was_read_says_nothing(urgent: int) -> None:
     exchange.user.hears("Readable")
 
 
-@rfc("9293", "9293.P10")
+@pytest.mark.rfc("9293", "9293.P10")
 @pytest.mark.parametrize("state", BEHIND_FIN)
 def test_behind_a_fin_nothing_is_urgent(state: State) -> None:
     exchange = reach(state)
@@ -318,7 +317,7 @@ def test_text_in_order_is_readable_and_acknowledged(state: State, irs: int) -> N
     exchange.user.hears("Readable")
 
 
-@rfc("9293", "MUST-58", "MUST-59")
+@pytest.mark.rfc("9293", "MUST-58", "MUST-59")
 def test_one_ack_answers_all_the_text_of_a_batch() -> None:
     exchange = reach(S.ESTABLISHED)
     exchange.peer.sends(*[f". {n}:{n + 1000}(1000) ack 1" for n in range(1, 10000, 1000)])
@@ -326,8 +325,8 @@ def test_one_ack_answers_all_the_text_of_a_batch() -> None:
     exchange.peer.expects_nothing()
 
 
-@rfc("9293", "SHLD-18", "MUST-40", "SHLD-19")
-@rfc("5681", "5681.10")
+@pytest.mark.rfc("9293", "SHLD-18", "MUST-40", "SHLD-19")
+@pytest.mark.rfc("5681", "5681.10")
 def test_the_ack_of_one_segment_is_delayed_of_two_full_ones_not() -> None:
     exchange = reach(S.ESTABLISHED, Setting(config=LAZY))
     exchange.peer.sends(". 1:1461(1460) ack 1")
@@ -339,8 +338,8 @@ def test_the_ack_of_one_segment_is_delayed_of_two_full_ones_not() -> None:
     exchange.peer.expects(". 1:1(0) ack 2931")
 
 
-@rfc("9293", "SHLD-31", "MAY-13")
-@rfc("5681", "5681.10")
+@pytest.mark.rfc("9293", "SHLD-31", "MAY-13")
+@pytest.mark.rfc("5681", "5681.10")
 def test_text_ahead_of_a_hole_is_kept_and_acknowledged_at_once_each_time() -> None:
     exchange = reach(S.ESTABLISHED, Setting(config=LAZY))
     exchange.peer.sends(". 11:21(10) ack 1", ". 21:31(10) ack 1", ". 41:51(10) ack 1")
@@ -357,7 +356,7 @@ def test_text_ahead_of_a_hole_is_kept_and_acknowledged_at_once_each_time() -> No
     exchange.user.reads(20)
 
 
-@rfc("2883", "2883.1")
+@pytest.mark.rfc("2883", "2883.1")
 def test_text_that_is_partly_here_is_acknowledged_at_once() -> None:
     exchange = reach(S.ESTABLISHED, Setting(config=LAZY), options="mss 1460,sackOK")
     exchange.peer.sends(". 1:11(10) ack 1")
@@ -379,7 +378,7 @@ def test_text_beyond_the_window_is_cut_off() -> None:
     assert exchange.state is S.ESTABLISHED
 
 
-@rfc("9293", "9293.P10")
+@pytest.mark.rfc("9293", "9293.P10")
 @pytest.mark.parametrize("state", BEHIND_FIN)
 def test_text_behind_a_fin_is_ignored(state: State) -> None:
     exchange = reach(state)
@@ -390,7 +389,7 @@ def test_text_behind_a_fin_is_ignored(state: State) -> None:
     assert exchange.counters["TCPTextAfterFin"] == 1
 
 
-@rfc("9293", "SHLD-3", "MAY-1")
+@pytest.mark.rfc("9293", "SHLD-3", "MAY-1")
 @pytest.mark.parametrize("state", [S.FIN_WAIT_1, S.FIN_WAIT_2])
 def test_text_for_a_user_who_has_closed_is_reset(state: State) -> None:
     exchange = reach(state)
@@ -418,7 +417,7 @@ def test_old_text_for_a_user_who_has_closed_is_only_acknowledged() -> None:
 # ECN
 
 
-@rfc("3168", "3168.3")
+@pytest.mark.rfc("3168", "3168.3")
 def test_congestion_is_echoed_from_ce_to_cwr() -> None:
     config = TcpConfig(options=OptionsConfig(ecn=Ecn.ACTIVE))
     exchange = Exchange.active(Setting(config=config))
@@ -438,7 +437,7 @@ def test_congestion_is_echoed_from_ce_to_cwr() -> None:
     assert exchange.counters["InCEPkts"] == 2
 
 
-@rfc("3168", "3168.3")
+@pytest.mark.rfc("3168", "3168.3")
 def test_congestion_is_not_echoed_without_agreement() -> None:
     exchange = reach(S.ESTABLISHED)
     exchange.peer.sends("[ce] . 1:11(10) ack 1")
@@ -449,7 +448,7 @@ def test_congestion_is_not_echoed_without_agreement() -> None:
 # FIN
 
 
-@rfc("9293", "9293.P4", "MUST-12")
+@pytest.mark.rfc("9293", "9293.P4", "MUST-12")
 @pytest.mark.parametrize(
     ("state", "after"),
     [(S.ESTABLISHED, S.CLOSE_WAIT), (S.FIN_WAIT_1, S.CLOSING), (S.FIN_WAIT_2, S.TIME_WAIT)],
@@ -464,7 +463,7 @@ def test_a_fin_is_acknowledged_and_moves_on(state: State, after: State) -> None:
     exchange.user.hears("EndOfStream", *(["Closed"] if after is S.TIME_WAIT else []))
 
 
-@rfc("9293", "9293.P4")
+@pytest.mark.rfc("9293", "9293.P4")
 def test_a_fin_with_the_ack_of_ours_leads_from_fin_wait_1_to_time_wait() -> None:
     exchange = reach(S.FIN_WAIT_1)
     exchange.peer.sends("F. 1:1(0) ack 2")
@@ -531,7 +530,7 @@ def icmp(exchange: Exchange, seq: int, is_hard: bool) -> bool:
     return taken
 
 
-@rfc("9293", "MUST-54", "MUST-56", "MUST-47", "SHLD-25")
+@pytest.mark.rfc("9293", "MUST-54", "MUST-56", "MUST-47", "SHLD-25")
 @pytest.mark.parametrize("state", [S.SYN_SENT, S.SYN_RECEIVED, S.FIN_WAIT_1, S.CLOSING, S.LAST_ACK])
 def test_a_soft_error_is_told_and_no_more(state: State) -> None:
     exchange = reach(state)
@@ -540,8 +539,8 @@ def test_a_soft_error_is_told_and_no_more(state: State) -> None:
     assert exchange.state is state
 
 
-@rfc("9293", "SHLD-26", "MUST-54")
-@rfc("5927", "5927.5")
+@pytest.mark.rfc("9293", "SHLD-26", "MUST-54")
+@pytest.mark.rfc("5927", "5927.5")
 @pytest.mark.parametrize("state", [S.SYN_SENT, S.SYN_RECEIVED])
 def test_a_hard_error_ends_a_connection_that_does_not_stand_yet(state: State) -> None:
     exchange = reach(state)
@@ -550,7 +549,7 @@ def test_a_hard_error_ends_a_connection_that_does_not_stand_yet(state: State) ->
     exchange.peer.expects_nothing()
 
 
-@rfc("5927", "5927.2")
+@pytest.mark.rfc("5927", "5927.2")
 def test_a_hard_error_is_soft_for_a_connection_that_stands() -> None:
     exchange = reach(S.ESTABLISHED)
     exchange.user.sends(10)
@@ -559,7 +558,7 @@ def test_a_hard_error_is_soft_for_a_connection_that_stands() -> None:
     assert exchange.state is S.ESTABLISHED
 
 
-@rfc("5927", "5927.1")
+@pytest.mark.rfc("5927", "5927.1")
 @pytest.mark.parametrize("iss", WRAPS)
 @pytest.mark.parametrize(("seq", "is_taken"), [(10, False), (11, True), (20, True), (21, False), (5000, False)])
 def test_an_error_about_what_is_not_in_flight_is_not_believed(iss: int, seq: int, is_taken: bool) -> None:
@@ -573,7 +572,7 @@ def test_an_error_about_what_is_not_in_flight_is_not_believed(iss: int, seq: int
     exchange.user.hears(*(["SoftError: NetworkUnreachable"] if is_taken else []))
 
 
-@rfc("5927", "5927.1")
+@pytest.mark.rfc("5927", "5927.1")
 def test_an_error_about_a_connection_that_is_gone_is_not_believed() -> None:
     assert not icmp(reach(S.CLOSED), 1, is_hard=True)
 
@@ -588,7 +587,7 @@ def path_mtu(exchange: Exchange, mss: int, seq: int) -> bool:
     return taken
 
 
-@rfc("1191", "1191.1", "1191.4")
+@pytest.mark.rfc("1191", "1191.1", "1191.4")
 def test_a_smaller_path_has_everything_in_flight_sent_again_in_smaller_segments() -> None:
     exchange = reach(S.ESTABLISHED)
     exchange.user.sends(2920)
@@ -614,7 +613,7 @@ def test_a_smaller_path_still_takes_super_segments_of_smaller_segments() -> None
     assert exchange.peer.expects("P. 1:2921(2920) ack 1").segment.gso_size == 1000
 
 
-@rfc("1191", "1191.4")
+@pytest.mark.rfc("1191", "1191.4")
 def test_options_are_part_of_what_has_to_fit() -> None:
     exchange = reach(S.ESTABLISHED, options="mss 1460,TS val 5 ecr 0")
     exchange.user.sends(1400)
@@ -624,7 +623,7 @@ def test_options_are_part_of_what_has_to_fit() -> None:
     exchange.peer.expects(". 1:1001(1000) ack 1")
 
 
-@rfc("5927", "5927.4")
+@pytest.mark.rfc("5927", "5927.4")
 @pytest.mark.parametrize("mss", [0, -40, 1, 47])
 def test_no_path_is_smaller_than_the_smallest_mss(mss: int) -> None:
     exchange = reach(S.ESTABLISHED)
@@ -635,7 +634,7 @@ def test_no_path_is_smaller_than_the_smallest_mss(mss: int) -> None:
     exchange.peer.expects("P. 49:97(48) ack 1")
 
 
-@rfc("5927", "5927.1")
+@pytest.mark.rfc("5927", "5927.1")
 def test_a_smaller_path_is_not_believed_of_a_segment_that_is_not_in_flight() -> None:
     exchange = reach(S.ESTABLISHED)
     exchange.user.sends(10)

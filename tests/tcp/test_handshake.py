@@ -19,7 +19,6 @@ from halfopen.testing.exchange import Exchange, Setting
 from tests.tcp.states import WRAPS, is_silent_for_ever, numbers, reach
 
 S = State
-rfc = pytest.mark.rfc
 NO_OPTIONS = TcpConfig(options=OptionsConfig(window_scaling=False, timestamps=False, sack=False))
 ASKS_FOR_ECN = TcpConfig(options=OptionsConfig(ecn=Ecn.ACTIVE))
 EAGER = AckConfig(nagle=False)
@@ -28,7 +27,7 @@ EAGER = AckConfig(nagle=False)
 # Active open
 
 
-@rfc("9293", "MUST-14", "SHLD-5", "MAY-3")
+@pytest.mark.rfc("9293", "MUST-14", "SHLD-5", "MAY-3")
 def test_a_syn_offers_what_it_is_configured_to() -> None:
     exchange = Exchange.active()
     exchange.peer.expects("[noecn] S 0:0(0) win 65535 <mss 1460,sackOK,TS val 1000 ecr 0,wscale 7>")
@@ -51,7 +50,7 @@ def test_a_syn_ack_establishes_and_is_acknowledged(iss: int, irs: int) -> None:
         exchange.peer.expects_any("P." if first == 2001 else ".")
 
 
-@rfc("9293", "9293.P3")
+@pytest.mark.rfc("9293", "9293.P3")
 @pytest.mark.parametrize("iss", WRAPS)
 @pytest.mark.parametrize("ack", [0, -1, 2, 1000])
 def test_a_bad_ack_in_syn_sent_is_reset(iss: int, ack: int) -> None:
@@ -66,8 +65,8 @@ def test_a_bad_ack_in_syn_sent_is_reset(iss: int, ack: int) -> None:
     assert exchange.counters["TCPBadAckInSynSent"] == 2
 
 
-@rfc("9293", "9293.P3")
-@rfc("5961", "5961.5")
+@pytest.mark.rfc("9293", "9293.P3")
+@pytest.mark.rfc("5961", "5961.5")
 @pytest.mark.parametrize("ack", [0, 2])
 def test_a_rst_with_a_bad_ack_in_syn_sent_is_dropped(ack: int) -> None:
     exchange = reach(S.SYN_SENT)
@@ -77,8 +76,8 @@ def test_a_rst_with_a_bad_ack_in_syn_sent_is_dropped(ack: int) -> None:
     assert exchange.state is S.SYN_SENT
 
 
-@rfc("9293", "9293.P3")
-@rfc("5961", "5961.5")
+@pytest.mark.rfc("9293", "9293.P3")
+@pytest.mark.rfc("5961", "5961.5")
 def test_a_rst_without_ack_in_syn_sent_is_dropped() -> None:
     exchange = reach(S.SYN_SENT)
     exchange.peer.sends("R 0:0(0)")
@@ -86,8 +85,8 @@ def test_a_rst_without_ack_in_syn_sent_is_dropped() -> None:
     exchange.user.hears()
 
 
-@rfc("9293", "9293.P3")
-@rfc("5961", "5961.5")
+@pytest.mark.rfc("9293", "9293.P3")
+@pytest.mark.rfc("5961", "5961.5")
 def test_a_rst_with_the_ack_of_our_syn_refuses() -> None:
     exchange = reach(S.SYN_SENT)
     exchange.peer.sends("R. 0:0(0) ack 1")
@@ -97,7 +96,7 @@ def test_a_rst_with_the_ack_of_our_syn_refuses() -> None:
     assert exchange.counters["AttemptFails"] == 1
 
 
-@rfc("9293", "9293.P3")
+@pytest.mark.rfc("9293", "9293.P3")
 @pytest.mark.parametrize("segment", [". 0:0(0) ack 1", "F. 0:0(0) ack 1", "- 0:10(10)", "F 0:0(0)"])
 def test_without_syn_or_rst_a_segment_in_syn_sent_is_dropped(segment: str) -> None:
     exchange = reach(S.SYN_SENT)
@@ -108,7 +107,7 @@ def test_without_syn_or_rst_a_segment_in_syn_sent_is_dropped(segment: str) -> No
     assert exchange.counters["TCPNoSynInSynSent"] == 1
 
 
-@rfc("9293", "9293.P3")
+@pytest.mark.rfc("9293", "9293.P3")
 def test_text_urgent_pointer_and_fin_of_a_syn_ack_are_processed() -> None:
     exchange = reach(S.SYN_SENT)
     exchange.peer.sends("SF.U 0:5(5) ack 1 urg 3")
@@ -130,7 +129,7 @@ def test_text_that_was_queued_before_leaves_with_the_last_ack_of_the_handshake()
 # Simultaneous open: its end is `arrivals.check_simultaneous`
 
 
-@rfc("9293", "MUST-10")
+@pytest.mark.rfc("9293", "MUST-10")
 @pytest.mark.parametrize("iss", WRAPS)
 @pytest.mark.parametrize("irs", WRAPS)
 def test_a_syn_alone_is_answered_by_a_syn_ack(iss: int, irs: int) -> None:
@@ -152,7 +151,7 @@ def test_text_on_a_syn_without_ack_is_left_to_be_sent_again() -> None:
     exchange.user.hears("Connected", "Readable", "EndOfStream")
 
 
-@rfc("9293", "MUST-22")
+@pytest.mark.rfc("9293", "MUST-22")
 def test_an_unanswered_syn_ack_is_sent_again_and_given_up() -> None:
     exchange = reach(S.SYN_RECEIVED, Setting(config=TcpConfig(retransmission=RetransmissionConfig(synack_retries=2))))
     assert [seen.when for seen in exchange.after(60 * SECOND)] == [1 * SECOND, 3 * SECOND]
@@ -163,7 +162,7 @@ def test_an_unanswered_syn_ack_is_sent_again_and_given_up() -> None:
 # What the SYNs decide
 
 
-@rfc("9293", "MUST-15", "MUST-16")
+@pytest.mark.rfc("9293", "MUST-15", "MUST-16")
 @pytest.mark.parametrize(
     ("options", "mss"),
     [
@@ -184,7 +183,7 @@ def test_the_effective_mss_is_the_smaller_one_less_options(options: str, mss: in
     assert exchange.peer.expects_any("P.").words.octets == mss
 
 
-@rfc("7323", "7323.1", "7323.2")
+@pytest.mark.rfc("7323", "7323.1", "7323.2")
 def test_windows_are_scaled_only_if_both_sides_have_said_so() -> None:
     for options, shift in (("mss 1460,wscale 5", 5), ("mss 1460", 0), ("mss 1460,wscale 99", 14)):
         exchange = Exchange.active()
@@ -196,7 +195,7 @@ def test_windows_are_scaled_only_if_both_sides_have_said_so() -> None:
         exchange.peer.expects(f". 1:1(0) ack 1 win {524288 >> 7 if shift else 65535}")
 
 
-@rfc("7323", "7323.10")
+@pytest.mark.rfc("7323", "7323.10")
 def test_our_timestamps_go_with_those_of_the_peer_only() -> None:
     exchange = Exchange.active()
     exchange.peer.expects("S 0:0(0) <TS val 1000 ecr 0,...>")
@@ -210,7 +209,7 @@ def test_our_timestamps_go_with_those_of_the_peer_only() -> None:
     assert not exchange.connection.tcb.agreed.sack
 
 
-@rfc("6298", "6298.2")
+@pytest.mark.rfc("6298", "6298.2")
 def test_the_handshake_is_the_first_sample() -> None:
     exchange = Exchange.active()
     exchange.after(300 * MILLISECOND)
@@ -218,8 +217,8 @@ def test_the_handshake_is_the_first_sample() -> None:
     assert exchange.connection.tcb.rtt.srtt == 300 * MILLISECOND
 
 
-@rfc("6298", "6298.7", "6298.11")
-@rfc("5681", "5681.1")
+@pytest.mark.rfc("6298", "6298.7", "6298.11")
+@pytest.mark.rfc("5681", "5681.1")
 def test_a_syn_that_was_sent_twice_gives_no_sample_and_a_window_of_one_segment() -> None:
     exchange = Exchange.active()
     exchange.after(1200 * MILLISECOND)
@@ -230,7 +229,7 @@ def test_a_syn_that_was_sent_twice_gives_no_sample_and_a_window_of_one_segment()
     assert tcb.recovery.retries == 0
 
 
-@rfc("6298", "6298.7")
+@pytest.mark.rfc("6298", "6298.7")
 def test_a_simultaneous_open_gives_no_sample_for_its_syn_was_sent_twice() -> None:
     exchange = Exchange.active()
     exchange.after(300 * MILLISECOND)
@@ -240,7 +239,7 @@ def test_a_simultaneous_open_gives_no_sample_for_its_syn_was_sent_twice() -> Non
     assert exchange.connection.tcb.rtt.srtt == 0
 
 
-@rfc("9293", "MUST-24", "MUST-25", "MUST-27")
+@pytest.mark.rfc("9293", "MUST-24", "MUST-25", "MUST-27")
 def test_keep_alive_runs_from_the_handshake_on_if_it_is_wanted() -> None:
     assert is_silent_for_ever(reach(S.ESTABLISHED))
     config = TcpConfig(keep_alive=KeepAliveConfig(enabled=True, idle=10 * SECOND))
@@ -261,27 +260,27 @@ def ask(config: TcpConfig, answer: str) -> Exchange:
     return exchange
 
 
-@rfc("3168", "3168.1", "3168.2", "3168.6")
+@pytest.mark.rfc("3168", "3168.1", "3168.2", "3168.6")
 def test_ecn_is_used_if_we_ask_and_the_peer_agrees() -> None:
     exchange = Exchange.active(Setting(config=ASKS_FOR_ECN))
     exchange.peer.expects("[noecn] SEW 0:0(0)")
     ask(ASKS_FOR_ECN, "SE. 0:0(0) ack 1 <mss 1000>").peer.expects("[ect0] P. 1:11(10) ack 1")
 
 
-@rfc("3168", "3168.1", "3168.9")
+@pytest.mark.rfc("3168", "3168.1", "3168.9")
 @pytest.mark.parametrize("answer", ["S. 0:0(0) ack 1", "SEW. 0:0(0) ack 1", "SW. 0:0(0) ack 1"])
 def test_ecn_is_not_used_if_the_peer_does_not_agree_or_only_reflects(answer: str) -> None:
     ask(ASKS_FOR_ECN, answer).peer.expects("[noecn] P. 1:11(10) ack 1")
 
 
-@rfc("3168", "3168.1")
+@pytest.mark.rfc("3168", "3168.1")
 @pytest.mark.parametrize("ecn", [Ecn.OFF, Ecn.PASSIVE])
 def test_ecn_is_not_used_by_who_has_not_asked(ecn: Ecn) -> None:
     config = TcpConfig(options=OptionsConfig(ecn=ecn))
     ask(config, "SE. 0:0(0) ack 1").peer.expects("[noecn] P. 1:11(10) ack 1")
 
 
-@rfc("3168", "3168.7")
+@pytest.mark.rfc("3168", "3168.7")
 def test_after_two_unanswered_syns_ecn_is_not_asked_for_and_not_used() -> None:
     exchange = Exchange.active(Setting(config=ASKS_FOR_ECN))
     exchange.after(3 * SECOND)
@@ -293,7 +292,7 @@ def test_after_two_unanswered_syns_ecn_is_not_asked_for_and_not_used() -> None:
     exchange.peer.expects("[noecn] P. 1:11(10) ack 1")
 
 
-@rfc("3168", "3168.1")
+@pytest.mark.rfc("3168", "3168.1")
 @pytest.mark.parametrize(("ecn", "flags"), [(Ecn.ACTIVE, "S.E"), (Ecn.PASSIVE, "S.")])
 def test_a_simultaneous_open_uses_ecn_if_both_have_asked(ecn: Ecn, flags: str) -> None:
     exchange = reach(S.SYN_SENT, Setting(config=TcpConfig(options=OptionsConfig(ecn=ecn))))
@@ -304,7 +303,7 @@ def test_a_simultaneous_open_uses_ecn_if_both_have_asked(ecn: Ecn, flags: str) -
 # Connections of the half-open table
 
 
-@rfc("9293", "MUST-16")
+@pytest.mark.rfc("9293", "MUST-16")
 def test_a_passive_open_remembers_all_that_the_syn_has_said() -> None:
     exchange = Exchange.passive()
     exchange.peer.sends("SEW 0:0(0) win 5000 <mss 1000,sackOK,TS val 7 ecr 0,wscale 3>")
@@ -329,8 +328,8 @@ def test_a_passive_open_without_options_goes_without() -> None:
     assert (tcb.snd.mss, tcb.snd.wnd, tcb.agreed.snd_shift, tcb.timestamps) == (536, 5000, 0, None)
 
 
-@rfc("6298", "6298.7", "6298.11")
-@rfc("5681", "5681.1")
+@pytest.mark.rfc("6298", "6298.7", "6298.11")
+@pytest.mark.rfc("5681", "5681.1")
 def test_a_syn_ack_that_was_sent_twice_gives_no_sample_and_a_window_of_one_segment() -> None:
     exchange = Exchange.passive()
     exchange.peer.sends("S 0:0(0) win 5000 <mss 1000>")

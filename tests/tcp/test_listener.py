@@ -13,7 +13,6 @@ from halfopen.testing.notation import Written, parse
 from tests.tcp.states import WRAPS
 
 S = State
-rfc = pytest.mark.rfc
 ISS, IRS = 1_000_000, 2_000_000
 
 
@@ -29,7 +28,7 @@ def half_open(setting: Setting | None = None, options: str = "mss 1000") -> Exch
 # LISTEN
 
 
-@rfc("9293", "9293.P2")
+@pytest.mark.rfc("9293", "9293.P2")
 @pytest.mark.parametrize("segment", ["R 0:0(0)", "R. 0:0(0) ack 5", "SR. 0:0(0) ack 5"])
 def test_in_listen_a_rst_is_dropped(segment: str) -> None:
     exchange = Exchange.passive()
@@ -39,7 +38,7 @@ def test_in_listen_a_rst_is_dropped(segment: str) -> None:
     assert exchange.counters["TCPListenRst"] == 1
 
 
-@rfc("9293", "9293.P2")
+@pytest.mark.rfc("9293", "9293.P2")
 @pytest.mark.parametrize("iss", WRAPS)
 @pytest.mark.parametrize("flags", [".", "S.", "F.", "P."])
 def test_in_listen_an_ack_is_reset(iss: int, flags: str) -> None:
@@ -52,7 +51,7 @@ def test_in_listen_an_ack_is_reset(iss: int, flags: str) -> None:
     assert (exchange.counters["TCPListenAck"], exchange.counters["OutRsts"]) == (1, 1)
 
 
-@rfc("9293", "9293.P2")
+@pytest.mark.rfc("9293", "9293.P2")
 @pytest.mark.parametrize("segment", ["- 0:0(0)", "F 0:0(0)", "P 0:10(10)", "SF 0:0(0)", "FPU 0:0(0) urg 0"])
 def test_in_listen_anything_else_is_dropped(segment: str) -> None:
     exchange = Exchange.passive()
@@ -62,7 +61,7 @@ def test_in_listen_anything_else_is_dropped(segment: str) -> None:
     assert exchange.counters["TCPListenOddFlags"] == 1
 
 
-@rfc("9293", "9293.P2")
+@pytest.mark.rfc("9293", "9293.P2")
 @pytest.mark.parametrize("iss", WRAPS)
 @pytest.mark.parametrize("irs", WRAPS)
 def test_a_syn_is_answered_and_its_ack_establishes(iss: int, irs: int) -> None:
@@ -84,9 +83,9 @@ def test_text_on_the_syn_is_left_to_be_sent_again() -> None:
     exchange.user.reads(10)
 
 
-@rfc("9293", "MUST-14", "SHLD-5", "MAY-3")
-@rfc("7323", "7323.1", "7323.10")
-@rfc("2018", "2018.1")
+@pytest.mark.rfc("9293", "MUST-14", "SHLD-5", "MAY-3")
+@pytest.mark.rfc("7323", "7323.1", "7323.10")
+@pytest.mark.rfc("2018", "2018.1")
 @pytest.mark.parametrize(
     ("offered", "answered"),
     [
@@ -111,7 +110,7 @@ def test_options_that_are_not_configured_are_not_answered() -> None:
     exchange.peer.expects("S.E 0:0(0) ack 1 win 3000 <mss 700>")
 
 
-@rfc("3168", "3168.1")
+@pytest.mark.rfc("3168", "3168.1")
 @pytest.mark.parametrize("ecn", list(Ecn))
 @pytest.mark.parametrize("flags", ["S", "SE", "SW", "SEW"])
 def test_ecn_is_agreed_on_if_the_peer_asks_and_we_may(ecn: Ecn, flags: str) -> None:
@@ -120,7 +119,7 @@ def test_ecn_is_agreed_on_if_the_peer_asks_and_we_may(ecn: Ecn, flags: str) -> N
     exchange.peer.expects_any("S.E" if flags == "SEW" and ecn is not Ecn.OFF else "S.")
 
 
-@rfc("3168", "3168.1")
+@pytest.mark.rfc("3168", "3168.1")
 def test_each_syn_ack_of_an_ecn_connection_says_so() -> None:
     exchange = Exchange.passive()
     exchange.peer.sends("SEW 0:0(0) win 5000 <mss 1000>")
@@ -141,7 +140,7 @@ def test_the_same_syn_again_is_answered_again() -> None:
     assert exchange.counters["TCPSynAckAgain"] == 2
 
 
-@rfc("9293", "9293.P4")
+@pytest.mark.rfc("9293", "9293.P4")
 @pytest.mark.parametrize("segment", [". 0:0(0) ack 1", ". 65536:65536(0) ack 9", "S 70000:70000(0)", "S. 0:0(0) ack 1"])
 def test_what_is_out_of_the_window_is_acknowledged_and_leaves_the_peer_half_open(segment: str) -> None:
     exchange = half_open()
@@ -153,7 +152,7 @@ def test_what_is_out_of_the_window_is_acknowledged_and_leaves_the_peer_half_open
     exchange.user.hears("Connected")
 
 
-@rfc("5961", "5961.1")
+@pytest.mark.rfc("5961", "5961.1")
 @pytest.mark.parametrize(
     ("seq", "answers", "after"),
     [
@@ -174,7 +173,7 @@ def test_a_rst_has_to_be_exact_here_too(seq: int, answers: int, after: State, ir
     assert exchange.state is after
 
 
-@rfc("9293", "9293.P7")
+@pytest.mark.rfc("9293", "9293.P7")
 @pytest.mark.parametrize("iss", WRAPS)
 @pytest.mark.parametrize("ack", [0, 2, -1000])
 def test_a_bad_ack_is_reset_and_leaves_the_peer_half_open(iss: int, ack: int) -> None:
@@ -186,7 +185,7 @@ def test_a_bad_ack_is_reset_and_leaves_the_peer_half_open(iss: int, ack: int) ->
     assert exchange.counters["TCPBadAckInSynReceived"] == 1
 
 
-@rfc("9293", "9293.P9")
+@pytest.mark.rfc("9293", "9293.P9")
 def test_without_ack_a_segment_is_dropped() -> None:
     exchange = half_open()
     exchange.peer.sends("P 1:11(10)")
@@ -194,7 +193,7 @@ def test_without_ack_a_segment_is_dropped() -> None:
     assert exchange.state is S.SYN_RECEIVED
 
 
-@rfc("7323", "7323.6")
+@pytest.mark.rfc("7323", "7323.6")
 def test_an_ack_from_another_life_does_not_establish() -> None:
     exchange = half_open(options="mss 1000,TS val 77 ecr 0")
     exchange.peer.sends(". 1:1(0) ack 1 <TS val 76 ecr 1000>")
@@ -204,7 +203,7 @@ def test_an_ack_from_another_life_does_not_establish() -> None:
     exchange.user.hears("Connected")
 
 
-@rfc("9293", "9293.P4")
+@pytest.mark.rfc("9293", "9293.P4")
 def test_text_and_fin_on_the_third_segment_count() -> None:
     exchange = half_open()
     exchange.peer.sends("F. 1:11(10) ack 1 win 7000")
@@ -225,7 +224,7 @@ def test_a_third_segment_ahead_of_a_hole_establishes() -> None:
     exchange.user.reads(20)
 
 
-@rfc("9293", "MUST-22")
+@pytest.mark.rfc("9293", "MUST-22")
 def test_a_syn_ack_without_answer_is_sent_again_and_the_peer_given_up() -> None:
     exchange = half_open(Setting(config=TcpConfig(retransmission=RetransmissionConfig(synack_retries=2))))
     during = exchange.after(60 * SECOND)
@@ -277,7 +276,6 @@ def replies(listener: Listener) -> list[tuple[bytes, str]]:
     return said
 
 
-@rfc("9293", "MUST-41", "MUST-42")
 def test_peers_do_not_disturb_each_other() -> None:
     table_of_many = HalfOpenTable(64, bytes(16))
     counters = Counters()
@@ -310,7 +308,7 @@ def test_what_is_known_of_the_path_reaches_the_connection() -> None:
     assert (tcb.snd.mss, tcb.snd.burst, tcb.opening.timestamp_offset) == (1208, 14000 - 14000 % 1208, 5)
 
 
-@rfc("4987", "4987.2")
+@pytest.mark.rfc("4987", "4987.2")
 def test_above_the_backlog_the_ack_is_dropped_and_the_peer_stays_half_open() -> None:
     listener, counters = make_listener(backlog=0)
     arrive(listener, flow(1), "S 0:0(0) <mss 1000>")
@@ -320,7 +318,7 @@ def test_above_the_backlog_the_ack_is_dropped_and_the_peer_stays_half_open() -> 
     assert (len(listener.half_open), counters["ListenOverflows"], counters["PassiveOpens"]) == (1, 1, 0)
 
 
-@rfc("4987", "4987.4", "4987.5")
+@pytest.mark.rfc("4987", "4987.4", "4987.5")
 def test_a_full_table_gives_up_a_peer_and_says_so() -> None:
     listener, counters = make_listener(eviction=DropOldest())
     for number in range(1, listener.half_open.capacity + 2):
@@ -329,7 +327,7 @@ def test_a_full_table_gives_up_a_peer_and_says_so() -> None:
     assert counters["TCPReqQFullDrop"] == 1
 
 
-@rfc("4987", "4987.4")
+@pytest.mark.rfc("4987", "4987.4")
 def test_a_newcomer_that_finds_no_place_gets_no_answer() -> None:
     listener, counters = make_listener(eviction=DropNew())
     for number in range(1, listener.half_open.capacity + 2):

@@ -1,5 +1,6 @@
 """RCV.*: reassembly against a dict of octets, the window against its edge, SACK blocks against their RFCs."""
 
+import tracemalloc
 from itertools import pairwise
 
 import pytest
@@ -452,6 +453,46 @@ def test_there_is_no_text_behind_the_fin() -> None:
     assert put(rcv, 0, b"ab") == 4
     assert unread(rcv) == b"abcd"
     assert rcv.reach_fin()
+
+
+@pytest.mark.parametrize("irs", INITIAL)
+def test_a_fin_is_believed_once_and_only_in_the_window_and_behind_all_text(irs: int) -> None:
+    rcv = opened(limit=100, irs=irs)
+    put(rcv, 10, b"x" * 10)
+    for position in (rcv.nxt - 1, rcv.nxt + 19, rcv.nxt + 101):
+        rcv.take_fin(position)
+        assert rcv.fin is None
+    rcv.take_fin(rcv.nxt + 20)
+    rcv.take_fin(rcv.nxt + 30)
+    assert rcv.fin == rcv.nxt + 20
+    put(rcv, 0, b"x" * 10)
+    assert rcv.reach_fin()
+    at_the_edge = opened(limit=100, irs=irs)
+    at_the_edge.take_fin(at_the_edge.edge)
+    assert at_the_edge.fin == at_the_edge.edge
+
+
+@pytest.mark.parametrize(("left", "right"), [(2, 3), (3, 2), (1, 5), (5, 1)])
+def test_the_hole_between_two_runs_joins_them_in_order(left: int, right: int) -> None:
+    rcv = opened()
+    text = bytes(range(1, 1 + 2 * (left + right) + 1))
+    for piece in (*range(left), *range(left + 1, left + 1 + right), left):
+        put(rcv, 1 + 2 * piece, text[2 * piece : 2 * piece + 2])
+    assert len(rcv.ahead) == 1
+    put(rcv, 0, b"0")
+    assert unread(rcv)[: 1 + len(text)] == b"0" + text
+
+
+def test_many_blocks_cost_what_is_charged_for_them() -> None:
+    rcv = opened(limit=1 << 19, shift=7)
+    tracemalloc.start()
+    try:
+        for number in range(rcv.limit // PIECE_OCTETS):
+            put(rcv, 1 + 200 * number, bytes([number & 0xFF]) * 2)
+        pieces, used = rcv.pieces, tracemalloc.get_traced_memory()[0]
+    finally:
+        tracemalloc.stop()
+    assert used <= pieces * PIECE_OCTETS
 
 
 def test_early_text_can_be_forgotten_and_what_is_in_order_stays() -> None:

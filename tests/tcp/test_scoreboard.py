@@ -1,5 +1,6 @@
 """The scoreboard against a dict from octet to what is known about it."""
 
+import tracemalloc
 from itertools import pairwise
 
 import pytest
@@ -367,6 +368,27 @@ def test_what_is_being_retransmitted_is_not_lost_again_by_the_same_blocks() -> N
     flight.sack(40, 50, Delivery())
     flight.mark_lost_by_sacks(DUPTHRESH, MSS)
     assert flight.lost == 0
+
+
+def test_what_was_not_lost_after_all_can_be_lost_by_the_same_blocks() -> None:
+    flight = flight_of(*[10] * 5)
+    flight.sack(20, 50, Delivery())
+    flight.mark_lost_by_sacks(DUPTHRESH, MSS)
+    flight.unmark_lost()
+    flight.mark_lost_by_sacks(DUPTHRESH, MSS)
+    assert picture(flight) == "l" * 20 + "s" * 30
+
+
+def test_what_is_acknowledged_holds_no_memory() -> None:
+    flight = Flight()
+    tracemalloc.start()
+    try:
+        for now in range(5000):
+            flight.sent(10 * now, 10 * now + 10, now)
+            flight.acknowledge(10 * now + 10, Delivery())
+        assert tracemalloc.get_traced_memory()[0] < 5000
+    finally:
+        tracemalloc.stop()
 
 
 @pytest.mark.rfc("2018", "2018.3")

@@ -75,6 +75,15 @@ def test_an_older_segment_says_nothing_about_the_window() -> None:
     assert (snd.wnd, snd.wl) == (700, (101, 40))
 
 
+@pytest.mark.rfc("9293", "9293.P8")
+def test_an_acknowledgment_of_something_new_says_what_the_window_is() -> None:
+    snd = space()
+    snd.advance(snd.una + 100)
+    snd.update_window(100, snd.una, 500)
+    assert snd.update_window(90, snd.una + 50, 450)
+    assert (snd.wnd, snd.wl) == (450, (90, snd.una + 50))
+
+
 def test_an_acknowledgment_that_repeats_everything_changes_nothing() -> None:
     snd = space()
     assert snd.update_window(5, snd.una, 500)

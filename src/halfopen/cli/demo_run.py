@@ -13,10 +13,11 @@ from halfopen.base.errors import ConfigError
 from halfopen.cli.demo_report import Bars, Outcome, Quiet
 from halfopen.cli.demo_transfers import Display, Exchange
 from halfopen.cli.demo_worlds import CONDITIONS, MemoryWorld, TapWorld, World
-from halfopen.cli.device import in_good_order, make_writer, open_for_writing
+from halfopen.cli.device import make_writer, open_for_writing
 from halfopen.cli.group import version_text
 from halfopen.cli.interrupts import until_interrupted
 from halfopen.cli.published import published
+from halfopen.links.hosts import in_good_order
 from halfopen.stack.config import StackConfig
 
 IMPAIRED_OCTETS = 4 * 10**6

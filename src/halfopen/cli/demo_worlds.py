@@ -26,8 +26,9 @@ from halfopen.base.entropy import SystemRng
 from halfopen.capture.pcapng import Writer
 from halfopen.cli.cable import make_cable
 from halfopen.cli.demo_peers import KernelPeer, OurPeer, Peer, Place
-from halfopen.cli.device import add_interface, impaired
+from halfopen.cli.device import impaired
 from halfopen.cli.excerpts import ExcerptLink
+from halfopen.links.hosts import add_interface
 from halfopen.links.impairment import PERFECT, Impairment, parse
 from halfopen.links.interfaces import LinkSettings, configure
 from halfopen.links.link import Link

@@ -6,7 +6,6 @@ or the system lacks, 1 for what the network or a peer did.
 
 import errno
 import os
-import platform
 import sys
 from collections.abc import Callable, Sequence
 from importlib import import_module
@@ -115,6 +114,7 @@ def _show_version(context: click.Context, parameter: click.Parameter, wanted: bo
 
 def version_text() -> str:
     """``"halfopen 0.1.0 (interpreted) on CPython 3.11.7 built without PGO, Linux 6.1"``."""
+    import platform
     from sysconfig import get_config_var
 
     # An interpreter without profile-guided optimization is up to twice as slow: part of every figure.

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from halfopen.aio.pump import Pump
 from halfopen.base.clock import NEVER, SECOND, Instant
 from halfopen.links.link import Link
-from halfopen.stack.ack_filter import without_covered_acks
 from halfopen.stack.interface import Interface
 from halfopen.stack.stack import Stack
 from halfopen.wire.packet import Packet
@@ -60,13 +59,7 @@ class RealPump(Pump):
         except OSError as error:
             self._lose(interface, link, error)
             return
-        now = self.now()
-        receive = self.stack.receive
-        kept = without_covered_acks(packets, link.network_offset)
-        if len(kept) < len(packets):
-            self.stack.counters.add("TcpAcksCovered", len(packets) - len(kept))
-        for packet in kept:
-            receive(interface, packet, now)
+        self.stack.receive_batch(interface, packets, self.now())
         self.flush()
 
     def _lose(self, interface: Interface, link: Link, error: OSError) -> None:

@@ -6,8 +6,10 @@ nothing behind it goes beyond, such as duplicates and window updates. A sender t
 one ACK's work for them.
 """
 
+from collections.abc import Container, Sequence
 from struct import Struct
 
+from halfopen.base.addresses import Address
 from halfopen.wire.ipv4 import PROTOCOL_TCP
 from halfopen.wire.packet import Packet
 from halfopen.wire.tcp_options import TIMESTAMPS_WORD
@@ -25,11 +27,12 @@ _MASK = 0xFFFFFFFF
 _HALF = 1 << 31
 
 
-def without_covered_acks(packets: list[Packet], at: int) -> list[Packet]:
-    """``packets`` of one batch, with IP headers at ``at``, less each pure ACK whose successor covers it.
+def without_covered_acks(packets: Sequence[Packet], at: int, owned: Container[Address]) -> list[Packet]:
+    """``packets`` of one batch, with IP headers at ``at``, less each pure ACK to us whose successor covers it.
 
     That is one of the same flow, with the same SEG.SEQ and everything else but window and timestamps, and a higher
-    SEG.ACK. If the successor should turn out to be corrupt, both are lost.
+    SEG.ACK. If the successor should turn out to be corrupt, both are lost. What is not for one of the ``owned``
+    addresses is only passing through, and stays.
     """
     kept: list[Packet] = []
     flow: bytes | None = None
@@ -37,7 +40,7 @@ def without_covered_acks(packets: list[Packet], at: int) -> list[Packet]:
     for packet in packets:
         head = packet.head
         ack = _pure_ack(head, at) if not packet.body else None
-        if ack is None:
+        if ack is None or head[at + 16 : at + 20] not in owned:
             flow = None
             kept.append(packet)
             continue

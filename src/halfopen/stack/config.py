@@ -38,8 +38,11 @@ class ArpConfig:
     """The neighbour table: names and defaults of Linux's ``net.ipv4.neigh``."""
 
     table_size: int = 1024
-    queue_packets: int = 64
-    """Packets that wait for one neighbour; the oldest go first (RFC 1122 2.3.2.2 wants the latest kept)."""
+    queue_packets: int = 512
+    """Packets that wait for one neighbour; the oldest go first (RFC 1122 2.3.2.2 wants the latest kept).
+
+    Enough for the SYN-ACKs to a neighbour that opens some hundred connections before we know it.
+    """
     queue_octets: int = 1024 * 1024
     """For all neighbours together."""
     solicits: int = 3

@@ -1,9 +1,12 @@
 """One host: interfaces below, TCP and UDP above, and nothing that knows what time it is or where packets come from."""
 
+from collections.abc import Sequence
+
 from halfopen.base.addresses import Address, Prefix
 from halfopen.base.clock import Instant
 from halfopen.base.counters import Counters
 from halfopen.base.rng import Rng
+from halfopen.stack.ack_filter import without_covered_acks
 from halfopen.stack.arp import ArpLayer
 from halfopen.stack.config import InterfaceConfig, StackConfig
 from halfopen.stack.icmp import IcmpLayer
@@ -65,6 +68,14 @@ class Stack:
     def receive(self, interface: Interface, packet: Packet, now: Instant) -> None:
         """Takes one packet from a link. Never raises, whatever the octets: bad ones go to a counter."""
         self.internet.receive(interface, packet, now)
+
+    def receive_batch(self, interface: Interface, packets: Sequence[Packet], now: Instant) -> None:
+        """Takes what has been read at once: the same as `receive` for each, with less work for a batch of ACKs."""
+        kept = without_covered_acks(packets, interface.link_octets, self.internet.addresses.owners)
+        if len(kept) < len(packets):
+            self.counters.add("TcpAcksCovered", len(packets) - len(kept))
+        for packet in kept:
+            self.internet.receive(interface, packet, now)
 
     def poll_transmit(self, now: Instant) -> tuple[Interface, Packet] | None:
         """The next packet for a link; None when the host has nothing more to say."""

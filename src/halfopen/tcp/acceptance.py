@@ -46,9 +46,6 @@ def check_sequence(tcb: Tcb, seg: Segment, now: Instant) -> Verdict:
         seg.length if not seg.flags & RST else 0
     )  # of a RST the sequence number alone has to be right (RFC 5961 3.2)
     if seq == rcv.nxt or (rcv.nxt < seq + (length or 1) and seq < rcv.edge):
-        timestamps = tcb.timestamps
-        if timestamps is not None and seg.options is not None and seg.options.timestamps is not None:
-            timestamps.update(seg.options.timestamps[0], seq, now)
         return CONTINUE
     if seg.flags & RST:
         tcb.count("TCPOutOfWindowRST")

@@ -28,7 +28,9 @@ def check_simultaneous(tcb: Tcb, seg: Segment, now: Instant) -> Verdict:
     With an ACK of our SYN it is the answer that a simultaneous open ends with (MUST-10): the SYN has been taken
     already, the rest is as in SYN-SENT. Alone it is a retransmission: our SYN,ACK was lost.
     """
-    if tcb.state is not State.SYN_RECEIVED or seg.flags & (SYN | RST) != SYN or seg.seq != tcb.rcv.irs:
+    if tcb.state is not State.SYN_RECEIVED or not tcb.user.is_active:
+        return CONTINUE
+    if seg.flags & (SYN | RST) != SYN or seg.seq != tcb.rcv.irs:
         return CONTINUE
     if seg.flags & ACK and seg.ack == tcb.snd.nxt:
         seg.flags &= ~SYN
@@ -52,6 +54,7 @@ def check_ack(tcb: Tcb, seg: Segment, now: Instant) -> Verdict:
             tcb.count("TCPBadAckInSynReceived")
             return STOP
         establish(tcb, seg, seg.window << tcb.agreed.snd_shift, now)
+        _believe(tcb, seg, now)
         if snd.fin:
             move(tcb, Event.CLOSE)
         return CONTINUE
@@ -66,12 +69,26 @@ def check_ack(tcb: Tcb, seg: Segment, now: Instant) -> Verdict:
             return STOP
         tcb.count("TCPOldAck")
         return CONTINUE
+    _believe(tcb, seg, now)
     on_ack(tcb, seg, now)
     if snd.fin_is_acknowledged:
         on_fin_acknowledged(tcb, now)
         if tcb.state is State.CLOSED:
             return STOP
     return CONTINUE
+
+
+def _believe(tcb: Tcb, seg: Segment, now: Instant) -> None:
+    """Sequence number and ACK prove that the peer has sent this: it is alive, and its clock may move TS.Recent.
+
+    Not sooner: a forged timestamp would have PAWS refuse all that is genuine (CVE-2005-0356), and a forged sign of life
+    keep a dead peer's connection (MUST-26).
+    """
+    tcb.user.received_at = now
+    tcb.owed.unanswered = 0
+    timestamps = tcb.timestamps
+    if timestamps is not None and seg.options is not None and seg.options.timestamps is not None:
+        timestamps.update(seg.options.timestamps[0], seg.seq, now)
 
 
 def check_urgent(tcb: Tcb, seg: Segment, now: Instant) -> Verdict:
@@ -136,9 +153,7 @@ def check_fin(tcb: Tcb, seg: Segment, now: Instant) -> Verdict:
     """Eighth, check the FIN bit: it counts when all text before it is here."""
     rcv = tcb.rcv
     if seg.flags & FIN and tcb.state in CAN_RECEIVE:
-        position = seg.seq + seg.octets
-        if rcv.fin is None and rcv.nxt <= position <= rcv.edge:
-            rcv.fin = position
+        rcv.take_fin(seg.seq + seg.octets)
     if rcv.fin is not None and tcb.state in CAN_RECEIVE and rcv.reach_fin():
         on_fin(tcb, now)
     elif seg.flags & FIN and not seg.octets and rcv.fin is not None and rcv.nxt <= rcv.fin:
@@ -175,8 +190,6 @@ def on_segment(tcb: Tcb, seg: Segment, now: Instant) -> None:
             _finish_syn_ack(tcb, seg, now)
         return
     seg.seq = unwrap(seg.seq, tcb.rcv.nxt)
-    tcb.user.received_at = now
-    tcb.owed.unanswered = 0
     for step in SEGMENT_ARRIVES:
         if not step(tcb, seg, now):
             return

@@ -1,7 +1,9 @@
 """The only builder of segments (RFC 9293 3.7, 3.8): what input, calls and timeouts have marked becomes a segment here.
 
-One segment a call, the most urgent first: RST, SYN, duplicate ACKs, what is lost, new text with the FIN on its last octet, a
-probe, a bare ACK. A duplicate ACK is never left to a segment with text, which the peer would not count as one (RFC 5681 2). With a `SendSpace.burst` above the segment size a data segment is a super-segment, cut by whoever puts it on a wire.
+One segment a call, the most urgent first: RST, SYN, duplicate ACKs, what is lost, new text with the FIN on its last
+octet, a probe, a bare ACK. A duplicate ACK is never left to a segment with text, which the peer would not count as one
+(RFC 5681 2). With a `SendSpace.burst` above the segment size a data segment is a super-segment, cut by whoever puts it
+on a wire.
 """
 
 from halfopen.base.clock import NEVER, Instant
@@ -21,7 +23,7 @@ from halfopen.wire.tcp import ACK, CWR, ECE, FIN, PSH, RST, SYN, URG, Segment
 from halfopen.wire.tcp_options import Options
 
 ECT_0 = 2
-"""The codepoint for ECN-capable text (RFC 3168 5); never on SYN, RST, bare ACKs and retransmissions (6.1.1, 6.1.4, 6.1.5)."""
+"""The codepoint for ECN-capable text (RFC 3168 5); never on SYN, RST, bare ACKs, retransmissions (6.1.1 to 6.1.5)."""
 
 MAX_OPTION_OCTETS = 40
 SACK_OCTETS = 4
@@ -58,12 +60,11 @@ def next_segment(tcb: Tcb, now: Instant) -> Segment | None:
 def _text(tcb: Tcb, now: Instant) -> Segment | None:
     """Lost octets first (RFC 6675 4 NextSeg), then new ones; a tail loss probe if one is due."""
     snd = tcb.snd
-    if snd.flight.lost:
-        record = snd.flight.first_lost()
-        if record is not None:
-            segment = _retransmission(tcb, record, room(tcb), now)
-            if segment is not None:
-                return segment
+    record = snd.flight.first_lost()
+    if record is not None:
+        segment = _retransmission(tcb, record, room(tcb), now)
+        if segment is not None:
+            return segment
     unsent = snd.queue.stop - snd.nxt
     if unsent > 0 or (unsent == 0 and snd.fin):
         segment = _new_text(tcb, max(unsent, 0), now)
@@ -76,7 +77,7 @@ def _text(tcb: Tcb, now: Instant) -> Segment | None:
 
 
 def _new_text(tcb: Tcb, unsent: int, now: Instant) -> Segment | None:
-    """Text, and the FIN, that have never been sent: as much as the window, congestion control and silly window avoidance allow."""
+    """Text and FIN that have never been sent, as the window, congestion control and silly window avoidance allow."""
     snd = tcb.snd
     if snd.nxt == snd.una:
         _restart_if_idle(tcb, now)
@@ -122,8 +123,8 @@ def _restart_if_idle(tcb: Tcb, now: Instant) -> None:
 def _sendable(tcb: Tcb, unsent: int, allowed: int) -> int:
     """How many octets of new text make a segment now (RFC 9293 3.7.4 Nagle, 3.8.6.2.1 silly window avoidance).
 
-    Whole segments; and a rest, if it is all that is queued, and nothing is in flight or Nagle is off; and less than that,
-    half of the largest window ever offered, or when patience has run out.
+    Whole segments; and a rest, if it is all that is queued, and nothing is in flight or Nagle is off; and less than
+    that, half of the largest window ever offered, or when patience has run out.
     """
     snd = tcb.snd
     mss = snd.mss
@@ -185,7 +186,7 @@ def _resend(tcb: Tcb, record: Sent, now: Instant) -> Segment:
 
 
 def _tail_probe(tcb: Tcb, now: Instant) -> Segment | None:
-    """The last segment once more, so that its ACK, or the SACK it causes, tells what has become of the rest (RFC 8985 7.3)."""
+    """The last segment again: its ACK, or the SACK it causes, tells what has become of the rest (RFC 8985 7.3)."""
     snd = tcb.snd
     records = snd.flight.records
     if not records or snd.flight.sacked or snd.flight.lost:
@@ -196,12 +197,12 @@ def _tail_probe(tcb: Tcb, now: Instant) -> Segment | None:
         snd.flight.split(last, text_end - snd.mss)
         last = records[-1]
     _remember_probe(tcb, is_retransmission=True)
-    tcb.count("TCPLossProbes")
     return _resend(tcb, last, now)
 
 
 def _remember_probe(tcb: Tcb, *, is_retransmission: bool) -> None:
     tcb.owed.tail_probe = False
+    tcb.count("TCPLossProbes")
     tcb.recovery.probe = TailProbe(tcb.snd.nxt, is_retransmission)
 
 
@@ -247,7 +248,7 @@ def _bare(tcb: Tcb, seq: int, now: Instant) -> Segment:
 
 
 def _report(tcb: Tcb, segment: Segment, free: int) -> None:
-    """SACK blocks for what is here behind a hole or has come twice, as many as fit into ``free`` octets (RFC 2018 3)."""
+    """SACK blocks for what is behind a hole or has come twice, as many as fit into ``free`` octets (RFC 2018 3)."""
     if not tcb.rcv.has_report or not tcb.agreed.sack:
         return
     free = min(free, MAX_OPTION_OCTETS - tcb.agreed.option_octets)
@@ -260,7 +261,7 @@ def _report(tcb: Tcb, segment: Segment, free: int) -> None:
 
 
 def _acknowledging(tcb: Tcb, seq: int, flags: int, now: Instant) -> Segment:
-    """What all segments of a synchronized connection share: ports, ACK, window, urgent pointer, timestamps, ECN-Echo."""
+    """What all segments of a synchronized connection share: ACK, window, urgent pointer, timestamps, ECN-Echo."""
     rcv, opening = tcb.rcv, tcb.opening
     window = rcv.offer(opening.mss)
     options = None

@@ -1,7 +1,7 @@
 """Asking a silent or full peer: zero window probes, keep-alive, and the sender's patience (RFC 9293 3.8.4, 3.8.6).
 
-# Unlike RFC 9293 3.8.6.1, and like Linux: a window probe has no text; its sequence number SND.UNA-1 is answered by an ACK
-# with the window just the same, and nothing has to be remembered about an octet that the peer may or may not take.
+# Unlike RFC 9293 3.8.6.1, and like Linux: a window probe has no text; its sequence number SND.UNA-1 is answered by an
+# ACK with the window just the same, and nothing has to be remembered about an octet that the peer may or may not take.
 """
 
 from halfopen.base.clock import MILLISECOND, NEVER, Duration, Instant
@@ -11,7 +11,7 @@ from halfopen.tcp.tcb import Tcb
 from halfopen.tcp.timers import Retransmit
 
 PATIENCE: Duration = 200 * MILLISECOND
-"""How long a small window may hold back data before it is sent all the same; 0.1 to 1 s (RFC 9293 3.8.6.2.1, MUST-38)."""
+"""How long a small window may hold data back before it is sent all the same; 0.1 to 1 s (RFC 9293 3.8.6.2.1)."""
 
 
 def wait_for_window(tcb: Tcb, now: Instant) -> None:
@@ -63,9 +63,6 @@ def on_keep_alive_deadline(tcb: Tcb, now: Instant) -> None:
     probes is gone (MUST-29)."""
     config = tcb.user.config.keep_alive
     timers = tcb.timers
-    if not config.enabled:
-        timers.keep_alive = NEVER
-        return
     due = tcb.user.received_at + config.idle
     if now < due:
         timers.keep_alive = due

@@ -9,7 +9,6 @@ queue: in order, not yet taken by the user      ahead: blocks behind a hole
 """
 
 from bisect import bisect_left, bisect_right
-from collections import deque
 
 from halfopen.base.octets import Buffers, OctetQueue, cut
 from halfopen.tcp.seqnum import first_lap
@@ -27,7 +26,7 @@ class Block:
     def __init__(self, start: int) -> None:
         self.start = start
         self.end = start
-        self.buffers: deque[Buffers] = deque()
+        self.buffers: list[Buffers] = []
 
     def append(self, buffers: Buffers, end: int) -> None:
         """Grows to ``end``."""
@@ -35,9 +34,9 @@ class Block:
         self.end = end
 
     def join(self, after: "Block") -> "Block":
-        """Both as one; the smaller moves, so that no octets are moved more often than the logarithm of the segments."""
+        """Both as one; the pieces of the smaller move, so that none moves more often than log2 of their number."""
         if len(self.buffers) < len(after.buffers):
-            after.buffers.extendleft(reversed(self.buffers))
+            after.buffers[:0] = self.buffers
             after.start = min(self.start, after.start)
             return after
         self.buffers.extend(after.buffers)
@@ -207,6 +206,12 @@ class ReceiveSpace:
         """``[left, right)`` has come again; of several in one segment the first is reported (RFC 2883 4)."""
         if left < right and self.duplicate is None:
             self.duplicate = (left, right)
+
+    def take_fin(self, position: int) -> None:
+        """The peer says that its text ends at ``position``; believed once, in the window, and if no text is here from behind."""
+        last = self.ahead[-1].end if self.ahead else self.nxt
+        if self.fin is None and last <= position <= self.edge:
+            self.fin = position
 
     def reach_fin(self) -> bool:
         """If all text before the peer's FIN is here, RCV.NXT steps over it; whether it just has."""

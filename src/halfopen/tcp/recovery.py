@@ -1,7 +1,7 @@
-"""Acknowledgments and loss (RFC 9293 3.10.7.4 fifth step; RFC 5681, 6298, 6582, 6675, 8985, 9937; RFC 3522, 3708 for undo).
+"""Acknowledgments and loss (RFC 9293 3.10.7.4 fifth step; RFC 5681, 6298, 6582, 6675, 8985, 9937; 3522, 3708 for undo).
 
-Every ACK goes through the same steps: what did it deliver, how long did that take, what must be lost by now, how much may be
-sent. Nothing is sent here: lost records are marked on the scoreboard, and `output` finds them.
+Every ACK goes through the same steps: what did it deliver, how long did that take, what must be lost by now, how much
+may be sent. Nothing is sent here: lost records are marked on the scoreboard, and `output` finds them.
 """
 
 from halfopen.base.clock import MILLISECOND, NEVER, Duration, Instant
@@ -92,10 +92,10 @@ def _on_progress(tcb: Tcb, octets: int, now: Instant) -> None:
 def _measure(tcb: Tcb, seg: Segment, delivery: Delivery, now: Instant) -> Duration | None:
     """One RTT sample, which ends the timer's backoff; returns what timestamps say (RFC 6298 3, 5; RFC 7323 4).
 
-    By our own clock it is sure only if the last thing to be delivered had been sent once (Karn): octets that waited behind a
-    hole were sent once as well, but what let the ACK go was the retransmission that filled it. A timestamp that is echoed
-    tells the two apart, unless it is from before the timer expired: that may mean a slow path or a lost ACK, and taking the
-    wait for a round trip would let the RTO grow without end.
+    By our own clock it is sure only if the last thing to be delivered had been sent once (Karn): octets that waited
+    behind a hole were sent once as well, but what let the ACK go was the retransmission that filled it. A timestamp
+    that is echoed tells the two apart, unless it is from before the timer expired: that may mean a slow path or a lost
+    ACK, and taking the wait for a round trip would let the RTO grow without end.
     """
     echoed = None
     timestamps = tcb.timestamps
@@ -112,7 +112,7 @@ def _measure(tcb: Tcb, seg: Segment, delivery: Delivery, now: Instant) -> Durati
 
 
 def _ack_was_lost(tcb: Tcb, seg: Segment, delivery: Delivery) -> bool:
-    """The peer calls octets duplicates that this ACK is the first to acknowledge: it had them, and its ACK came to nothing.
+    """The peer calls octets duplicates that this ACK is the first to acknowledge: it had them, and its ACK was lost.
 
     Then the path is not slower than we thought, which is what the timer had been backed off for.
     """
@@ -181,7 +181,7 @@ def _detect_loss(tcb: Tcb, delivery: Delivery, echo_rtt: Duration | None, now: I
 
 
 def _detect_by_duplicates(tcb: Tcb, delivery: Delivery, dupthresh: int, now: Instant) -> None:
-    """Three duplicates, or a partial ACK in recovery, mean that the first segment is lost (RFC 6582 3.2, RFC 6675 5)."""
+    """Three duplicates, or a partial ACK in recovery: the first segment is lost (RFC 6582 3.2, RFC 6675 5)."""
     recovery, snd = tcb.recovery, tcb.snd
     if recovery.phase is Phase.RECOVERY:
         if delivery.acked and snd.una < recovery.point:

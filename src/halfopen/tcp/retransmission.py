@@ -9,8 +9,8 @@ from halfopen.tcp.undo import note_timeout, start_undo
 MAX_ACK_DELAY: Duration = 200 * MILLISECOND
 """What a peer may hold back the ACK of a single segment for (RFC 8985 7.2, TLP.max_ack_delay)."""
 MIN_PTO: Duration = 10 * MILLISECOND
-"""The shortest probe timeout. RFC 8985 7.2 names none; its predecessor had 10 ms, Linux two ticks, 2 to 20 ms. 2 * SRTT of
-a fast path is less than what it takes a busy peer, or us, to be scheduled, and every probe would be a needless one."""
+"""The shortest probe timeout. RFC 8985 7.2 names none; its predecessor had 10 ms, Linux two ticks, 2 to 20 ms. 2 * SRTT
+of a fast path is less than what it takes a busy peer, or us, to be scheduled: every probe would be a needless one."""
 MIN_WAIT: Duration = 1 * MILLISECOND
 """No timer of this module is set to less from now: a deadline that has passed already still leaves time for an ACK that
 waits in the same batch, and for the clocks that the pumps have."""
@@ -35,7 +35,7 @@ def arm(tcb: Tcb, now: Instant) -> None:
 
 
 def arm_for_reordering(tcb: Tcb, due: Instant, now: Instant) -> None:
-    """Sets the timer to when RACK would call the next record lost, if the RTO does not come first (RFC 8985 6.2 step 5)."""
+    """Sets the timer to when RACK would call the next record lost, unless it comes first (RFC 8985 6.2 step 5)."""
     arm(tcb, now)
     timers = tcb.timers
     if due < timers.retransmit:
@@ -44,7 +44,7 @@ def arm_for_reordering(tcb: Tcb, due: Instant, now: Instant) -> None:
 
 
 def give_up_at(tcb: Tcb) -> Instant:
-    """R2 as a time (MUST-21, RFC 5482): the user timeout after the last acknowledgment; NEVER where attempts are counted.
+    """R2 as a time (MUST-21, RFC 5482): the user timeout after the last acknowledgment; NEVER if attempts are counted.
 
     A peer that answers, with its window closed, is alive (MUST-37): then it counts from its last answer.
     """
@@ -120,6 +120,9 @@ def on_retransmission_timeout(tcb: Tcb, now: Instant) -> None:
     tcb.owed.tail_probe = False
     tcb.owed.cwr = tcb.agreed.ecn
     _mark_timed_out(tcb, now)
+    # The loss window is one segment (RFC 5681 3.1) beside what RACK takes to be on its way still, as in Linux: the oldest
+    # segment is sent in any case (RFC 6298 5.4).
+    tcb.congestion.cwnd = snd.pipe + snd.mss
     tcb.rtt.backoff()
     _restart_rto(tcb, now)
     if tcb.opening.trace.enabled:

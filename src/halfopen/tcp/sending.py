@@ -88,8 +88,12 @@ class SendSpace:
             self.up = ack
 
     def update_window(self, seq: int, ack: int, window: int) -> bool:
-        """SND.WND, if the segment is no older than the last update (RFC 9293 3.10.7.4, fifth step); is it another?"""
-        if (seq, ack) < self.wl:
+        """SND.WND, if the segment is no older than the last update (RFC 9293 3.10.7.4, fifth step); is it another?
+
+        One that acknowledges something new always is, whatever its sequence number: else text that overtakes other text
+        would leave SND.WND counted from the wrong SND.UNA (Linux ``tcp_may_update_window``). Call it before `acknowledge`.
+        """
+        if ack <= self.una and (seq, ack) < self.wl:
             return False
         self.wl = (seq, ack)
         changed = window != self.wnd or ack != self.una

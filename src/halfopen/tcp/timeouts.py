@@ -63,7 +63,8 @@ def _on_syn_timeout(tcb: Tcb, now: Instant) -> None:
 def _is_hopeless(tcb: Tcb, now: Instant) -> bool:
     """R2 (MUST-20, MUST-21): by the user timeout, or by count.
 
-    A peer that answers, with its window closed, is not gone (MUST-37, SHLD-17): then only what it did not answer counts.
+    A peer that answers, with its window closed, is not gone (MUST-37, SHLD-17): then what it did not answer counts. But
+    nobody waits for an orphan: it is not kept by answers without room (CVE-2008-4609; Linux counts the same way).
     """
     config = tcb.user.config.retransmission
     retries = tcb.recovery.retries
@@ -74,7 +75,7 @@ def _is_hopeless(tcb: Tcb, now: Instant) -> bool:
     if tcb.state is State.SYN_RECEIVED:
         return retries >= config.synack_retries
     if tcb.snd.wnd == 0:
-        retries = tcb.owed.unanswered
+        retries = max(tcb.owed.unanswered, tcb.rtt.backoffs if tcb.user.is_gone else 0)
     return retries >= (config.orphan_retries if tcb.user.is_gone else config.retries)
 
 

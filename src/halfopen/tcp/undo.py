@@ -40,7 +40,7 @@ def undo_by_timestamp(tcb: Tcb, seg: Segment, now: Instant) -> None:
 
 
 def undo_by_dsack(tcb: Tcb, left: int, right: int) -> None:
-    """The peer has ``[left, right)`` twice; once that is all that was retransmitted, none of it was needed (RFC 3708)."""
+    """The peer has ``[left, right)`` twice; once that is all that was sent again, none of it was needed (RFC 3708)."""
     episode = tcb.recovery.undo
     if episode is None or episode.octets <= 0 or not episode.start <= left < right <= episode.end:
         return

@@ -1,0 +1,342 @@
+"""SEND, RECEIVE, CLOSE, ABORT and what else a user may ask for, in every state (RFC 9293 3.10.2 to 3.10.6)."""
+
+from dataclasses import replace
+
+import pytest
+
+from halfopen.base.clock import NEVER, SECOND
+from halfopen.base.errors import NotConnected
+from halfopen.tcp.calls import urgent_octets
+from halfopen.tcp.config import AckConfig, BufferConfig, ClosingConfig, KeepAliveConfig, TcpConfig
+from halfopen.tcp.state import State
+from halfopen.testing.exchange import Exchange, Setting
+from tests.tcp.states import CAN_RECEIVE, SYNCHRONIZED, WRAPS, is_silent_for_ever, numbers, reach
+
+S = State
+EVERY = (S.SYN_SENT, S.SYN_RECEIVED, *SYNCHRONIZED, S.TIME_WAIT, S.CLOSED)
+BEFORE_FIN = (S.SYN_SENT, S.SYN_RECEIVED, S.ESTABLISHED, S.CLOSE_WAIT)
+
+
+# SEND
+
+
+@pytest.mark.parametrize("state", EVERY)
+def test_send_is_possible_until_close(state: State) -> None:
+    exchange = reach(state)
+    if state in BEFORE_FIN:
+        exchange.user.sends(10)
+        assert exchange.connection.queued_octets == 10
+    else:
+        with pytest.raises(NotConnected, match=f"connection closing: SEND in {state.value}"):
+            exchange.user.sends(10)
+
+
+@pytest.mark.parametrize("state", BEFORE_FIN)
+def test_send_is_not_possible_after_close_wherever_that_was(state: State) -> None:
+    exchange = reach(state)
+    exchange.user.shuts_down()
+    with pytest.raises(NotConnected):
+        exchange.user.sends(10)
+
+
+@pytest.mark.rfc("9293", "MUST-30", "MUST-31", "MUST-62")
+@pytest.mark.parametrize("iss", WRAPS)
+def test_the_urgent_pointer_is_behind_the_last_urgent_octet(iss: int) -> None:
+    exchange = reach(S.ESTABLISHED, Setting(iss=iss, config=TcpConfig(acks=AckConfig(nagle=False))))
+    exchange.user.sends(2000, urgent=True)
+    exchange.peer.expects(".U 1:1461(1460) ack 1 urg 2000")
+    exchange.peer.expects("P.U 1461:2001(540) ack 1 urg 540")
+    exchange.user.sends(10)
+    exchange.peer.expects_any("P.U" if numbers(exchange)[0] > 2001 else "P.")
+
+
+@pytest.mark.rfc("9293", "MUST-31")
+def test_urgent_data_may_be_longer_than_the_pointer_can_say() -> None:
+    exchange = reach(S.ESTABLISHED)
+    exchange.user.sends(100_000, urgent=True)
+    assert exchange.peer.ignores()[0].words.urgent == 65535
+
+
+# RECEIVE
+
+
+@pytest.mark.parametrize("state", EVERY)
+def test_receive_without_text_returns_none_and_sends_nothing(state: State) -> None:
+    exchange = reach(state)
+    exchange.user.reads(0)
+    assert exchange.connection.receive(10, exchange.now) == ()
+    exchange.settle()
+    exchange.peer.expects_nothing()
+
+
+@pytest.mark.rfc("9293", "MUST-39", "SHLD-14")
+def test_the_window_opens_when_enough_has_been_read_for_an_update_to_pay() -> None:
+    config = TcpConfig(buffers=BufferConfig(receive=4000, receive_initial=4000))
+    exchange = reach(S.ESTABLISHED, Setting(config=config))
+    exchange.peer.sends(". 1:1461(1460) ack 1", ". 1461:4001(2540) ack 1")
+    exchange.peer.expects(". 1:1(0) ack 4001 win 0")
+    exchange.user.reads(1999)
+    exchange.peer.expects_nothing()
+    exchange.user.reads(1)
+    exchange.peer.expects(". 1:1(0) ack 4001 win 2000")
+
+
+@pytest.mark.parametrize("then", ["F. 4001:4001(0) ack 1", "R 4001:4001(0)"])
+def test_no_window_is_offered_to_a_peer_that_has_sent_all(then: str) -> None:
+    config = TcpConfig(buffers=BufferConfig(receive=4000, receive_initial=4000))
+    exchange = reach(S.ESTABLISHED, Setting(config=config))
+    exchange.peer.sends(". 1:4001(4000) ack 1", then)
+    exchange.peer.ignores()
+    exchange.user.reads(4000)
+    exchange.peer.expects_nothing()
+
+
+def test_what_came_before_a_good_end_can_be_read_after_it() -> None:
+    exchange = reach(S.ESTABLISHED)
+    exchange.peer.sends("F. 1:11(10) ack 1")
+    exchange.user.shuts_down()
+    exchange.peer.sends(". 12:12(0) ack 2")
+    assert exchange.state is S.CLOSED
+    exchange.user.reads(10)
+
+
+@pytest.mark.rfc("9293", "MUST-33")
+def test_the_user_can_ask_how_much_urgent_data_there_still_is() -> None:
+    exchange = reach(S.ESTABLISHED)
+    tcb = exchange.connection.tcb
+    assert urgent_octets(tcb) == 0
+    exchange.peer.sends(".U 1:21(20) ack 1 urg 15")
+    assert urgent_octets(tcb) == 15
+    exchange.user.reads(10)
+    assert urgent_octets(tcb) == 5
+    exchange.user.reads(10)
+    assert urgent_octets(tcb) == 0
+
+
+# CLOSE
+
+
+@pytest.mark.parametrize(
+    ("state", "after", "said"),
+    [
+        (S.SYN_SENT, S.CLOSED, ""),
+        (S.SYN_RECEIVED, S.SYN_RECEIVED, ""),
+        (S.ESTABLISHED, S.FIN_WAIT_1, "F. 1:1(0) ack 1"),
+        (S.FIN_WAIT_1, S.FIN_WAIT_1, ""),
+        (S.FIN_WAIT_2, S.FIN_WAIT_2, ""),
+        (S.CLOSE_WAIT, S.LAST_ACK, "F. 1:1(0) ack 2"),
+        (S.CLOSING, S.CLOSING, ""),
+        (S.LAST_ACK, S.LAST_ACK, ""),
+        (S.TIME_WAIT, S.TIME_WAIT, ""),
+        (S.CLOSED, S.CLOSED, ""),
+    ],
+)
+@pytest.mark.parametrize("command", ["shuts_down", "closes"])
+def test_close_moves_on_and_a_second_call_changes_nothing(state: State, after: State, said: str, command: str) -> None:
+    exchange = reach(state)
+    for _ in range(2):
+        getattr(exchange.user, command)()
+        assert exchange.state is after
+    if said:
+        exchange.peer.expects(said)
+    exchange.peer.expects_nothing()
+    exchange.user.hears(*(["Closed"] if state is S.SYN_SENT else []))
+
+
+@pytest.mark.rfc("9293", "MUST-61")
+def test_the_fin_follows_all_that_is_queued() -> None:
+    exchange = Exchange.established(window=1000)
+    exchange.user.sends(2500)
+    exchange.user.shuts_down()
+    assert exchange.state is S.FIN_WAIT_1
+    seen = exchange.peer.ignores()
+    assert sum(segment.words.octets for segment in seen) <= 1000
+    exchange.peer.sends(". 1:1(0) ack 1001 win 5000")
+    assert str(exchange.peer.ignores()[-1]).startswith("FP.")
+
+
+def test_a_close_before_the_syn_is_answered_deletes_and_the_answer_is_reset() -> None:
+    exchange = reach(S.SYN_SENT)
+    exchange.user.sends(10)
+    exchange.user.closes()
+    exchange.user.hears("Closed")
+    assert is_silent_for_ever(exchange)
+    exchange.peer.sends("S. 0:0(0) ack 1")
+    exchange.peer.expects("R 1:1(0) win 0")
+
+
+def test_a_close_right_after_a_passive_open_is_like_any_other() -> None:
+    exchange = Exchange.passive()
+    exchange.peer.sends("S 0:0(0) win 1000 <mss 1000>", ". 1:1(0) ack 1")
+    exchange.peer.ignores()
+    exchange.user.closes()
+    exchange.peer.expects("F. 1:1(0) ack 1")
+
+
+@pytest.mark.rfc("9293", "SHLD-3")
+@pytest.mark.rfc("2525", "2525.17")
+@pytest.mark.parametrize("state", CAN_RECEIVE)
+def test_close_with_unread_text_resets(state: State) -> None:
+    exchange = reach(state)
+    una, nxt = numbers(exchange)
+    exchange.peer.sends(f". 1:11(10) ack {una}")
+    exchange.peer.ignores()
+    exchange.user.closes()
+    exchange.peer.expects(f"R. {nxt}:{nxt}(0) ack 11 win 0 <>")
+    exchange.peer.expects_nothing()
+    exchange.user.hears("Readable", "Closed: ConnectionAborted")
+    assert is_silent_for_ever(exchange)
+    assert exchange.user.readable_octets == 0
+    assert exchange.counters["TCPAbortOnData"] == 1
+
+
+@pytest.mark.rfc("9293", "SHLD-3")
+@pytest.mark.parametrize("state", [S.CLOSE_WAIT, S.CLOSING, S.LAST_ACK])
+def test_close_with_unread_text_before_the_fin_resets(state: State) -> None:
+    exchange = reach(S.ESTABLISHED)
+    if state is S.CLOSING:
+        exchange.user.shuts_down()
+    exchange.peer.sends("F. 1:11(10) ack 1")
+    if state is S.LAST_ACK:
+        exchange.user.shuts_down()
+    exchange.peer.ignores()
+    assert exchange.state is state
+    exchange.user.closes()
+    exchange.peer.expects_any("R.")
+    assert exchange.state is S.CLOSED
+
+
+@pytest.mark.rfc("9293", "SHLD-3")
+def test_close_with_text_ahead_of_a_hole_resets() -> None:
+    exchange = reach(S.ESTABLISHED)
+    exchange.peer.sends(". 11:21(10) ack 1")
+    exchange.peer.ignores()
+    exchange.user.closes()
+    exchange.peer.expects("R. 1:1(0) ack 1")
+
+
+@pytest.mark.rfc("9293", "MUST-13")
+def test_close_with_unread_text_does_not_shorten_time_wait() -> None:
+    exchange = reach(S.FIN_WAIT_2)
+    exchange.peer.sends("F. 1:11(10) ack 2")
+    exchange.user.hears("Readable", "EndOfStream", "Closed")
+    exchange.peer.ignores()
+    exchange.user.closes()
+    exchange.peer.expects_nothing()
+    exchange.user.hears()
+    assert exchange.user.readable_octets == 0
+    assert exchange.state is S.TIME_WAIT
+
+
+@pytest.mark.parametrize("state", [S.SYN_RECEIVED, S.ESTABLISHED, S.CLOSE_WAIT, S.FIN_WAIT_2])
+def test_close_with_a_linger_time_of_zero_resets(state: State) -> None:
+    exchange = reach(state, Setting(config=TcpConfig(closing=ClosingConfig(linger=0))))
+    exchange.user.closes()
+    exchange.peer.expects_any("R.")
+    assert exchange.state is S.CLOSED
+    assert exchange.counters["TCPAbortOnLinger"] == 1
+
+
+def test_the_linger_time_begins_with_close() -> None:
+    config = TcpConfig(closing=ClosingConfig(linger=7 * SECOND))
+    for state, is_running in ((S.ESTABLISHED, True), (S.FIN_WAIT_1, True), (S.FIN_WAIT_2, False), (S.SYN_SENT, False)):
+        exchange = reach(state, Setting(config=config))
+        exchange.user.closes()
+        timer = exchange.connection.tcb.timers.linger
+        assert timer == (exchange.now + 7 * SECOND if is_running else NEVER)
+
+
+# ABORT
+
+
+@pytest.mark.parametrize(
+    ("state", "said"),
+    [
+        (S.SYN_SENT, ""),
+        (S.SYN_RECEIVED, "R. 1:1(0) ack 1"),
+        (S.ESTABLISHED, "R. 1:1(0) ack 1"),
+        (S.FIN_WAIT_1, "R. 2:2(0) ack 1"),
+        (S.FIN_WAIT_2, "R. 2:2(0) ack 1"),
+        (S.CLOSE_WAIT, "R. 1:1(0) ack 2"),
+        (S.CLOSING, ""),
+        (S.LAST_ACK, ""),
+        (S.TIME_WAIT, ""),
+        (S.CLOSED, ""),
+    ],
+)
+def test_abort_tells_the_peer_where_the_rfc_says_so(state: State, said: str) -> None:
+    exchange = reach(state)
+    exchange.user.aborts()
+    if said:
+        exchange.peer.expects(f"{said} win 0 <>")
+    exchange.peer.expects_nothing()
+    assert exchange.state is S.CLOSED
+    exchange.user.hears(*([] if state in (S.TIME_WAIT, S.CLOSED) else ["Closed: ConnectionAborted"]))
+    assert is_silent_for_ever(exchange)
+
+
+@pytest.mark.parametrize("iss", WRAPS)
+def test_abort_gives_up_what_is_queued_and_resets_behind_what_was_sent(iss: int) -> None:
+    exchange = Exchange.established(Setting(iss=iss), window=1000)
+    exchange.user.sends(2000)
+    exchange.peer.ignores()
+    nxt = numbers(exchange)[1]
+    exchange.user.aborts()
+    exchange.peer.expects(f"R. {nxt}:{nxt}(0) ack 1 win 0")
+    assert exchange.connection.queued_octets == 0
+
+
+def test_abort_in_last_ack_resets_if_text_is_left() -> None:
+    exchange = reach(S.CLOSE_WAIT)
+    exchange.user.sends(10)
+    exchange.user.shuts_down()
+    exchange.peer.ignores()
+    assert exchange.state is S.LAST_ACK
+    exchange.user.aborts()
+    exchange.peer.expects("R. 12:12(0) ack 2")
+
+
+# Other choices
+
+
+@pytest.mark.rfc("9293", "MUST-17")
+def test_nagle_can_be_turned_off_while_connected() -> None:
+    exchange = reach(S.ESTABLISHED)
+    exchange.user.sends(10)
+    exchange.user.sends(10)
+    exchange.peer.expects("P. 1:11(10) ack 1")
+    exchange.peer.expects_nothing()
+    exchange.user.configures(TcpConfig(acks=AckConfig(nagle=False)))
+    exchange.peer.expects("P. 11:21(10) ack 1")
+
+
+@pytest.mark.rfc("9293", "MUST-24", "MUST-27")
+def test_keep_alive_can_be_turned_on_and_off_while_connected() -> None:
+    exchange = reach(S.ESTABLISHED)
+    on = TcpConfig(keep_alive=KeepAliveConfig(enabled=True, idle=100 * SECOND))
+    exchange.after(30 * SECOND)
+    exchange.user.configures(on)
+    assert exchange.next_deadline() == exchange.now + 70 * SECOND
+    exchange.user.configures(replace(on, acks=AckConfig(nagle=False)))
+    assert exchange.next_deadline() == exchange.now + 70 * SECOND
+    exchange.user.configures(TcpConfig())
+    assert is_silent_for_ever(exchange)
+
+
+@pytest.mark.parametrize("state", [S.SYN_SENT, S.TIME_WAIT, S.CLOSED])
+def test_keep_alive_is_for_connections_that_stand(state: State) -> None:
+    exchange = reach(state)
+    before = exchange.next_deadline()
+    exchange.user.configures(TcpConfig(keep_alive=KeepAliveConfig(enabled=True, idle=1)))
+    assert exchange.next_deadline() == before
+
+
+@pytest.mark.rfc("9293", "SHLD-14")
+def test_a_smaller_buffer_does_not_take_back_what_was_offered() -> None:
+    exchange = reach(S.ESTABLISHED)
+    exchange.user.configures(TcpConfig(buffers=BufferConfig(receive_initial=100)))
+    exchange.peer.sends(". 1:1001(1000) ack 1")
+    exchange.user.reads(1000)
+    assert exchange.peer.ignores()[0].words.window == 64535
+    exchange.user.configures(TcpConfig(buffers=BufferConfig(receive_initial=1 << 30)))
+    assert exchange.connection.tcb.rcv.limit == 65535
