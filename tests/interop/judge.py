@@ -97,9 +97,9 @@ def blemishes(counters: dict[str, int], in_order: bool = True) -> dict[str, int]
     """Those of `SPOTLESS`, and with ``in_order`` of `IN_ORDER`, that are not zero."""
     names = SPOTLESS + IN_ORDER if in_order else SPOTLESS
     found = {name: counters[name] for name in names if counters.get(name)}
-    # A SYN-ACK that comes again because the kernel's SYN did is an error in its eyes, and counted as a challenge, too.
-    if counters.get("TcpExtTCPSynRetrans") and found.get("TcpInErrs") == counters["TcpExtTCPSYNChallenge"]:
-        del found["TcpInErrs"]
+    # A SYN-ACK that comes again, because the ACK of the first was lost, is an error in Linux's eyes and a challenge too.
+    if found.get("TcpInErrs") == counters.get("TcpExtTCPSYNChallenge"):
+        found.pop("TcpInErrs", None)
     return found
 
 

@@ -38,7 +38,7 @@ from tests.stack.world import (
     tun,
 )
 
-FRAMES = int(os.environ.get("HALFOPEN_FUZZ_FRAMES", "50000"))
+FRAMES = int(os.environ.get("HALFOPEN_FUZZ_FRAMES", "1000000"))
 BATCH = 2500
 ADDRESSES = [OURS, PEER, OTHER, FAR, *(parse_address(text) for text in ("255.255.255.255", "127.0.0.1", "224.0.0.1"))]
 

@@ -5,7 +5,7 @@ import pytest
 from halfopen.base.clock import MILLISECOND, SECOND
 from halfopen.base.errors import ConnectionRefused, NetworkUnreachable
 from halfopen.tcp.arrivals import SEGMENT_ARRIVES
-from halfopen.tcp.config import AckConfig, BufferConfig, Ecn, OptionsConfig, TcpConfig
+from halfopen.tcp.config import AckConfig, BufferConfig, Ecn, KeepAliveConfig, OptionsConfig, TcpConfig
 from halfopen.tcp.seqnum import wrap
 from halfopen.tcp.state import State
 from halfopen.testing.exchange import Exchange, Setting
@@ -255,6 +255,20 @@ def test_the_ack_of_our_fin_moves_on(state: State, after: State) -> None:
     assert exchange.state is state
     exchange.peer.sends(f". {left}:{left}(0) ack 2")
     assert exchange.state is after
+
+
+TIMESTAMPS = "mss 1460,TS val 100 ecr 0"
+
+
+@pytest.mark.rfc("7323", "7323.5", "7323.6")
+@pytest.mark.parametrize("ack", [2, -70000])
+def test_a_forged_segment_does_not_move_the_clock_that_paws_goes_by(ack: int) -> None:
+    exchange = reach(S.ESTABLISHED, options=TIMESTAMPS)
+    exchange.peer.sends(f". 1:11(10) ack {ack} <TS val 2000000000 ecr 1000>")
+    exchange.peer.expects(". 1:1(0) ack 1 <TS val 1000 ecr 100>")
+    exchange.peer.sends(". 1:11(10) ack 1 <TS val 101 ecr 1000>")
+    exchange.peer.expects(". 1:1(0) ack 11 <TS val 1000 ecr 101>")
+    exchange.user.reads(10)
 
 
 # Urgent
@@ -654,3 +668,36 @@ def test_a_path_that_is_not_smaller_changes_nothing() -> None:
 def test_a_syn_fits_everywhere() -> None:
     exchange = reach(S.SYN_SENT)
     assert not path_mtu(exchange, 500, 0)
+
+
+# What an attacker who sees nothing must not be able to do
+
+
+@pytest.mark.rfc("7323", "7323.5")
+@pytest.mark.parametrize("segment", ["- 1:11(10)", "P. 1:11(10) ack 70001", "S 5:5(0)", "R 5:5(0)"])
+def test_a_timestamp_from_the_future_counts_only_with_an_acceptable_ack(segment: str) -> None:
+    exchange = reach(S.ESTABLISHED, options="mss 1460,TS val 100 ecr 0")
+    exchange.peer.sends(f"{segment} <TS val 2000000000 ecr 1000>")
+    exchange.peer.ignores()
+    exchange.peer.sends(". 1:11(10) ack 1 <TS val 101 ecr 1000>")
+    assert exchange.user.readable_octets == 10
+    assert exchange.counters["PAWSEstab"] == 0
+
+
+def test_a_fin_inside_text_that_is_already_here_ends_nothing() -> None:
+    exchange = reach(S.ESTABLISHED)
+    exchange.peer.sends(". 501:1501(1000) ack 1", "F. 501:1001(500) ack 1", ". 1:501(500) ack 1")
+    assert exchange.state is S.ESTABLISHED
+    exchange.peer.sends("F. 1501:2501(1000) ack 1")
+    assert exchange.state is S.CLOSE_WAIT
+    assert exchange.user.readable_octets == 2500
+
+
+@pytest.mark.rfc("9293", "MUST-26", "MUST-29")
+def test_segments_that_are_not_acceptable_are_no_sign_of_life() -> None:
+    keep_alive = KeepAliveConfig(enabled=True, idle=10 * SECOND, interval=1 * SECOND, count=3)
+    exchange = reach(S.ESTABLISHED, Setting(config=TcpConfig(keep_alive=keep_alive)))
+    for _ in range(3):
+        exchange.after(5 * SECOND)
+        exchange.peer.sends("- 1:1(0)", ". 1000000:1000000(0) ack 1", ". 1:1(0) ack 99999")
+    assert exchange.state is S.CLOSED

@@ -534,7 +534,6 @@ def test_a_simultaneous_open_without_timestamps_answers_without() -> None:
     exchange.peer.expects("S. 0:0(0) ack 1 <mss 1460>")
 
 
-@pytest.mark.rfc("9293", "9293.P8")
 def test_an_abort_is_a_reset_with_the_next_number() -> None:
     exchange = connect()
     flight(exchange, 1)

@@ -152,3 +152,14 @@ def test_all_octets_from_una_on_are_kept(steps: list[tuple[int, int, int]]) -> N
         assert snd.queue.start == snd.una
         assert snd.outstanding + snd.unsent == len(snd.queue)
         assert total_octets(snd.queue.peek(snd.una, len(snd.queue))) == len(snd.queue)
+
+
+def test_text_that_overtakes_text_does_not_stop_the_window_from_moving() -> None:
+    """The segment sent first comes second, with the newer ACK: the window is counted from that one."""
+    snd = SendSpace(0, 1000, 0)
+    snd.advance(snd.iss + 20001)
+    assert snd.update_window(seq=5000, ack=snd.una + 1, window=20000)
+    snd.acknowledge(snd.una + 1)
+    assert snd.update_window(seq=4000, ack=snd.una + 14600, window=5400)
+    snd.acknowledge(snd.una + 14600)
+    assert snd.una + snd.wnd == snd.iss + 20001

@@ -62,14 +62,14 @@ def check_ack(tcb: Tcb, seg: Segment, now: Instant) -> Verdict:
         tcb.count("TCPAckUnsentData")
         tcb.challenge(now)
         return STOP
+    if seg.ack < snd.una - snd.max_wnd:
+        tcb.count("TCPAckTooOld")
+        tcb.challenge(now)
+        return STOP
+    _believe(tcb, seg, now)
     if seg.ack < snd.una:
-        if seg.ack < snd.una - snd.max_wnd:
-            tcb.count("TCPAckTooOld")
-            tcb.challenge(now)
-            return STOP
         tcb.count("TCPOldAck")
         return CONTINUE
-    _believe(tcb, seg, now)
     on_ack(tcb, seg, now)
     if snd.fin_is_acknowledged:
         on_fin_acknowledged(tcb, now)

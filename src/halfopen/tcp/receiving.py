@@ -14,7 +14,7 @@ from halfopen.base.octets import Buffers, OctetQueue, cut
 from halfopen.tcp.seqnum import first_lap
 
 MAX_FIELD = 0xFFFF
-PIECE_OCTETS = 256
+PIECE_OCTETS = 384
 """What keeping one early segment costs beside its octets: tiny ones cannot make a window hold more than it says."""
 
 

@@ -169,14 +169,20 @@ def _detect_loss(tcb: Tcb, delivery: Delivery, echo_rtt: Duration | None, now: I
         _detect_by_duplicates(tcb, delivery, config.dupthresh, now)
         return NEVER
     recovery = tcb.recovery
+    if recovery.rack is None:
+        recovery.rack = Rack()
+    recovery.rack.update(delivery, tcb.rtt, echo_rtt, now)
+    return _detect_by_rack(tcb, now)
+
+
+def _detect_by_rack(tcb: Tcb, now: Instant) -> Instant:
+    """RFC 8985 6.2 steps 4 and 5, when an ACK has come and when the reordering timer has expired."""
+    recovery, flight = tcb.recovery, tcb.snd.flight
     rack = recovery.rack
-    if rack is None:
-        rack = recovery.rack = Rack()
-    rack.update(delivery, tcb.rtt, echo_rtt, now)
-    if not flight.records:
-        return NEVER
+    assert rack is not None
+    dupthresh = tcb.user.config.retransmission.dupthresh
     in_recovery = recovery.phase is not Phase.OPEN
-    window = rack.reordering_window(tcb.rtt, in_recovery, flight.sacked // tcb.snd.mss, config.dupthresh)
+    window = rack.reordering_window(tcb.rtt, in_recovery, flight.sacked // tcb.snd.mss, dupthresh)
     return rack.detect(flight, window, now)
 
 
@@ -216,18 +222,11 @@ def _mark_first_lost(tcb: Tcb, now: Instant) -> None:
 
 def on_rack_deadline(tcb: Tcb, now: Instant) -> None:
     """The reordering timer: what did not arrive in the meantime is lost (RFC 8985 6.2 step 5, 6.3)."""
-    rack = tcb.recovery.rack
     flight = tcb.snd.flight
-    due = NEVER
-    if rack is not None and flight.records:
-        before = flight.lost
-        in_recovery = tcb.recovery.phase is not Phase.OPEN
-        dupthresh = tcb.user.config.retransmission.dupthresh
-        window = rack.reordering_window(tcb.rtt, in_recovery, flight.sacked // tcb.snd.mss, dupthresh)
-        due = rack.detect(flight, window, now)
-        if flight.lost > before and tcb.recovery.phase is Phase.OPEN:
-            _enter_recovery(tcb, tcb.snd.outstanding - flight.sacked, now)
-            tcb.congestion.cwnd = pipe(tcb) + tcb.snd.mss
+    due = _detect_by_rack(tcb, now)
+    if flight.lost and tcb.recovery.phase is Phase.OPEN:
+        _enter_recovery(tcb, tcb.snd.outstanding - flight.sacked, now)
+        tcb.congestion.cwnd = pipe(tcb) + tcb.snd.mss
     arm_for_reordering(tcb, due, now)
 
 

@@ -43,7 +43,8 @@ def _on_retransmit(tcb: Tcb, now: Instant) -> None:
         on_probe_deadline(tcb, now)
     elif _is_hopeless(tcb, now):
         tcb.count("TCPAbortOnTimeout")
-        tcb.delete(ConnectionTimedOut(f"no acknowledgment after {tcb.recovery.retries} retransmissions"))
+        attempts = max(tcb.recovery.retries, tcb.owed.unanswered)
+        tcb.delete(ConnectionTimedOut(f"no acknowledgment after {attempts} retransmissions or probes"))
     elif tcb.state in (State.SYN_SENT, State.SYN_RECEIVED):
         _on_syn_timeout(tcb, now)
     elif reason is Retransmit.PERSIST:
