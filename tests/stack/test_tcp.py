@@ -440,3 +440,26 @@ def test_text_crosses_a_wire_that_loses_packets(seed: int) -> None:
             break
     assert got == TEXT * 32
     assert wire.near.counters["RetransSegs"] > 0
+
+
+@pytest.mark.rfc("9293", "MUST-63")
+@pytest.mark.parametrize("source", ["224.0.0.1", "255.255.255.255", "127.0.0.1", "0.0.0.0", "240.0.0.1"])
+def test_a_syn_from_an_address_that_no_host_has_is_ignored(source: str) -> None:
+    wire = Wire()
+    wire.far.tcp.listen((IPV4_ANY, PORT), SERVER)
+    address = parse_address(source)
+    head = emit(Segment(4000, PORT, 1, flags=SYN), pseudo_header_sum(address, PEER, PROTOCOL_TCP, 20))
+    packet = Packet(ipv4.emit(Ipv4(address, PEER, PROTOCOL_TCP), 20) + head, checksum=CHECKSUM_PARTIAL)
+    wire.far.receive(wire.far_interface, packet, wire.now)
+    wire.put_on_wire()
+    assert sent_by(wire, "far") == []
+    assert wire.far.counters["IpInMartianSource"] == 1
+
+
+@pytest.mark.rfc("9293", "MUST-67", "SHLD-5")
+def test_the_mss_that_is_advertised_leaves_room_for_the_headers() -> None:
+    wire = Wire()
+    wire.establish()
+    for segment in (sent_by(wire, "near")[0], sent_by(wire, "far")[0]):
+        assert segment.options is not None
+        assert segment.options.mss == wire.near_interface.mtu - 20 - 20
