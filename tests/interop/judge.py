@@ -16,8 +16,10 @@ OBJECTIONABLE = " || ".join(
     (
         "_ws.malformed",
         '_ws.expert.group == "Malformed"',
-        '!icmp && (_ws.expert.group == "Checksum" || _ws.expert.severity == "Error")',
-        # What ICMP quotes was cut, or its sum not yet complete: tshark judges it all the same.
+        # Not what ICMP quotes: that was cut, or its sum not yet complete, and tshark judges it all the same. Nor TCP's
+        # 0xFFFF for 0, which a sum of ones' complement is as well: Linux puts it there (skb_checksum_help).
+        "!icmp && !(tcp.checksum == 0xffff && tcp.checksum_calculated == 0)"
+        ' && (_ws.expert.group == "Checksum" || _ws.expert.severity == "Error")',
         'ip.checksum.status == "Bad"',
         'icmp.checksum.status == "Bad"',
     )
@@ -97,7 +99,7 @@ def blemishes(counters: dict[str, int], in_order: bool = True) -> dict[str, int]
     """Those of `SPOTLESS`, and with ``in_order`` of `IN_ORDER`, that are not zero."""
     names = SPOTLESS + IN_ORDER if in_order else SPOTLESS
     found = {name: counters[name] for name in names if counters.get(name)}
-    # A SYN-ACK that comes again, because the ACK of the first was lost, is an error in Linux's eyes and a challenge too.
+    # A SYN-ACK that comes again, as the ACK of the first was lost, is an error in Linux's eyes, and a challenge too.
     if found.get("TcpInErrs") == counters.get("TcpExtTCPSYNChallenge"):
         found.pop("TcpInErrs", None)
     return found

@@ -42,6 +42,16 @@ def test_tshark_finds_a_wrong_checksum(tmp_path: Path, kind: str, octet: int) ->
     assert "hecksum" in objections(capture_of(tmp_path, bytes(frame)))
 
 
+def test_a_sum_of_zero_may_be_written_with_ones(tmp_path: Path) -> None:
+    frame = complete_checksum(tcp_packet(b"\0\0")).joined()
+    # A payload that is its own packet's checksum makes that zero.
+    frame = complete_checksum(tcp_packet(frame[36:38])).joined()
+    assert frame[36:38] == b"\0\0"
+    assert objections(capture_of(tmp_path, frame)) == ""
+    assert objections(capture_of(tmp_path, frame[:36] + b"\xff\xff" + frame[38:])) == ""
+    assert objections(capture_of(tmp_path, frame[:36] + b"\xff\xfe" + frame[38:])) != ""
+
+
 def test_tshark_finds_a_malformed_packet(tmp_path: Path) -> None:
     frame = bytearray(frame_of("tcp"))
     frame[32] = 0x10  # A TCP header of four octets.

@@ -24,14 +24,14 @@ from halfopen.base.rng import SeededRng
 from halfopen.capture.pcapng import Writer
 from halfopen.links.impairment import PERFECT, ImpairedLink, Impairment
 from halfopen.links.interfaces import LinkSettings, add_veth, configure, set_offloads, set_sysctl
-from halfopen.links.link import Link, LinkKind
+from halfopen.links.link import LEFT_TO_LINK, Link, LinkKind
 from halfopen.links.namespaces import Namespace
 from halfopen.links.packet_socket import PacketSocket
 from halfopen.links.real_pump import RealPump
 from halfopen.links.recording import RecordingLink, RecordingOptions
 from halfopen.links.tuntap import TunTap
 from halfopen.stack.config import InterfaceConfig, StackConfig
-from halfopen.stack.interface import Interface, Offloads
+from halfopen.stack.interface import Interface
 from halfopen.stack.stack import Stack
 from tests.interop.judge import Seen, blemishes, kernel_counters, objections, segments
 
@@ -133,7 +133,7 @@ class Wire:
             addresses=(address,),
             mac=format_mac(link.mac) if link.kind == "ethernet" else None,
             mtu=link.mtu,
-            offloads=Offloads(checksum=link.checksum_offload, gso_octets=link.gso_octets),
+            offloads=LEFT_TO_LINK,
         )
 
     def close(self) -> None:

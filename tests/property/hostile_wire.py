@@ -80,8 +80,8 @@ class End:
     reason: TcpError | None = None
     saw_end: bool = False
     sent_all: bool = False
-    edge: int = 0
-    """The right edge of the receive window at the last look."""
+    edge: tuple[int, int] = (0, 0)
+    """IRS and the right edge of the receive window at the last look."""
 
     @property
     def is_done(self) -> bool:
@@ -259,9 +259,12 @@ def check(end: End, tcb: Tcb, now: Instant) -> None:
     """What holds between any two steps, once all segments have been taken."""
     snd, rcv, timers = tcb.snd, tcb.rcv, tcb.timers
     assert snd.una <= snd.nxt
+    if tcb.state is State.SYN_SENT:
+        assert timers.retransmit > now
+        return
     assert rcv.nxt <= rcv.edge
-    assert rcv.edge >= end.edge, "the right edge has moved left"
-    end.edge = rcv.edge
+    assert rcv.irs != end.edge[0] or rcv.edge >= end.edge[1], "the right edge has moved left"
+    end.edge = (rcv.irs, rcv.edge)
     assert len(rcv.queue) + rcv.early_octets <= max(rcv.limit, rcv.edge - rcv.queue.start)
     if tcb.state in (State.CLOSED, State.TIME_WAIT):
         assert timers.retransmit == timers.patience == timers.keep_alive == NEVER
@@ -270,7 +273,7 @@ def check(end: End, tcb: Tcb, now: Instant) -> None:
     assert min(timers.next_deadline(), tcb.owed.acks.deadline) > now, "something is due, and was not done"
     if snd.una < snd.nxt:
         assert timers.retransmit != NEVER, "in flight, and nobody waits for it"
-    elif tcb.state not in (State.SYN_SENT, State.SYN_RECEIVED) and (snd.unsent or (snd.fin and not snd.flight.records)):
+    elif tcb.state is not State.SYN_RECEIVED and (snd.unsent or (snd.fin and not snd.flight.records)):
         is_sent = snd.fin and snd.nxt > snd.queue.stop
         assert is_sent or timers.retransmit != NEVER or timers.patience != NEVER, "text waits, and nobody will ask"
 

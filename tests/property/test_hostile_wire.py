@@ -286,7 +286,7 @@ def no_acks_after(count: int) -> Tamper:
 
 
 @pytest.mark.rfc("9293", "MUST-20", "SHLD-11")
-@pytest.mark.parametrize("count", [1, 2, 5, 10])
+@pytest.mark.parametrize("count", [1, 2, 3, 5])
 def test_a_peer_that_never_acknowledges_is_given_up_with_a_reason(count: int) -> None:
     exchange = Exchange(3, Weather(), tamper=no_acks_after(count)).sends(bytes(1 << 22), b"")
     exchange.run(3600 * SECOND)

@@ -73,7 +73,7 @@ def test_text_that_is_here_already_is_reported_as_duplicate() -> None:
     exchange.peer.ignores()
     exchange.peer.sends(". 3:8(5) ack 1")
     exchange.peer.expects(". 1:1(0) ack 11 <sack 3:8>")
-    assert exchange.counters["TCPDelayedACKLost"] == 1
+    assert exchange.counters["TCPDuplicateText"] == 1
 
 
 def closed_window() -> Exchange:

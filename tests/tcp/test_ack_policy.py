@@ -31,7 +31,7 @@ def test_nothing_is_owed_at_first() -> None:
 @pytest.mark.rfc("9293", "SHLD-18")
 def test_one_segment_waits_for_the_delayed_ack_timer() -> None:
     acks = policy()
-    acks.on_text(MSS, MSS, 5, LATER)
+    acks.on_text(MSS, MSS, MSS, 5, LATER)
     assert not acks.is_owed
     assert acks.deadline == 5 + 40 * MILLISECOND
     acks.on_deadline(acks.deadline - 1)
@@ -45,7 +45,7 @@ def test_one_segment_waits_for_the_delayed_ack_timer() -> None:
 def test_small_segments_do_not_put_the_timer_off() -> None:
     acks = policy()
     for now in range(10):
-        acks.on_text(1, MSS, now * MILLISECOND, LATER)
+        acks.on_text(1, 1, MSS, now * MILLISECOND, LATER)
     assert acks.deadline == 40 * MILLISECOND
 
 
@@ -54,18 +54,41 @@ def test_every_second_full_segment_is_acknowledged_at_once() -> None:
     acks = policy()
     counts = []
     for now in range(6):
-        acks.on_text(MSS, MSS, now, LATER)
+        acks.on_text(MSS, MSS, MSS, now, LATER)
         counts.append(sent(acks))
     assert counts == [0, 1, 0, 1, 0, 1]
-    acks.on_text(2 * MSS, MSS, 7, LATER)
+    acks.on_text(2 * MSS, MSS, MSS, 7, LATER)
     assert sent(acks) == 1
+
+
+@pytest.mark.rfc("9293", "SHLD-19")
+@pytest.mark.parametrize(
+    ("sizes", "acks_after"),
+    [
+        ([600] * 4, [2, 4]),
+        ([1000, 1000, 600, 600, 600, 600], [2, 4, 6]),
+        ([1000, 600, 1000, 600], [3]),
+        ([100] * 24, [11, 22]),
+        ([9000, 9000], [1, 2]),
+    ],
+)
+def test_full_sized_is_what_the_peer_sends_but_no_less_than_everybody_takes(
+    sizes: list[int], acks_after: list[int]
+) -> None:
+    acks = policy()
+    answered = []
+    for count, size in enumerate(sizes, 1):
+        acks.on_text(size, size, MSS, 0, LATER)
+        if sent(acks):
+            answered.append(count)
+    assert answered == acks_after
 
 
 @pytest.mark.rfc("9293", "MUST-58", "MUST-59")
 def test_a_batch_in_order_owes_one_ack_for_all() -> None:
     acks = policy()
     for _ in range(20):
-        acks.on_text(MSS, MSS, 0, LATER)
+        acks.on_text(MSS, MSS, MSS, 0, LATER)
     acks.at_once()
     assert sent(acks) == 1
     assert acks.deadline == NEVER
@@ -84,7 +107,7 @@ def test_duplicates_are_void_once_the_hole_is_filled() -> None:
     acks = policy()
     acks.duplicate()
     acks.duplicate()
-    acks.on_text(3 * MSS, MSS, 0, LATER)
+    acks.on_text(3 * MSS, MSS, MSS, 0, LATER)
     assert sent(acks) == 1
 
 
@@ -105,10 +128,10 @@ def test_a_segment_with_data_is_no_duplicate_ack() -> None:
 
 def test_a_segment_with_data_acknowledges_all_that_came_in_order() -> None:
     acks = policy()
-    acks.on_text(MSS, MSS, 0, LATER)
+    acks.on_text(MSS, MSS, MSS, 0, LATER)
     acks.on_ack_sent(True)
     assert (acks.deadline, acks.is_owed) == (NEVER, False)
-    acks.on_text(MSS, MSS, 0, LATER)
+    acks.on_text(MSS, MSS, MSS, 0, LATER)
     assert not acks.is_owed  # the count of two starts anew
     acks.at_once()
     acks.on_ack_sent(True)
@@ -118,11 +141,11 @@ def test_a_segment_with_data_acknowledges_all_that_came_in_order() -> None:
 def test_a_young_connection_acknowledges_at_once_until_it_answers_with_data() -> None:
     config = AckConfig(quick=5)
     acks = policy(config)
-    acks.on_text(1, MSS, 0, config)
+    acks.on_text(1, 1, MSS, 0, config)
     assert sent(acks) == 1
     acks.on_ack_sent(True)
     counts = []
     for _ in range(4):
-        acks.on_text(1, MSS, 0, config)
+        acks.on_text(1, 1, MSS, 0, config)
         counts.append(sent(acks))
     assert counts == [1, 1, 0, 0]

@@ -120,6 +120,27 @@ def test_a_syn_again_in_syn_received_is_answered_again() -> None:
     assert exchange.state is S.SYN_RECEIVED
 
 
+@pytest.mark.parametrize("iss", WRAPS)
+@pytest.mark.parametrize("irs", WRAPS)
+def test_a_blind_syn_does_not_end_an_attempt_to_connect(iss: int, irs: int) -> None:
+    exchange = Exchange.active(Setting(iss=iss, irs=irs))
+    exchange.peer.expects_any("S")
+    exchange.peer.sends("S 3000000:3000000(0) win 1000 <mss 500,TS val 7 ecr 0>")
+    exchange.peer.expects("S. 0:0(0) ack 3000001")
+    exchange.peer.sends("S. 5000000:5000000(0) ack 2 win 5000")
+    exchange.peer.expects(". 1:1(0) ack 3000001")
+    assert exchange.state is S.SYN_RECEIVED
+    exchange.peer.sends("S. 0:0(0) ack 1 win 5000 <mss 1000,wscale 3>")
+    exchange.peer.expects(". 1:1(0) ack 1")
+    exchange.user.hears("Connected")
+    tcb = exchange.connection.tcb
+    assert (tcb.snd.mss, tcb.snd.wnd, tcb.agreed.snd_shift, tcb.timestamps) == (1000, 5000, 3, None)
+    exchange.peer.sends("F. 1:11(10) ack 1")
+    exchange.user.reads(10)
+    assert exchange.state is S.CLOSE_WAIT
+    assert exchange.counters["TCPSynReplaced"] == 1
+
+
 def test_a_rst_is_no_syn_even_with_its_flag() -> None:
     exchange = reach(S.SYN_RECEIVED)
     exchange.peer.sends("SR 0:0(0)")
@@ -390,6 +411,22 @@ def test_text_beyond_the_window_is_cut_off() -> None:
     exchange.peer.expects(". 1:1(0) ack 101 win 0")
     assert exchange.user.readable_octets == 100
     assert exchange.state is S.ESTABLISHED
+    assert exchange.counters["TCPBeyondWindow"] == 1
+    assert exchange.counters["TCPZeroWindowDrop"] == 1
+
+
+def test_each_way_in_which_text_is_not_taken_has_a_counter_of_its_own() -> None:
+    config = TcpConfig(buffers=BufferConfig(receive=4000, receive_initial=4000))
+    exchange = reach(S.ESTABLISHED, Setting(config=config))
+    counters = exchange.counters
+    exchange.peer.sends(". 11:21(10) ack 1", ". 11:21(10) ack 1")
+    assert (counters["TCPOFOQueue"], counters["TCPDuplicateText"]) == (1, 1)
+    exchange.peer.sends(*(f". {start}:{start + 1}(1) ack 1" for start in range(31, 631, 2)))
+    assert counters["TCPOFOQueue"] == exchange.connection.tcb.rcv.pieces
+    assert counters["TCPOFOQueue"] + counters["TCPOFODrop"] == 301
+    exchange.peer.sends("F. 1001:1001(0) ack 1", ". 1001:1011(10) ack 1")
+    assert (counters["TCPTextAfterFin"], counters["TCPDuplicateText"]) == (1, 1)
+    assert (counters["TCPBeyondWindow"], counters["TCPZeroWindowDrop"]) == (0, 0)
 
 
 @pytest.mark.rfc("9293", "9293.P10")
@@ -414,6 +451,19 @@ def test_text_for_a_user_who_has_closed_is_reset(state: State) -> None:
     exchange.peer.expects_nothing()
     assert exchange.state is S.CLOSED
     assert exchange.counters["TCPAbortOnData"] == 1
+
+
+def test_text_for_a_user_who_has_closed_is_no_good_end_if_his_own_was_not_acknowledged() -> None:
+    exchange = reach(S.ESTABLISHED)
+    exchange.user.sends(10)
+    exchange.user.closes()
+    exchange.peer.sends(". 1:11(10) ack 6")
+    exchange.user.hears("Writable", "Closed: ConnectionAborted")
+    exchange = reach(S.ESTABLISHED)
+    exchange.user.sends(10)
+    exchange.user.closes()
+    exchange.peer.sends(". 1:11(10) ack 11")
+    exchange.user.hears("Writable", "Closed")
 
 
 def test_old_text_for_a_user_who_has_closed_is_only_acknowledged() -> None:
@@ -591,6 +641,19 @@ def test_an_error_about_a_connection_that_is_gone_is_not_believed() -> None:
     assert not icmp(reach(S.CLOSED), 1, is_hard=True)
 
 
+def test_no_number_of_errors_fills_the_memory() -> None:
+    exchange = reach(S.ESTABLISHED)
+    exchange.user.sends(10)
+    connection, seq = exchange.connection, wrap(exchange.setting.iss + 1)
+    for _ in range(1000):
+        connection.on_icmp_error(NetworkUnreachable("net"), seq, False, exchange.now)
+        connection.on_icmp_error(ConnectionRefused("port"), seq, True, exchange.now)
+    exchange.user.closes()
+    exchange.user.hears("SoftError: NetworkUnreachable", "SoftError: ConnectionRefused")
+    assert connection.on_icmp_error(NetworkUnreachable("net"), seq, False, exchange.now)
+    assert connection.poll_event() is None
+
+
 # Path MTU
 
 
@@ -668,6 +731,35 @@ def test_a_path_that_is_not_smaller_changes_nothing() -> None:
 def test_a_syn_fits_everywhere() -> None:
     exchange = reach(S.SYN_SENT)
     assert not path_mtu(exchange, 500, 0)
+
+
+def host_finds(exchange: Exchange, mss: int) -> bool:
+    """The host has looked for the path again."""
+    return exchange.connection.on_path_mtu(mss, None, exchange.now)
+
+
+@pytest.mark.rfc("1191", "1191.3")
+def test_a_path_that_has_become_wider_again_takes_larger_segments() -> None:
+    exchange = reach(S.ESTABLISHED, Setting(burst=20000), options="mss 1400,TS val 5 ecr 0")
+    exchange.user.sends(100)
+    assert path_mtu(exchange, 512, 1)
+    exchange.peer.sends(". 1:1(0) ack 101 <TS val 6 ecr 1000>")
+    exchange.peer.ignores()
+    tcb = exchange.connection.tcb
+    assert (tcb.snd.mss, tcb.congestion.mss) == (500, 500)
+    assert not host_finds(exchange, 400)
+    assert tcb.snd.mss == 500
+    assert host_finds(exchange, 1460)
+    assert not host_finds(exchange, 1460)
+    assert (tcb.snd.mss, tcb.congestion.mss) == (1388, 1388)
+    exchange.user.sends(2776)
+    assert exchange.peer.expects("P. 101:2877(2776) ack 1").segment.gso_size == 1388
+    assert exchange.counters["TCPMTUReductions"] == 1
+
+
+def test_before_the_peer_has_told_its_mss_no_path_is_wider() -> None:
+    exchange = reach(S.SYN_SENT)
+    assert not host_finds(exchange, 9000)
 
 
 # What an attacker who sees nothing must not be able to do

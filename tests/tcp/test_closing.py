@@ -180,7 +180,7 @@ def test_the_linger_time_ends_with_a_rst_if_text_is_left() -> None:
     exchange.peer.expects("F. 11:11(0) ack 1")
     exchange.after(5 * SECOND)
     assert str(exchange.peer.ignores()[-1]) == "R. 12:12(0) ack 1 win 0"
-    exchange.user.hears("SoftError: ConnectionTimedOut", "Closed: ConnectionTimedOut")
+    exchange.user.hears("Closed: ConnectionTimedOut")
     assert exchange.counters["TCPAbortOnLinger"] == 1
 
 

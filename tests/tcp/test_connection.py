@@ -47,6 +47,7 @@ def test_every_input_and_every_call_of_the_rfc_has_a_method() -> None:
     assert b"".join(connection.receive(3, now)) == text(1, 3)
     una = exchange.setting.iss + 1
     assert not connection.on_path_mtu(9000, una, now)
+    assert not connection.on_path_mtu(1460, None, now)
     assert connection.on_icmp_error(NetworkUnreachable("host"), una, False, now)
     connection.configure(TcpConfig(acks=AckConfig(nagle=False)))
     connection.shutdown(now)
@@ -145,8 +146,8 @@ def test_in_time_wait_what_is_in_place_needs_no_answer() -> None:
 def test_in_time_wait_a_syn_has_to_wait_until_the_user_has_closed() -> None:
     exchange = reach(S.TIME_WAIT)
     exchange.peer.sends("S 1000:1000(0)")
-    exchange.peer.expects_nothing()
-    assert exchange.counters["TCPTimeWaitSynIgnored"] == 1
+    exchange.peer.expects(". 2:2(0) ack 2")
+    assert exchange.counters["TCPSYNChallenge"] == 1
     assert exchange.counters["TWRecycled"] == 0
 
 

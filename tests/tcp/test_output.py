@@ -638,3 +638,41 @@ def test_a_probe_that_an_ack_has_overtaken_is_not_sent() -> None:
     exchange.peer.sends(". 1:1(0) ack 2001")
     exchange.peer.expects_nothing()
     assert exchange.counters["TCPLossProbes"] == 0
+
+
+@pytest.mark.rfc("9293", "SHLD-15", "MUST-34")
+@pytest.mark.parametrize("iss", ISNS)
+def test_an_ack_does_not_lie_beyond_a_window_that_has_shrunk(iss: int) -> None:
+    exchange = connect(iss=iss)
+    flight(exchange, 4)
+    exchange.peer.sends(". 11:21(10) ack 1 win 1500")
+    exchange.peer.expects(". 1501:1501(0) ack 1")
+    exchange.peer.sends("P. 1:11(10) ack 1 win 0")
+    exchange.peer.expects(". 1:1(0) ack 21")
+    exchange.peer.sends("P. 21:31(10) ack 1 win 4000")
+    exchange.peer.expects(". 4001:4001(0) ack 31")
+
+
+def test_a_window_that_its_scale_has_rounded_has_not_shrunk() -> None:
+    exchange = connect("mss 1000,wscale 7")
+    flight(exchange, 4)
+    exchange.peer.sends("P. 1:11(10) ack 1 win 31")
+    exchange.peer.expects(". 4001:4001(0) ack 11")
+    exchange.peer.sends("P. 11:21(10) ack 1 win 30")
+    exchange.peer.expects(". 3841:3841(0) ack 21")
+
+
+@pytest.mark.rfc("9293", "MUST-21")
+@pytest.mark.rfc("6298", "6298.9")
+def test_a_peer_that_repeats_its_syn_does_not_put_off_the_end() -> None:
+    exchange = Exchange.active(Setting(config=retransmitting(synack_retries=2)))
+    exchange.peer.expects_any("S")
+    exchange.peer.sends("S 0:0(0)")
+    exchange.peer.expects_any("S.")
+    while exchange.state is State.SYN_RECEIVED:
+        assert exchange.elapsed < 10 * SECOND
+        exchange.peer.sends("S 0:0(0)")
+        exchange.peer.expects_any("S.")
+        exchange.after(300 * MILLISECOND)
+    exchange.user.hears("Closed: ConnectionTimedOut")
+    assert exchange.counters["TCPTimeouts"] == 2

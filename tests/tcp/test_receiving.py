@@ -495,6 +495,15 @@ def test_many_blocks_cost_what_is_charged_for_them() -> None:
     assert used <= pieces * PIECE_OCTETS
 
 
+def test_a_duplicate_that_cannot_be_reported_is_forgotten() -> None:
+    rcv = opened()
+    put(rcv, 0, b"0123")
+    put(rcv, 0, b"0123")
+    assert rcv.has_report
+    rcv.forget_duplicate()
+    assert not rcv.has_report
+
+
 def test_early_text_can_be_forgotten_and_what_is_in_order_stays() -> None:
     rcv = opened()
     put(rcv, 0, b"0123")

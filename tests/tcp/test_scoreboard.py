@@ -261,6 +261,16 @@ def test_blocks_that_are_empty_inverted_or_outside_change_nothing() -> None:
     assert flight.sacked == 0
 
 
+@pytest.mark.parametrize(
+    ("left", "right", "believed"),
+    [(0, 9, False), (11, 15, False), (15, 20, True), (12, 22, True), (20, 25, True), (20, 24, False), (10, 20, True)],
+)
+def test_a_block_of_less_than_a_segment_must_end_where_one_ended(left: int, right: int, believed: bool) -> None:
+    flight = flight_of(10, 10, 5)
+    assert flight.sack(left, right, Delivery(), shortest=10) is believed
+    assert flight.sacked == (right - left if believed else 0)
+
+
 @pytest.mark.rfc("6298", "6298.7")
 def test_what_was_sent_twice_gives_no_round_trip() -> None:
     flight = flight_of(10, 10, 10)

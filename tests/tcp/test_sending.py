@@ -63,6 +63,21 @@ def test_a_window_that_shrinks_leaves_less_than_nothing() -> None:
     assert (snd.wnd, snd.max_wnd) == (1000, 3000)
 
 
+@pytest.mark.rfc("9293", "SHLD-15")
+@pytest.mark.parametrize(("window", "unit", "below"), [(3000, 1, 0), (2999, 1, 1), (2999, 2, 0), (0, 128, 3000)])
+def test_beyond_a_window_that_has_shrunk_nothing_is_put(window: int, unit: int, below: int) -> None:
+    snd = space()
+    snd.advance(snd.una + 3000)
+    snd.update_window(5, snd.una, window)
+    assert snd.acceptable(unit) == snd.nxt - below
+
+
+def test_before_the_peer_has_given_a_window_a_segment_stands_at_snd_nxt() -> None:
+    snd = SendSpace(0, 1000, 0)
+    snd.advance(snd.iss + 1)
+    assert snd.acceptable(1) == snd.nxt
+
+
 @pytest.mark.rfc("9293", "9293.P8")
 def test_an_older_segment_says_nothing_about_the_window() -> None:
     snd = space()
@@ -163,3 +178,21 @@ def test_text_that_overtakes_text_does_not_stop_the_window_from_moving() -> None
     assert snd.update_window(seq=4000, ack=snd.una + 14600, window=5400)
     snd.acknowledge(snd.una + 14600)
     assert snd.una + snd.wnd == snd.iss + 20001
+
+
+@pytest.mark.rfc("9293", "SHLD-15")
+@pytest.mark.parametrize("iss", INITIAL)
+@pytest.mark.parametrize(
+    ("window", "unit", "acceptable"), [(1000, 1, 1000), (999, 1, 999), (0, 1, 0), (873, 128, 1000), (872, 128, 872)]
+)
+def test_a_segment_without_text_stands_within_the_window(iss: int, window: int, unit: int, acceptable: int) -> None:
+    snd = space(iss)
+    snd.advance(snd.una + 1000)
+    snd.wnd = window
+    assert snd.acceptable(unit) == snd.una + acceptable
+
+
+def test_until_our_syn_is_acknowledged_there_is_no_window_to_stand_in() -> None:
+    snd = SendSpace(7, 1000, 0)
+    snd.advance(snd.iss + 1)
+    assert snd.acceptable(1) == snd.nxt

@@ -6,12 +6,12 @@ import pytest
 
 from halfopen.base.clock import MILLISECOND, NEVER
 from halfopen.base.counters import Counters
-from halfopen.base.errors import ConnectionReset
+from halfopen.base.errors import ConnectionReset, ConnectionTimedOut, NetworkUnreachable
 from halfopen.base.octets import Buffer
 from halfopen.base.trace import ListSink, NullSink, TraceSink
 from halfopen.tcp.config import DEFAULT, AckConfig, BufferConfig, CongestionConfig
 from halfopen.tcp.congestion.newreno import NewReno
-from halfopen.tcp.events import CONNECTED, WRITABLE, Closed
+from halfopen.tcp.events import CONNECTED, WRITABLE, Closed, SoftError
 from halfopen.tcp.state import Event, State, move
 from halfopen.tcp.tcb import Opening, Phase, Tcb, Undo
 
@@ -67,6 +67,20 @@ def test_events_wait_in_order_and_some_are_told_once() -> None:
     tcb.tell_once(WRITABLE)
     tcb.tell(CONNECTED)
     assert tcb.user.events == [CONNECTED, WRITABLE, CONNECTED]
+
+
+@pytest.mark.rfc("9293", "MUST-47", "SHLD-25")
+def test_of_soft_errors_of_one_kind_the_latest_waits() -> None:
+    tcb = Tcb(opening(), True)
+    silent, unreachable = ConnectionTimedOut("no answer"), NetworkUnreachable("no route to host")
+    tcb.warn(silent)
+    tcb.tell(CONNECTED)
+    tcb.warn(NetworkUnreachable("no route to network"))
+    tcb.warn(unreachable)
+    assert tcb.user.events == [SoftError(silent), CONNECTED, SoftError(unreachable)]
+    tcb.user.is_gone = True
+    tcb.warn(ConnectionTimedOut("nobody listens"))
+    assert len(tcb.user.events) == 3
 
 
 def test_a_trace_names_the_ports_and_nobody_is_told_who_does_not_listen() -> None:

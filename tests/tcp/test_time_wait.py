@@ -133,6 +133,16 @@ def test_answers_are_limited_to_one_in_half_a_second() -> None:
     assert answers == [ACKNOWLEDGE, IGNORE, IGNORE, IGNORE, IGNORE] * 3
 
 
+@pytest.mark.rfc("5961", "5961.4", "5961.7")
+def test_a_syn_that_opens_nothing_is_challenged_like_in_any_state_but_seldom() -> None:
+    record = time_wait()
+    syn = segment(SYN, -100)
+    assert_acknowledges(record.on_segment(syn, NOW), "TCPSYNChallenge")
+    assert record.on_segment(syn, NOW + 100 * MILLISECOND).counter == "TCPACKSkippedTimeWait"
+    assert_acknowledges(record.challenge(NOW + SECOND), "TCPSYNChallenge")
+    assert (record.deadline, record.ts_recent) == (NOW + 60 * SECOND, TS_RECENT)
+
+
 def test_the_first_answer_is_not_held_back_at_the_beginning_of_time() -> None:
     assert time_wait().on_segment(segment(ACK, -1), 0).action == ACKNOWLEDGE
 
@@ -164,21 +174,21 @@ HIGHER, EQUAL, LOWER = 1, 0, -1
         (True, HIGHER, 100, REOPEN),
         (True, HIGHER, -100, REOPEN),
         (True, EQUAL, 100, REOPEN),
-        (True, EQUAL, -100, IGNORE),
-        (True, LOWER, 100, IGNORE),
-        (True, LOWER, -100, IGNORE),
+        (True, EQUAL, -100, ACKNOWLEDGE),
+        (True, LOWER, 100, ACKNOWLEDGE),
+        (True, LOWER, -100, ACKNOWLEDGE),
         # The new one would have none: the sequence number decides.
         (True, None, 100, REOPEN),
-        (True, None, -100, IGNORE),
+        (True, None, -100, ACKNOWLEDGE),
         # The previous one had none, the new one would: accepted as it is.
         (False, HIGHER, 100, REOPEN),
         (False, LOWER, -100, REOPEN),
         # Neither: the sequence number decides.
         (False, None, 100, REOPEN),
-        (False, None, -100, IGNORE),
+        (False, None, -100, ACKNOWLEDGE),
         # Greater than the last sequence number seen, which is the FIN's.
         (False, None, 0, REOPEN),
-        (False, None, -1, IGNORE),
+        (False, None, -1, ACKNOWLEDGE),
     ],
 )
 def test_a_new_syn_reopens_by_the_table_of_rfc_6191(
@@ -187,14 +197,15 @@ def test_a_new_syn_reopens_by_the_table_of_rfc_6191(
     record = time_wait(old_timestamps)
     value = None if tick is None else TS_RECENT + 100 * tick  # a higher one has wrapped
     result = record.on_segment(segment(SYN, offset, value=value), NOW)
-    assert result.action == action
-    assert result.counter == ("TWRecycled" if action == REOPEN else "TCPTimeWaitSynIgnored")
-    assert result.reply is None
+    if action == REOPEN:
+        assert (result.action, result.counter, result.reply) == (REOPEN, "TWRecycled", None)
+    else:
+        assert_acknowledges(result, "TCPSYNChallenge")
     assert (record.deadline, record.ts_recent) == (NOW + 60 * SECOND, TS_RECENT if old_timestamps else None)
 
 
 @pytest.mark.rfc("6191", "6191.4")
-@pytest.mark.parametrize(("offset", "action"), [(100, REOPEN), (-100, IGNORE)])
+@pytest.mark.parametrize(("offset", "action"), [(100, REOPEN), (-100, ACKNOWLEDGE)])
 def test_where_this_host_uses_no_timestamps_those_of_the_syn_do_not_count(offset: int, action: int) -> None:
     record = time_wait(timestamps=False)
     record.ts_offset = None

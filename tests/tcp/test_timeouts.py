@@ -198,7 +198,7 @@ def test_what_is_not_acknowledged_within_the_linger_time_is_reset() -> None:
     exchange.peer.ignores()
     exchange.after(1)
     exchange.peer.expects("R. 1002:1002(0) ack 1")
-    exchange.user.hears("SoftError: ConnectionTimedOut", "Closed: ConnectionTimedOut")
+    exchange.user.hears("Closed: ConnectionTimedOut")
     assert exchange.counters["TCPAbortOnLinger"] == 1
 
 

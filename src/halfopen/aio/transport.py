@@ -34,7 +34,7 @@ class TransportOwner(ABC):
 class StackTransport(ConnectionTransport, Face):
     """Moves octets between a `TcpSocket` and a protocol, which it calls in the context that it was made in."""
 
-    __slots__ = ("_eof_written", "_is_closing", "_is_lost", "_owner")
+    __slots__ = ("_eof_written", "_is_closing", "_is_lost", "_owner", "_room")
 
     def __init__(
         self, pump: Pump, tcp: TcpSocket, protocol: asyncio.BaseProtocol, owner: TransportOwner | None = None
@@ -44,6 +44,7 @@ class StackTransport(ConnectionTransport, Face):
         self._is_closing = False
         self._is_lost = False
         self._eof_written = False
+        self._room: asyncio.Future[None] | None = None
         if owner is not None:
             owner.on_open(self)
 
@@ -111,6 +112,15 @@ class StackTransport(ConnectionTransport, Face):
         """Octets that have never been sent."""
         return 0 if self._is_lost else self._tcp.unsent_octets
 
+    async def wait_for_room(self) -> None:
+        """Returns once the write buffer is at its low-water mark or below; raises if the connection ends before."""
+        if self._is_lost:
+            raise ConnectionResetError(f"the connection to {self.peer_text()} is lost")
+        if self._tcp.unsent_octets > self._low_water:
+            self._tcp.wants_room = True
+            self._room = self._room or self._pump.loop.create_future()
+            await asyncio.shield(self._room)
+
     def on_news(self, now: Instant) -> None:
         """Takes events, hands over octets, uses room."""
         self._context.run(self._take_news, now)
@@ -159,6 +169,9 @@ class StackTransport(ConnectionTransport, Face):
                 self._lose(None)
         elif unsent <= self._low_water:
             self._tcp.wants_room = False
+            if self._room is not None:
+                self._room.set_result(None)
+                self._room = None
             self._maybe_resume_protocol()  # type: ignore[attr-defined]  # the stdlib's, unknown to typeshed
 
     def _fail(self, error: Exception, message: str) -> None:
@@ -178,6 +191,10 @@ class StackTransport(ConnectionTransport, Face):
             return
         self._is_closing = self._is_lost = self._inbound.is_stopped = True
         self._tcp.wants_room = False
+        if self._room is not None:
+            self._room.set_exception(error or ConnectionResetError(f"the connection to {self.peer_text()} is lost"))
+            self._room.exception()  # Who waited may have been cancelled.
+            self._room = None
         self._pump.detach(self._tcp)
         self._tcp.close(self._pump.now())
         self._pump.kick()

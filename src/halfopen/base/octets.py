@@ -12,6 +12,9 @@ Buffers: TypeAlias = tuple[Buffer, ...]
 SMALL = 512
 """Views shorter than this are copied, so that 20 octets cannot keep a 64 KB buffer alive."""
 
+MOST_PINNED = 4
+"""A view keeps at most this many times its own octets alive; a smaller part of a buffer is copied."""
+
 
 def total_octets(buffers: Sequence[Buffer]) -> int:
     """The sum of the lengths."""
@@ -37,8 +40,12 @@ def cut(buffers: Buffers, start: int, stop: int) -> Buffers:
 
 
 def view(buffer: Buffer, start: int, stop: int) -> Buffer:
-    """``buffer[start:stop]`` without a copy, unless it is so small that a copy pins less."""
-    if stop - start < SMALL:
+    """``buffer[start:stop]`` without a copy, unless it is so small, or so small a part, that a copy pins less."""
+    octets = stop - start
+    if octets < SMALL:
+        return bytes(buffer[start:stop])
+    pinned = len(memoryview(buffer.obj) if isinstance(buffer, memoryview) else buffer)
+    if octets * MOST_PINNED < pinned:
         return bytes(buffer[start:stop])
     return memoryview(buffer)[start:stop]
 

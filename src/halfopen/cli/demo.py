@@ -4,8 +4,6 @@ from pathlib import Path
 
 import click
 
-from halfopen.cli.serve import prefer_plain_reads
-
 OCTETS = 256 * 10**6
 
 
@@ -32,7 +30,6 @@ def command(as_object: bool, octets: int, capture: Path, world: str) -> int:
     Everything takes place in a network namespace of its own; no argument and, where the system lets users have
     namespaces, no root is needed. Exit code 1 if a file did not arrive as it was.
     """
-    prefer_plain_reads()
     # aiohttp takes its time to import.
     from halfopen.cli.demo_run import run_demo
 

@@ -155,7 +155,8 @@ class Outcome:
         early = self.counters.get("TCPOFOQueue", 0)
         recovery = f"Our TCP sent {again} segments again ({late} timeouts) and kept {early} that overtook others.\n"
         size = format_octets(self.capture.stat().st_size)
-        return f"{sums} {recovery}Capture: {self.capture} ({size}; of the large files the beginnings)"
+        what = f"{size}; of the large files the beginnings"
+        return f"{sums} {recovery}Capture: {self.capture} ({what}); `halfopen show` draws it"
 
 
 def is_between(record: Record, hosts: Container[Address]) -> bool:

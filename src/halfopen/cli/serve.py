@@ -1,7 +1,6 @@
 """``halfopen serve``: a directory or a web application over our TCP."""
 
 import logging
-import os
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 
@@ -39,15 +38,6 @@ def command(what: str, port: int, **options: object) -> None:
     run_on_device(device, main)
 
 
-def prefer_plain_reads() -> None:
-    """Has aiohttp read files by itself, unless the user has said otherwise; must come before aiohttp is imported.
-
-    asyncio's stand-in for sendfile reads 16 KB at a time by way of a thread (90 MB/s), and at its end forgets whether
-    writing was paused.
-    """
-    os.environ.setdefault("AIOHTTP_NOSENDFILE", "1")
-
-
 def find_service(what: str) -> Service:
     """What ``what`` names; a usage error says why it is nothing that can be served."""
     path = Path(what)
@@ -55,7 +45,6 @@ def find_service(what: str) -> Service:
     if not path.is_dir() and not (colon and module and attribute):
         kind = "not a directory" if path.exists() else "no directory"
         raise click.UsageError(f"{what!r} is {kind}: expected a directory, or an ASGI application as module:app")
-    prefer_plain_reads()
     # aiohttp and uvicorn take their time to import.
     from halfopen.cli import serving
 

@@ -10,11 +10,11 @@ from halfopen.aio.host import Host
 from halfopen.base.addresses import Address, format_address, format_mac, parse_interface
 from halfopen.base.entropy import SystemRng
 from halfopen.links.interfaces import LinkSettings, configure
-from halfopen.links.link import Link
+from halfopen.links.link import LEFT_TO_LINK, Link
 from halfopen.links.real_pump import RealPump
 from halfopen.links.tuntap import TunTap
 from halfopen.stack.config import InterfaceConfig, StackConfig
-from halfopen.stack.interface import Interface, Offloads
+from halfopen.stack.interface import Interface
 from halfopen.stack.internet import default_route
 from halfopen.stack.stack import Stack
 
@@ -78,11 +78,10 @@ def make_host(loop: asyncio.AbstractEventLoop, link: Link, address: str, gateway
 
 
 def add_interface(stack: Stack, link: Link, *addresses: str) -> Interface:
-    """An interface of ``stack`` that has what ``link`` has."""
-    offloads = Offloads(checksum=link.checksum_offload, gso_octets=link.gso_octets)
+    """An interface of ``stack`` that has what ``link`` has; what the device cannot do, the link does."""
     mac = format_mac(link.mac) if link.kind == "ethernet" else None
     config = InterfaceConfig(
-        name=link.name, kind=link.kind, addresses=addresses, mac=mac, mtu=link.mtu, offloads=offloads
+        name=link.name, kind=link.kind, addresses=addresses, mac=mac, mtu=link.mtu, offloads=LEFT_TO_LINK
     )
     return stack.add_interface(config, time.monotonic_ns())
 

@@ -7,6 +7,7 @@ from halfopen.base.errors import ConfigError
 from halfopen.stack.interface import ETHERNET, IP, Offloads
 from halfopen.stack.ports import PortRange
 from halfopen.tcp.config import TcpConfig
+from halfopen.tcp.isn import IsnGenerator
 
 
 @dataclass(slots=True, frozen=True, kw_only=True)
@@ -117,6 +118,24 @@ class IcmpConfig:
 
 
 @dataclass(slots=True, frozen=True, kw_only=True)
+class TcpLayerConfig:
+    """What is chosen about TCP for a host as a whole."""
+
+    backlog: int = 4096
+    """Connections that wait to be accepted, per listener (Linux ``net.core.somaxconn``)."""
+    half_open: int = 1024
+    """Half-open peers, per listener (Linux ``tcp_max_syn_backlog``)."""
+    time_wait: int = 65536
+    """TIME-WAIT records in all; above, a connection ends without (Linux ``tcp_max_tw_buckets``)."""
+    isn: IsnGenerator | None = None
+    """Chooses initial sequence numbers; None is RFC 6528's way with a secret of this host's."""
+
+    def __post_init__(self) -> None:
+        if min(self.backlog, self.half_open) < 1 or self.time_wait < 0:
+            raise ConfigError("backlog and half_open are at least 1, time_wait at least 0")
+
+
+@dataclass(slots=True, frozen=True, kw_only=True)
 class StackConfig:
     """Everything about a host."""
 
@@ -128,3 +147,4 @@ class StackConfig:
     """Which ports may be ephemeral."""
     tcp: TcpConfig = field(default_factory=TcpConfig)
     """For connections and listeners that are not given a configuration of their own."""
+    tcp_layer: TcpLayerConfig = field(default_factory=TcpLayerConfig)

@@ -17,7 +17,6 @@ from halfopen.stack.neighbor import NeighborTable
 from halfopen.stack.ports import DoubleHashPorts, PortTable
 from halfopen.stack.routes import Routes
 from halfopen.stack.tcp import TcpLayer
-from halfopen.stack.tcp_socket import TcpLayerConfig
 from halfopen.stack.udp import UdpLayer
 from halfopen.wire.packet import Packet
 
@@ -38,8 +37,7 @@ class Stack:
         self.icmp: IcmpLayer = self.internet.icmp
         self.routes: Routes = self.internet.routes
         self.ports = PortTable(DoubleHashPorts(rng, config.ports))
-        layer = TcpLayerConfig(connection=config.tcp, ports=config.ports)
-        self.tcp = TcpLayer(self.ip, self.ports, layer, rng, self.counters)
+        self.tcp = TcpLayer(self.ip, self.ports, config, rng, self.counters)
         self.udp = UdpLayer(self.ip, self.icmp, self.ports, self.counters)
 
     @property

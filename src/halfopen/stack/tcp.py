@@ -5,7 +5,7 @@ A connection knows no addresses and is called by nobody but this layer and its u
 """
 
 from collections import deque
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterator, Mapping
 from typing import TypeAlias
 
 from halfopen.base.addresses import Address, format_address, is_unspecified
@@ -14,13 +14,14 @@ from halfopen.base.counters import Counters
 from halfopen.base.errors import AddressInUse, ConfigError, ConnectionRefused, NetworkUnreachable, TcpError
 from halfopen.base.rng import Rng
 from halfopen.stack import datagram as kinds
+from halfopen.stack.config import StackConfig
 from halfopen.stack.datagram import Datagram, IcmpError, Transport
 from halfopen.stack.deadlines import Deadlines
 from halfopen.stack.demux import Flow, flow_of, local_of, make_flow, remote_of
 from halfopen.stack.ip import IpLayer
-from halfopen.stack.ports import NOBODY, Owner, PortRow, PortSource, PortTable, any_address, format_endpoint
+from halfopen.stack.ports import Owner, PortRow, PortSource, PortTable, any_address, format_endpoint
 from halfopen.stack.tcp_output import TcpPaths, headers_octets
-from halfopen.stack.tcp_socket import Attention, TcpLayerConfig, TcpListener, TcpSocket
+from halfopen.stack.tcp_socket import Attention, TcpListener, TcpSocket
 from halfopen.stack.tcp_time_wait import Remnant, Remnants, RisingIsn
 from halfopen.tcp.config import TcpConfig
 from halfopen.tcp.connection import Connection
@@ -67,15 +68,15 @@ class TcpLayer(Transport, PortSource, Attention):
         "_rng",
     )
 
-    def __init__(self, ip: IpLayer, ports: PortTable, config: TcpLayerConfig, rng: Rng, counters: Counters) -> None:
+    def __init__(self, ip: IpLayer, ports: PortTable, config: StackConfig, rng: Rng, counters: Counters) -> None:
         self._ports = ports
         self._config = config
         self._rng = rng
         self._counters = counters
         self._paths = TcpPaths(ip, rng.octets(16), counters)
         self._flows: dict[Flow, TcpSocket | Remnant] = {}
-        self._remnants = Remnants(self._flows, config.time_wait, counters)
-        self._isn = RisingIsn(config.isn or Rfc6528Isn(rng.octets(32)), self._flows)
+        self._remnants = Remnants(self._flows, config.tcp_layer.time_wait, counters)
+        self._isn = RisingIsn(config.tcp_layer.isn or Rfc6528Isn(rng.octets(32)), self._flows)
         self._listeners: dict[Endpoint, TcpListener] = {}
         self._dirty: deque[TcpSocket] = deque()
         self._news: deque[TcpSocket | TcpListener] = deque()
@@ -97,11 +98,11 @@ class TcpLayer(Transport, PortSource, Attention):
             port=port,
             isn=self._isn,
             paths=self._paths.limits,
-            table=HalfOpenTable(self._config.half_open, self._rng.octets(32), flow_octets=octets),
-            config=config or self._config.connection,
+            table=HalfOpenTable(self._config.tcp_layer.half_open, self._rng.octets(32), flow_octets=octets),
+            config=config or self._config.tcp,
             counters=self._counters,
         )
-        most = self._config.backlog
+        most = self._config.tcp_layer.backlog
         listener = TcpListener(self, Listener(listening), (address, port), owner)
         listener.backlog = most if backlog is None else max(1, min(backlog, most))
         self._listeners[address, port] = listener
@@ -134,7 +135,7 @@ class TcpLayer(Transport, PortSource, Attention):
             burst=limits.burst,
             default_mss=limits.default_mss,
             timestamp_offset=limits.timestamp_offset,
-            config=config or self._config.connection,
+            config=config or self._config.tcp,
             counters=self._counters,
         )
         socket = TcpSocket(self, Connection.open(opening, now), flow, path, owner)
@@ -166,10 +167,10 @@ class TcpLayer(Transport, PortSource, Attention):
             if snd.una > una:
                 found.path.confirm(now)
             self.mark(found)
-        elif found is None:
-            self._receive_from_stranger(flow, segment, now)
+        elif isinstance(found, Remnant):
+            self._receive_in_time_wait(found, segment, now)
         else:
-            self._receive_in_time_wait(flow, segment, now)
+            self._receive_from_stranger(flow, segment, now)
 
     def on_error(self, error: IcmpError, now: Instant) -> None:
         """An ICMP error about a segment that claims to be ours: its connection judges by the number (RFC 5927)."""
@@ -182,8 +183,9 @@ class TcpLayer(Transport, PortSource, Attention):
             return
         seq = int.from_bytes(transport[4:8], "big")
         if error.kind == kinds.FRAGMENTATION_NEEDED:
-            if socket.connection.on_path_mtu(error.mtu - headers_octets(flow), seq, now):
-                self._paths.learn_mtu(quoted.destination, error.mtu, now)
+            mtu = max(error.mtu, min(self._config.ip.pmtu_min, socket.path.interface.mtu))
+            if socket.connection.on_path_mtu(mtu - headers_octets(flow), seq, now):
+                self._paths.learn_mtu(quoted.destination, mtu, now)
         else:
             socket.connection.on_icmp_error(_as_tcp_error(error.kind), seq, error.kind in HARD, now)
         self.mark(socket)
@@ -255,15 +257,13 @@ class TcpLayer(Transport, PortSource, Attention):
     def rows(self) -> Iterator[PortRow]:
         """Listeners, connections, and what is left of them in TIME-WAIT."""
         for listener in self._listeners.values():
-            yield _listener_row(listener)
-        for flow, found in self._flows.items():
-            yield _socket_row(found) if isinstance(found, TcpSocket) else _row(flow, "TIME-WAIT", NOBODY)
+            yield listener.row
+        for found in self._flows.values():
+            yield found.row
 
     def _receive_from_stranger(self, flow: Flow, segment: Segment, now: Instant) -> None:
         """A segment of no connection: for a listener, else for nobody (RFC 9293 3.10.7.1)."""
-        address, port = local_of(flow)
-        listeners = self._listeners
-        listener = listeners.get((address, port)) or listeners.get((any_address(address), port))
+        listener = _find_listener(self._listeners, flow)
         if listener is None:
             self._counters.add("TcpNoPorts")
             reset = reset_for(segment)
@@ -276,12 +276,20 @@ class TcpLayer(Transport, PortSource, Attention):
             listener.listener.on_segment(flow, segment, now)
             self._serve(listener, now)
 
-    def _receive_in_time_wait(self, flow: Flow, segment: Segment, now: Instant) -> None:
-        reply, reopens = self._remnants.on_segment(flow, segment, now)
-        if reply is not None:
-            self._paths.send_to(flow, reply, now)
-        if reopens:
-            self._receive_from_stranger(flow, segment, now)
+    def _receive_in_time_wait(self, remnant: Remnant, segment: Segment, now: Instant) -> None:
+        """A listener sees the SYN of a new connection, and all that follows while the peer is half-open there.
+
+        If nothing comes of it, it is TIME-WAIT again (RFC 1122 4.2.2.13 (b)).
+        """
+        flow = remnant.flow
+        listener = _find_listener(self._listeners, flow)
+        if listener is None or listener.listener.half_open.find(flow) is None:
+            reply, reopens = self._remnants.on_segment(remnant, segment, now, listener is not None)
+            if reply is not None:
+                self._paths.send_to(flow, reply, now)
+            if not reopens:
+                return
+        self._receive_from_stranger(flow, segment, now)
 
     def _serve(self, listener: TcpListener, now: Instant) -> None:
         """Sends what a listener has to answer, and makes sockets of connections that have been established there."""
@@ -348,6 +356,12 @@ class TcpLayer(Transport, PortSource, Attention):
         self._deadlines.disarm(socket)
 
 
+def _find_listener(listeners: Mapping[Endpoint, TcpListener], flow: Flow) -> TcpListener | None:
+    """Who listens at the local end of ``flow``; an address of its own goes before the unspecified one."""
+    address, port = local_of(flow)
+    return listeners.get((address, port)) or listeners.get((any_address(address), port))
+
+
 def _free_flow(flows: Container[Flow], ports: PortTable, remote: Endpoint, local: Endpoint) -> Flow:
     """The flow from ``local``; its port may be 0: then an ephemeral one makes the flow unique (RFC 6056 3.3)."""
     source, port = local
@@ -362,38 +376,3 @@ def _free_flow(flows: Container[Flow], ports: PortTable, remote: Endpoint, local
 
 def _as_tcp_error(kind: str) -> TcpError:
     return ConnectionRefused(kind) if kind in HARD else NetworkUnreachable(kind)
-
-
-def _listener_row(listener: TcpListener) -> PortRow:
-    return PortRow(
-        netid="tcp",
-        state="LISTEN",
-        recv_q=len(listener.accepted),
-        send_q=listener.backlog,
-        local=listener.address,
-        local_port=listener.port,
-        remote=any_address(listener.address),
-        remote_port=0,
-        owner=listener.owner,
-    )
-
-
-def _socket_row(socket: TcpSocket) -> PortRow:
-    connection = socket.connection
-    state = "ESTAB" if connection.state is State.ESTABLISHED else connection.state.value
-    return _row(socket.flow, state, socket.owner, len(connection.tcb.rcv.queue), connection.queued_octets)
-
-
-def _row(flow: Flow, state: str, owner: Owner, recv_q: int = 0, send_q: int = 0) -> PortRow:
-    local, remote = local_of(flow), remote_of(flow)
-    return PortRow(
-        netid="tcp",
-        state=state,
-        recv_q=recv_q,
-        send_q=send_q,
-        local=local[0],
-        local_port=local[1],
-        remote=remote[0],
-        remote_port=remote[1],
-        owner=owner,
-    )

@@ -92,6 +92,7 @@ class TcpPaths:
             except NetworkUnreachable:
                 self._counters.add("TcpOutNoRoutes")
                 return
+            socket.connection.on_path_mtu(path.mtu - headers_octets(socket.flow), None, now)
         self._emit(path, segment, socket.pseudo_sum, socket.marks, now)
 
     def send_to(self, flow: Flow, segment: Segment, now: Instant) -> None:

@@ -2,39 +2,22 @@
 
 from abc import ABC, abstractmethod
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from halfopen.base.addresses import Address
 from halfopen.base.clock import Instant
 from halfopen.base.octets import Buffer, Buffers
 from halfopen.stack.deadlines import Timed
-from halfopen.stack.demux import Flow, local_of, remote_of
+from halfopen.stack.demux import Flow, local_of, make_flow, remote_of
 from halfopen.stack.path import Path
-from halfopen.stack.ports import Owner, PortRange
+from halfopen.stack.ports import Owner, PortRow, any_address
 from halfopen.tcp.config import TcpConfig
 from halfopen.tcp.connection import Connection
 from halfopen.tcp.events import Event
-from halfopen.tcp.isn import IsnGenerator
 from halfopen.tcp.listener import Listener
+from halfopen.tcp.state import State
 from halfopen.wire.checksum import pseudo_header_sum
 from halfopen.wire.ipv4 import PROTOCOL_TCP
-
-
-@dataclass(slots=True, frozen=True, kw_only=True)
-class TcpLayerConfig:
-    """What can be chosen about the TCP of a host."""
-
-    connection: TcpConfig = field(default_factory=TcpConfig)
-    """For connections and listeners that are not given a configuration of their own."""
-    ports: PortRange = field(default_factory=PortRange)
-    backlog: int = 4096
-    """Connections that wait to be accepted, per listener (Linux ``net.core.somaxconn``)."""
-    isn: IsnGenerator | None = None
-    """Chooses initial sequence numbers; None is RFC 6528's way with a secret of this host's."""
-    half_open: int = 1024
-    """Half-open peers, per listener (Linux ``tcp_max_syn_backlog``)."""
-    time_wait: int = 65536
-    """TIME-WAIT records in all; above, a connection ends without (Linux ``tcp_max_tw_buckets``)."""
 
 
 @dataclass(slots=True, frozen=True)
@@ -124,6 +107,13 @@ class TcpSocket(Timed):
         return self.connection.unsent_octets
 
     @property
+    def row(self) -> PortRow:
+        """The connection in a listing."""
+        state = self.connection.state
+        word = "ESTAB" if state is State.ESTABLISHED else state.value
+        return make_row(self.flow, word, self.owner, (self.readable_octets, self.connection.queued_octets))
+
+    @property
     def config(self) -> TcpConfig:
         """What was last chosen with `configure`."""
         return self.connection.tcb.user.config
@@ -187,6 +177,12 @@ class TcpListener(Timed):
         """Whether as many connections wait as may."""
         return len(self.accepted) >= self.backlog
 
+    @property
+    def row(self) -> PortRow:
+        """The port in a listing; its queues are of connections."""
+        anybody = make_flow(any_address(self.address), 0, self.address, self.port)
+        return make_row(anybody, "LISTEN", self.owner, (len(self.accepted), self.backlog))
+
     def accept(self) -> TcpSocket | None:
         """The oldest established connection that nobody has taken."""
         return self.accepted.popleft() if self.accepted else None
@@ -196,3 +192,20 @@ class TcpListener(Timed):
         if not self.is_closed:
             self.is_closed = True
             self._attention.forget(self, now)
+
+
+def make_row(flow: Flow, state: str, owner: Owner, queues: tuple[int, int] = (0, 0)) -> PortRow:
+    """One line of a listing: the ends of ``flow``; ``queues`` are Recv-Q and Send-Q."""
+    local, local_port = local_of(flow)
+    remote, remote_port = remote_of(flow)
+    return PortRow(
+        netid="tcp",
+        state=state,
+        recv_q=queues[0],
+        send_q=queues[1],
+        local=local,
+        local_port=local_port,
+        remote=remote,
+        remote_port=remote_port,
+        owner=owner,
+    )

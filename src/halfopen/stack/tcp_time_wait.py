@@ -4,7 +4,8 @@ from halfopen.base.clock import Instant
 from halfopen.base.counters import Counters
 from halfopen.stack.deadlines import Timed
 from halfopen.stack.demux import Flow
-from halfopen.stack.tcp_socket import TcpSocket
+from halfopen.stack.ports import NOBODY, PortRow
+from halfopen.stack.tcp_socket import TcpSocket, make_row
 from halfopen.tcp.isn import IsnGenerator
 from halfopen.tcp.seqnum import signed_difference, wrap
 from halfopen.tcp.time_wait import REOPEN, TimeWait
@@ -15,15 +16,19 @@ GAP = 65_537
 
 
 class Remnant(Timed):
-    """What stands in the place of a connection; ``is_reopening`` while a listener answers a new SYN of its flow."""
+    """What stands in the place of a connection."""
 
-    __slots__ = ("flow", "is_reopening", "record")
+    __slots__ = ("flow", "record")
 
     def __init__(self, flow: Flow, record: TimeWait) -> None:
         super().__init__()
         self.flow = flow
         self.record = record
-        self.is_reopening = False
+
+    @property
+    def row(self) -> PortRow:
+        """The remnant in a listing; nobody owns it."""
+        return make_row(self.flow, "TIME-WAIT", NOBODY)
 
 
 class Remnants:
@@ -47,18 +52,16 @@ class Remnants:
         self._count += 1
         return remnant
 
-    def on_segment(self, flow: Flow, segment: Segment, now: Instant) -> tuple[Segment | None, bool]:
-        """The answer to a segment in TIME-WAIT, and whether a listener is to see it: a new connection (RFC 6191)."""
-        remnant = self._flows[flow]
-        if not isinstance(remnant, Remnant):
-            return None, False
-        if remnant.is_reopening:
-            return None, True
+    def on_segment(
+        self, remnant: Remnant, segment: Segment, now: Instant, somebody_listens: bool
+    ) -> tuple[Segment | None, bool]:
+        """The answer to a segment in TIME-WAIT, and whether the listener is to see it: a new connection (RFC 6191)."""
         result = remnant.record.on_segment(segment, now)
+        if result.action == REOPEN and not somebody_listens:
+            result = remnant.record.challenge(now)
         if result.counter:
             self._counters.add(result.counter)
-        remnant.is_reopening = result.action == REOPEN
-        return result.reply, remnant.is_reopening
+        return result.reply, result.action == REOPEN
 
     def lapse(self, remnant: Remnant, now: Instant) -> bool:
         """2 MSL may be over: forgets the remnant if so, else a retransmitted FIN has started them anew."""

@@ -52,7 +52,7 @@ def check_sequence(tcb: Tcb, seg: Segment, now: Instant) -> Verdict:
         return STOP
     if seq + length <= rcv.nxt and seg.octets:
         tcb.rcv.note_duplicate(seq, seq + seg.octets)
-        tcb.count("TCPDelayedACKLost")
+        tcb.count("TCPDuplicateText")
     _answer_unacceptable(tcb, seg, now)
     return STOP
 

@@ -3,6 +3,9 @@
 from halfopen.base.clock import NEVER, Instant
 from halfopen.tcp.config import AckConfig
 
+LEAST_FULL = 536
+"""Less than every host takes is no full-sized segment (RFC 9293 3.7.1), however many of them there are in a row."""
+
 
 class AckPolicy:
     """How many ACKs are owed now, and by when the next is.
@@ -12,7 +15,7 @@ class AckPolicy:
     received so far (MUST-58, MUST-59).
     """
 
-    __slots__ = ("_acknowledge", "_quick", "_unacknowledged", "deadline", "owed")
+    __slots__ = ("_acknowledge", "_full", "_quick", "_size", "_unacknowledged", "deadline", "owed")
 
     def __init__(self, config: AckConfig) -> None:
         self.owed = 0
@@ -20,9 +23,19 @@ class AckPolicy:
         self._acknowledge = False
         self._unacknowledged = 0
         self._quick = config.quick
+        self._full = LEAST_FULL
+        """RCV.MSS, the peer's full-sized segments (RFC 5681 4.2): the largest seen, or two alike (Linux ``rcv_mss``)."""
+        self._size = 0
+        """Of the last segment."""
 
-    def on_text(self, octets: int, mss: int, now: Instant, config: AckConfig) -> None:
-        """In-order text: an ACK at once for every second full segment (SHLD-19), or while the connection is new."""
+    def on_text(self, octets: int, size: int, mss: int, now: Instant, config: AckConfig) -> None:
+        """In-order text: an ACK at once for every second full segment (SHLD-19), or while the connection is new.
+
+        ``size`` is that of the segment it came in, or of the parts of a super-segment; ``mss`` what ours may have.
+        """
+        if size > self._full or (size == self._size and size >= LEAST_FULL):
+            self._full = size
+        self._size = size
         self._unacknowledged += octets
         if self.owed:
             self.owed = 0
@@ -30,7 +43,7 @@ class AckPolicy:
         elif self._quick > 0:
             self._quick -= 1
             self._acknowledge = True
-        elif self._unacknowledged >= 2 * mss:
+        elif self._unacknowledged >= 2 * min(self._full, mss):
             self._acknowledge = True
         elif self.deadline == NEVER:
             self.deadline = now + config.delay

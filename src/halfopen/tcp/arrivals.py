@@ -4,12 +4,13 @@ CLOSED is `resets`, LISTEN `listener`, SYN-SENT `handshake`, TIME-WAIT `time_wai
 """
 
 from halfopen.base.clock import Instant
-from halfopen.base.errors import TcpError
+from halfopen.base.errors import ConnectionAborted, TcpError
 from halfopen.tcp.acceptance import check_paws, check_rst, check_sequence, check_syn
 from halfopen.tcp.closing import on_fin, on_fin_acknowledged
-from halfopen.tcp.events import READABLE, URGENT, SoftError
-from halfopen.tcp.handshake import establish, on_segment_in_syn_sent
+from halfopen.tcp.events import READABLE, URGENT
+from halfopen.tcp.handshake import establish, on_segment_in_syn_sent, take_syn
 from halfopen.tcp.negotiation import MINIMUM_MSS
+from halfopen.tcp.receiving import PIECE_OCTETS, ReceiveSpace
 from halfopen.tcp.recovery import on_ack
 from halfopen.tcp.resets import reset_for
 from halfopen.tcp.seqnum import unwrap
@@ -27,18 +28,27 @@ def check_simultaneous(tcb: Tcb, seg: Segment, now: Instant) -> Verdict:
 
     With an ACK of our SYN it is the answer that a simultaneous open ends with (MUST-10): the SYN has been taken
     already, the rest is as in SYN-SENT. Alone it is a retransmission: our SYN,ACK was lost.
+
+    SECURITY: who sends a SYN,ACK with another IRS knows our ISS; the SYN that brought us here need not have been the
+    peer's, for it took no knowledge at all. So that one is forgotten, or anybody could end our attempts to connect.
     """
-    if tcb.state is not State.SYN_RECEIVED or not tcb.user.is_active:
+    if tcb.state is not State.SYN_RECEIVED or not tcb.user.is_active or seg.flags & (SYN | RST) != SYN:
         return CONTINUE
-    if seg.flags & (SYN | RST) != SYN or seg.seq != tcb.rcv.irs:
-        return CONTINUE
+    is_known = seg.seq == tcb.rcv.irs
     if seg.flags & ACK and seg.ack == tcb.snd.nxt:
-        seg.flags &= ~SYN
-        seg.seq += 1
+        if is_known:
+            seg.flags &= ~SYN
+            seg.seq += 1
+        else:
+            tcb.count("TCPSynReplaced")
+            take_syn(tcb, seg, now)
+            tcb.owed.acks.at_once()
         establish(tcb, seg, seg.window, now)
         _finish_syn_ack(tcb, seg, now)
-    else:
+    elif is_known:
         tcb.owed.syn = True
+    else:
+        return CONTINUE
     return STOP
 
 
@@ -117,11 +127,13 @@ def process_text(tcb: Tcb, seg: Segment, now: Instant) -> Verdict:
         _refuse_text(tcb, seg)
         return STOP
     rcv = tcb.rcv
-    had_hole = bool(rcv.ahead)
+    had_hole, pieces = bool(rcv.ahead), rcv.pieces
     moved = rcv.accept(seg.seq, seg.payload, seg.octets)
+    if seg.seq < rcv.edge < seg.seq + seg.octets:
+        tcb.count("TCPBeyondWindow")
     if not moved:
         tcb.owed.acks.duplicate()
-        tcb.count("TCPOFOQueue" if seg.seq > rcv.nxt else "TCPDuplicateText")
+        tcb.count(_fate(rcv, seg, pieces))
         return CONTINUE
     if not tcb.user.reading:
         tcb.user.reading = True
@@ -129,15 +141,27 @@ def process_text(tcb: Tcb, seg: Segment, now: Instant) -> Verdict:
     rcv.grow(tcb.user.config.buffers.receive)
     if had_hole or rcv.duplicate is not None:
         tcb.owed.acks.at_once()
-    tcb.owed.acks.on_text(moved, tcb.snd.mss, now, tcb.user.config.acks)
+    tcb.owed.acks.on_text(moved, seg.gso_size or seg.octets, tcb.opening.mss, now, tcb.user.config.acks)
     return CONTINUE
+
+
+def _fate(rcv: ReceiveSpace, seg: Segment, pieces: int) -> str:
+    """The counter for text that has not moved RCV.NXT; ``pieces`` is how many were held before it came."""
+    if seg.seq <= rcv.nxt:
+        return "TCPZeroWindowDrop"
+    if rcv.pieces > pieces:
+        return "TCPOFOQueue"
+    if rcv.fin is not None and seg.seq >= rcv.fin:
+        return "TCPTextAfterFin"
+    return "TCPOFODrop" if rcv.pieces * PIECE_OCTETS > rcv.limit else "TCPDuplicateText"
 
 
 def _refuse_text(tcb: Tcb, seg: Segment) -> None:
     """Text for a user who has closed (SHLD-3, RFC 2525 2.17): <SEQ=SND.NXT><CTL=RST>."""
     tcb.count("TCPAbortOnData")
     tcb.owed.reset = (tcb.snd.nxt, None)
-    tcb.delete(None)
+    is_unfinished = len(tcb.snd.queue) > 0
+    tcb.delete(ConnectionAborted("text came for a user who had closed, and his may be lost") if is_unfinished else None)
 
 
 def _see_congestion(tcb: Tcb, seg: Segment) -> None:
@@ -225,7 +249,7 @@ def on_icmp_error(tcb: Tcb, error: TcpError, seq: int, is_hard: bool, now: Insta
     if is_hard and tcb.state in (State.SYN_SENT, State.SYN_RECEIVED):
         tcb.delete(error)
     else:
-        tcb.tell(SoftError(error))
+        tcb.warn(error)
     return True
 
 
@@ -239,11 +263,31 @@ def on_path_mtu(tcb: Tcb, mss: int, seq: int, now: Instant) -> bool:
     if not snd.una <= unwrap(seq, snd.una) < snd.nxt:
         tcb.count("OutOfWindowIcmps")
         return False
-    size = max(mss, MINIMUM_MSS) - tcb.agreed.option_octets
-    if size >= snd.mss or tcb.state is State.SYN_SENT:
+    if tcb.state is State.SYN_SENT or _size_for(tcb, mss) >= snd.mss:
         return False
-    snd.resize(size, tcb.opening.burst)
-    tcb.congestion.mss = size
+    _resize(tcb, _size_for(tcb, mss))
     snd.flight.mark_all_lost()
     tcb.count("TCPMTUReductions")
     return True
+
+
+def on_wider_path(tcb: Tcb, mss: int) -> bool:
+    """The host has found that the path takes ``mss``: what was learnt of it is old, larger is tried (RFC 1191 6.3).
+
+    False if that is no raise. A reduction is left to the first segment that does not fit.
+    """
+    size = _size_for(tcb, mss)
+    if tcb.state is State.SYN_SENT or size <= tcb.snd.mss:
+        return False
+    _resize(tcb, size)
+    return True
+
+
+def _size_for(tcb: Tcb, mss: int) -> int:
+    """Eff.snd.MSS (MUST-16) on a path of ``mss``."""
+    return max(MINIMUM_MSS, min(mss, tcb.agreed.mss)) - tcb.agreed.option_octets
+
+
+def _resize(tcb: Tcb, size: int) -> None:
+    tcb.snd.resize(size, tcb.opening.burst)
+    tcb.congestion.mss = size

@@ -55,8 +55,8 @@ class Connection:
         record = self.time_wait()
         result = record.on_segment(segment, now)
         if result.action == REOPEN:  # not while the user of the old connection has not closed
-            self.tcb.count("TCPTimeWaitSynIgnored")
-        elif result.counter:
+            result = record.challenge(now)
+        if result.counter:
             self.tcb.count(result.counter)
         if result.reply is not None:
             self._answer = result.reply
@@ -70,8 +70,13 @@ class Connection:
         """An ICMP error quotes our segment ``seq`` (as on the wire); False if it is not believed (RFC 5927)."""
         return arrivals.on_icmp_error(self.tcb, error, seq, is_hard, now)
 
-    def on_path_mtu(self, mss: int, seq: int, now: Instant) -> bool:
-        """Our segment ``seq`` was too big: the path takes ``mss`` octets of options and text. False if not believed."""
+    def on_path_mtu(self, mss: int, seq: int | None, now: Instant) -> bool:
+        """Our segment ``seq`` was too big: the path takes ``mss`` octets of options and text. False if not believed.
+
+        With ``seq`` None nothing was too big: the host has looked again, and the path may take more than before.
+        """
+        if seq is None:
+            return arrivals.on_wider_path(self.tcb, mss)
         return arrivals.on_path_mtu(self.tcb, mss, seq, now)
 
     # Commands

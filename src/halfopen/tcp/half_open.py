@@ -45,15 +45,15 @@ _FIXED_OCTETS = Struct("<" + _FIXED).size
 _TICK_BITS = 12
 """Deadlines are kept in 32 bits of 4.096 us each and unwrapped like sequence numbers: good for 2.4 hours either way."""
 _NO_SCALE = 15
-_SACK, _TIMESTAMPS, _ECN, _IPV4 = 0x10, 0x20, 0x40, 0x80
-_RETRANSMISSIONS_SHIFT = 8
+_SACK, _TIMESTAMPS, _ECN, _IPV4, _CHALLENGED = 0x10, 0x20, 0x40, 0x80, 0x100
+_RETRANSMISSIONS_SHIFT = 9
 
 
 @dataclass(slots=True)
 class HalfOpen:
     """A peer whose SYN was answered: what its connection will need, should the handshake complete.
 
-    ``window`` is the SYN's, never scaled (RFC 7323 2.2); ``ts_recent`` its TSval. The last two are the table's.
+    ``window`` is the SYN's, never scaled (RFC 7323 2.2); ``ts_recent`` its TSval if timestamps are in use. The last three are the table's.
     """
 
     flow: bytes
@@ -63,9 +63,10 @@ class HalfOpen:
     window: int
     window_scale: int | None = None
     sack_permitted: bool = False
-    timestamps: bool = False
     ecn: bool = False
-    ts_recent: int = 0
+    ts_recent: int | None = None
+    is_challenged: bool = False
+    """A challenge ACK has been sent since the last SYN-ACK (RFC 5961 7)."""
     retransmissions: int = 0
     """How often the SYN-ACK was sent again."""
     deadline: Instant = 0
@@ -77,16 +78,18 @@ class HalfOpen:
         return self.deadline == NEVER
 
     def to_bits(self) -> int:
-        """All the small fields in 12 bits."""
+        """All the small fields in 13 bits."""
         bits = _NO_SCALE if self.window_scale is None else self.window_scale
         if self.sack_permitted:
             bits |= _SACK
-        if self.timestamps:
+        if self.ts_recent is not None:
             bits |= _TIMESTAMPS
         if self.ecn:
             bits |= _ECN
         if len(self.flow) == IPV4_FLOW_OCTETS:
             bits |= _IPV4
+        if self.is_challenged:
+            bits |= _CHALLENGED
         return bits | self.retransmissions << _RETRANSMISSIONS_SHIFT
 
 
@@ -228,7 +231,8 @@ class HalfOpenTable:
                 self._unlink(slot)
             self._occupied[bucket] |= 1 << slot % self._ways
         record.retransmissions = 0
-        fields = (record.flow, record.irs, record.iss, record.ts_recent, record.peer_mss, record.window)
+        record.is_challenged = False
+        fields = (record.flow, record.irs, record.iss, record.ts_recent or 0, record.peer_mss, record.window)
         self._layout.pack_into(self._records, slot * self._layout.size, *fields, 0, 0, 0, 0)
         record.deadline = self._link(slot, record.to_bits(), now)
         return evicted
@@ -251,6 +255,12 @@ class HalfOpenTable:
         """The peer reset its handshake (RFC 9293 3.10.7.4): forgets it; False if there was none."""
         return self.complete(flow) is not None
 
+    def challenge(self, flow: bytes) -> None:
+        """A peer that `find` knows is sent a challenge ACK: the last before its next SYN-ACK (RFC 5961 7)."""
+        tail = self._tail_at(self._slot_of(flow, self._bucket_of(flow)))
+        ticks, bits, newer, older = _TAIL.unpack_from(self._records, tail)
+        _TAIL.pack_into(self._records, tail, ticks, bits | _CHALLENGED, newer, older)
+
     def next_deadline(self) -> Instant:
         """When `expire` has something to do; NEVER for an empty table."""
         return min(self._due)
@@ -270,6 +280,7 @@ class HalfOpenTable:
             else:
                 self._unlink(slot)
                 record.retransmissions += 1
+                record.is_challenged = False
                 record.deadline = self._link(slot, record.to_bits(), now)
             yield record
 
@@ -312,9 +323,9 @@ class HalfOpenTable:
             window=window,
             window_scale=None if scale == _NO_SCALE else scale,
             sack_permitted=bits & _SACK != 0,
-            timestamps=bits & _TIMESTAMPS != 0,
             ecn=bits & _ECN != 0,
-            ts_recent=ts_recent,
+            is_challenged=bits & _CHALLENGED != 0,
+            ts_recent=ts_recent if bits & _TIMESTAMPS else None,
             retransmissions=bits >> _RETRANSMISSIONS_SHIFT,
             deadline=_instant(ticks, self._latest),
         )

@@ -50,7 +50,7 @@ def on_segment_in_syn_sent(tcb: Tcb, seg: Segment, now: Instant) -> bool:
     if not seg.flags & SYN:
         tcb.count("TCPNoSynInSynSent")
         return False
-    _take_syn(tcb, seg, now)
+    take_syn(tcb, seg, now)
     if has_ack:
         move(tcb, Event.RCV_SYN_ACK)
         establish(tcb, seg, seg.window, now)
@@ -62,11 +62,12 @@ def on_segment_in_syn_sent(tcb: Tcb, seg: Segment, now: Instant) -> bool:
     return has_ack
 
 
-def _take_syn(tcb: Tcb, seg: Segment, now: Instant) -> None:
+def take_syn(tcb: Tcb, seg: Segment, now: Instant) -> None:
     """IRS, RCV.NXT and everything that the peer's options decide; the SYN itself is done with."""
     opening = tcb.opening
     tcb.agreed = agree(tcb.user.config, seg, opening.default_mss)
     tcb.agreed.ecn = tcb.agreed.ecn and asks_for_ecn(tcb)
+    tcb.timestamps = None
     if tcb.agreed.timestamps and seg.options is not None and seg.options.timestamps is not None:
         tcb.timestamps = Timestamps(opening.timestamp_offset)
         tcb.timestamps.start(seg.options.timestamps[0], now)
@@ -128,14 +129,16 @@ def resume(tcb: Tcb, half_open: HalfOpen, now: Instant) -> None:
         rcv_shift=window_shift(opening.config.buffers.receive) if scale is not None else 0,
         sack=half_open.sack_permitted,
         ecn=half_open.ecn,
-        timestamps=half_open.timestamps,
+        timestamps=half_open.ts_recent is not None,
     )
     tcb.rcv = ReceiveSpace(half_open.irs, tcb.user.config.buffers.receive_initial, tcb.agreed.rcv_shift)
     tcb.rcv.offer_syn()
-    if half_open.timestamps:
+    if half_open.ts_recent is not None:
         tcb.timestamps = Timestamps(opening.timestamp_offset)
         tcb.timestamps.start(half_open.ts_recent, now)
         tcb.timestamps.last_ack_sent = tcb.rcv.nxt
+    if half_open.is_challenged:
+        tcb.owed.challenged_at = now
     tcb.recovery.retries = half_open.retransmissions
     tcb.recovery.progress_at = half_open.deadline - SYNACK_TIMEOUT
     _size_segments(tcb)

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from halfopen.base.clock import Instant
+from halfopen.base.clock import NEVER, SECOND, Duration, Instant
 from halfopen.base.counters import Counters
 from halfopen.base.trace import SILENT, TraceSink
 from halfopen.tcp.config import DEFAULT, TcpConfig
@@ -23,6 +23,9 @@ from halfopen.tcp.state import State
 from halfopen.tcp.tcb import Opening
 from halfopen.tcp.timestamps import clock_value
 from halfopen.wire.tcp import ACK, ECE, FIN, RST, SYN, Segment
+
+EVICTION_MEMORY: Duration = 60 * SECOND
+"""For how long an evicted peer may not know it (Linux waits two minutes before it believes its SYN queue again)."""
 
 
 @dataclass(slots=True, frozen=True, kw_only=True)
@@ -57,7 +60,7 @@ class Listening:
 class Listener:
     """A port in LISTEN."""
 
-    __slots__ = ("_accepted", "_listening", "_replies")
+    __slots__ = ("_accepted", "_evicted_at", "_listening", "_replies")
 
     state = State.LISTEN
 
@@ -65,6 +68,8 @@ class Listener:
         self._listening = listening
         self._accepted: deque[tuple[bytes, Connection]] = deque()
         self._replies: deque[tuple[bytes, Segment]] = deque()
+        self._evicted_at: Instant = -NEVER
+        """When a peer that had been sent a SYN,ACK last had to make room for another."""
 
     @property
     def half_open(self) -> HalfOpenTable:
@@ -82,11 +87,14 @@ class Listener:
     def _on_stranger(self, flow: bytes, segment: Segment, now: Instant) -> None:
         """LISTEN: first RST, second ACK, third SYN, fourth anything else (RFC 9293 3.10.7.2).
 
+        # Deviation: for a while after a peer had to leave the table, an ACK may be its last step, not an error. No RST.
         # Deviation: a SYN with FIN is dropped, as by every host that has been scanned (T/TCP is historic).
         # Deviation: text in a SYN is not kept; what SND.NXT the peer has then is in our SYN,ACK, and it sends it again.
         """
         if segment.flags & RST:
             self._count("TCPListenRst")
+        elif segment.flags & (SYN | ACK) == ACK and now - self._evicted_at < EVICTION_MEMORY:
+            self._count("TCPListenAckAfterEviction")
         elif segment.flags & ACK:
             self._reply(flow, reset_for(segment))
             self._count("TCPListenAck")
@@ -112,20 +120,23 @@ class Listener:
             window=segment.window,
             window_scale=agreed.snd_shift if scaled else None,
             sack_permitted=agreed.sack,
-            timestamps=timestamps is not None,
             ecn=agreed.ecn,
-            ts_recent=timestamps[0] if timestamps is not None else 0,
+            ts_recent=timestamps[0] if timestamps is not None else None,
         )
         evicted = listening.table.add(record, now)
         if evicted is not None:
             self._count("TCPReqQFullDrop")
-        if evicted is not record:
-            self._reply(flow, self._syn_ack(record, segment.source_port, now))
+            if evicted is record:
+                return
+            self._evicted_at = now
+        self._reply(flow, self._syn_ack(record, segment.source_port, now))
 
     def _syn_ack(self, record: HalfOpen, remote_port: int, now: Instant) -> Segment:
         listening = self._listening
         limits = listening.paths(record.flow)
-        stamp = (clock_value(limits.timestamp_offset, now), record.ts_recent) if record.timestamps else None
+        stamp = None
+        if record.ts_recent is not None:
+            stamp = (clock_value(limits.timestamp_offset, now), record.ts_recent)
         scaled = record.window_scale is not None
         return Segment(
             listening.port,
@@ -142,7 +153,8 @@ class Listener:
 
         Anything else is shown to the connection that the record would become. If that is established, it is one; if it
         is closed, by a RST or another SYN, the peer is back in LISTEN, and nobody hears of it (MUST-11); if neither,
-        it is forgotten, but for what it has to answer.
+        it is forgotten, but for what it has to answer, and whether that was a challenge: of those there is one for each
+        SYN,ACK, or two listeners whose peers were forged would go on answering each other for ever (RFC 5961 5.3).
         """
         if segment.flags & (SYN | ACK | RST) == SYN and segment.seq == wrap(record.irs):
             self._reply(record.flow, self._syn_ack(record, segment.source_port, now))
@@ -151,6 +163,8 @@ class Listener:
         connection = Connection.resume(self._opening(record, segment.source_port), record, now)
         connection.on_segment(segment, now)
         if connection.state is State.SYN_RECEIVED:
+            if connection.tcb.owed.challenged_at == now:
+                self._listening.table.challenge(record.flow)
             self._reply(record.flow, connection.poll_transmit(now))
         elif connection.state is State.CLOSED:
             self._listening.table.reset(record.flow)

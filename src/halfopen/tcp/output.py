@@ -14,6 +14,7 @@ from halfopen.tcp.probing import wait_for_window, window_is_open
 from halfopen.tcp.recovery import room
 from halfopen.tcp.retransmission import arm, give_up_at
 from halfopen.tcp.scoreboard import Sent
+from halfopen.tcp.sending import SendSpace
 from halfopen.tcp.seqnum import wrap
 from halfopen.tcp.state import State
 from halfopen.tcp.tcb import TailProbe, Tcb
@@ -44,7 +45,7 @@ def next_segment(tcb: Tcb, now: Instant) -> Segment | None:
     if tcb.owed.syn:
         return _syn(tcb, now)
     if tcb.owed.acks.owed:
-        return _bare(tcb, tcb.snd.nxt, now)
+        return _acknowledgment(tcb, now)
     if state in _MAY_SEND_TEXT:
         segment = _text(tcb, now)
         if segment is not None:
@@ -53,7 +54,7 @@ def next_segment(tcb: Tcb, now: Instant) -> Segment | None:
         tcb.owed.probe = False
         return _bare(tcb, tcb.snd.una - 1, now)
     if tcb.owed.acks.is_owed and state is not State.SYN_SENT:
-        return _bare(tcb, tcb.snd.nxt, now)
+        return _acknowledgment(tcb, now)
     return None
 
 
@@ -128,7 +129,7 @@ def _sendable(tcb: Tcb, unsent: int, allowed: int) -> int:
     """
     snd = tcb.snd
     mss = snd.mss
-    count = min(unsent, allowed, snd.burst)
+    count = min(unsent, allowed, _burst(snd, snd.nxt))
     if count <= 0:
         return 0
     rest = count % mss
@@ -144,6 +145,15 @@ def _sendable(tcb: Tcb, unsent: int, allowed: int) -> int:
     return count - rest
 
 
+def _burst(snd: SendSpace, start: int) -> int:
+    """Octets that one segment from ``start`` on may have.
+
+    No super-segment while there is urgent text ahead: in each of its pieces the same pointer would name another octet
+    (MUST-62).
+    """
+    return snd.burst if snd.up <= start else snd.mss
+
+
 def _retransmission(tcb: Tcb, record: Sent, allowed: int, now: Instant) -> Segment | None:
     """``record`` again, or the part of it that congestion control allows.
 
@@ -153,7 +163,7 @@ def _retransmission(tcb: Tcb, record: Sent, allowed: int, now: Instant) -> Segme
     mss = snd.mss
     if allowed <= 0:
         return None
-    most = min(allowed, snd.burst)
+    most = min(allowed, _burst(snd, record.start))
     most = min(most, max(snd.una + snd.wnd - record.start, mss if record.start == snd.una else 0))
     if most > mss:
         most -= most % mss
@@ -239,6 +249,10 @@ def _mark_ecn(tcb: Tcb, segment: Segment) -> None:
             segment.flags |= CWR
 
 
+def _acknowledgment(tcb: Tcb, now: Instant) -> Segment:
+    return _bare(tcb, tcb.snd.acceptable(1 << tcb.agreed.snd_shift), now)
+
+
 def _bare(tcb: Tcb, seq: int, now: Instant) -> Segment:
     """<SEQ=seq><ACK=RCV.NXT><CTL=ACK> without text; SACK blocks tell what is here behind a hole."""
     segment = _acknowledging(tcb, seq, ACK, now)
@@ -249,7 +263,10 @@ def _bare(tcb: Tcb, seq: int, now: Instant) -> Segment:
 
 def _report(tcb: Tcb, segment: Segment, free: int) -> None:
     """SACK blocks for what is behind a hole or has come twice, as many as fit into ``free`` octets (RFC 2018 3)."""
-    if not tcb.rcv.has_report or not tcb.agreed.sack:
+    if not tcb.rcv.has_report:
+        return
+    if not tcb.agreed.sack:
+        tcb.rcv.forget_duplicate()
         return
     free = min(free, MAX_OPTION_OCTETS - tcb.agreed.option_octets)
     if free < SACK_OCTETS + SACK_BLOCK_OCTETS:
@@ -288,7 +305,10 @@ def _acknowledging(tcb: Tcb, seq: int, flags: int, now: Instant) -> Segment:
 
 
 def _syn(tcb: Tcb, now: Instant) -> Segment:
-    """<SEQ=ISS><CTL=SYN>, with ACK in SYN-RECEIVED; the timer starts (MUST-22)."""
+    """<SEQ=ISS><CTL=SYN>, with ACK in SYN-RECEIVED; the timer starts (MUST-22).
+
+    One that answers a repeated SYN leaves the timer as it is (RFC 6298 5.1): no peer puts off its end for ever.
+    """
     tcb.owed.syn = False
     snd, opening = tcb.snd, tcb.opening
     config = tcb.user.config
@@ -309,9 +329,10 @@ def _syn(tcb: Tcb, now: Instant) -> Segment:
         tcb.owed.acks.on_ack_sent(False)
     if tcb.recovery.retries:
         tcb.count("TCPSynRetrans")
-    else:
-        tcb.recovery.progress_at = now
-    tcb.timers.retransmit = min(now + tcb.rtt.rto, give_up_at(tcb))
+    if tcb.timers.retransmit == NEVER:
+        if not tcb.recovery.retries:
+            tcb.recovery.progress_at = now
+        tcb.timers.retransmit = min(now + tcb.rtt.rto, give_up_at(tcb))
     ports = (opening.local_port, opening.remote_port)
     return Segment(*ports, seq=wrap(snd.iss), ack=acknowledgment, flags=flags, window=window, options=options)
 

@@ -141,24 +141,19 @@ class ReceiveSpace:
                 self._insert(seq, end, buffers)
             return 0
         before = self.nxt
-        if not self.ahead:
-            self._append(buffers, end)
-        elif self.ahead[0].start >= end:
-            self._append(buffers, end)
-            self._join()
-        else:
+        if self.ahead and self.ahead[0].start < end:
             self._insert(seq, end, buffers)
+        else:
+            for buffer in buffers:
+                self.queue.append(buffer)
+            self.nxt = end
+        if self.ahead:
             self._join()
         return self.nxt - before
 
-    def _append(self, buffers: Buffers, end: int) -> None:
-        for buffer in buffers:
-            self.queue.append(buffer)
-        self.nxt = end
-
     def _join(self) -> None:
-        """A block that RCV.NXT has reached is in order now."""
-        if self.ahead and self.ahead[0].start == self.nxt:
+        """If RCV.NXT has reached the first block, that is in order now."""
+        if self.ahead[0].start == self.nxt:
             block = self.ahead.pop(0)
             del self.recent[block.start]
             for buffers in block.buffers:
@@ -208,10 +203,14 @@ class ReceiveSpace:
             self.duplicate = (left, right)
 
     def take_fin(self, position: int) -> None:
-        """The peer says that its text ends at ``position``; believed once, in the window, and if no text is here from behind."""
+        """The peer says that its text ends at ``position``: believed once, in the window, and behind all text here."""
         last = self.ahead[-1].end if self.ahead else self.nxt
         if self.fin is None and last <= position <= self.edge:
             self.fin = position
+
+    def forget_duplicate(self) -> None:
+        """It has been answered, and there is no option to say which octets it had."""
+        self.duplicate = None
 
     def reach_fin(self) -> bool:
         """If all text before the peer's FIN is here, RCV.NXT steps over it; whether it just has."""

@@ -63,9 +63,8 @@ def _take_sack(tcb: Tcb, seg: Segment, delivery: Delivery) -> bool:
         _on_dsack(tcb, first[0], first[1])
         del blocks[0]
     for left, right in blocks:
-        if snd.una <= left < right <= snd.nxt:
-            snd.flight.sack(left, right, delivery)
-        elif right > snd.nxt or left >= right:
+        shortest = snd.mss if right < snd.queue.stop else 0  # a FIN behind the last octet may not have been told
+        if not (snd.una <= left < right <= snd.nxt and snd.flight.sack(left, right, delivery, shortest)):
             tcb.count("TCPSACKDiscard")
     return delivery.sacked > 0
 
@@ -225,7 +224,8 @@ def on_rack_deadline(tcb: Tcb, now: Instant) -> None:
     flight = tcb.snd.flight
     due = _detect_by_rack(tcb, now)
     if flight.lost and tcb.recovery.phase is Phase.OPEN:
-        _enter_recovery(tcb, tcb.snd.outstanding - flight.sacked, now)
+        outstanding = tcb.snd.outstanding
+        _enter_recovery(tcb, outstanding, outstanding - flight.sacked, now)
         tcb.congestion.cwnd = pipe(tcb) + tcb.snd.mss
     arm_for_reordering(tcb, due, now)
 
@@ -237,10 +237,12 @@ def _adapt_window(tcb: Tcb, seg: Segment, delivery: Delivery, before: tuple[int,
     """
     outstanding, lost_before = before
     recovery, snd = tcb.recovery, tcb.snd
+    was_recovering = recovery.phase is Phase.RECOVERY
     if recovery.phase is not Phase.OPEN and snd.una >= recovery.point:
         _leave_recovery(tcb, now)
     if recovery.phase is Phase.OPEN and snd.flight.lost:
-        _enter_recovery(tcb, outstanding - snd.flight.sacked + delivery.sacked, now)
+        known = snd.flight.sacked if tcb.agreed.sack else recovery.dupacks * snd.mss
+        _enter_recovery(tcb, outstanding, outstanding - known + delivery.sacked, now)
     if recovery.phase is Phase.RECOVERY and recovery.prr is not None:
         in_network = pipe(tcb)
         safe = delivery.acked > 0 and snd.flight.lost <= lost_before
@@ -248,7 +250,7 @@ def _adapt_window(tcb: Tcb, seg: Segment, delivery: Delivery, before: tuple[int,
         return
     if seg.flags & ECE and tcb.agreed.ecn:
         _on_ecn_echo(tcb, outstanding, now)
-    elif delivery.acked:
+    elif delivery.acked and not was_recovering:
         rtt, congestion = tcb.rtt, tcb.congestion
         limit = congestion.cwnd // 2 if congestion.cwnd < congestion.ssthresh else congestion.cwnd - 2 * snd.mss
         latest = max(1, now - delivery.sampled_at) if delivery.sampled_at is not None else 0
@@ -257,16 +259,16 @@ def _adapt_window(tcb: Tcb, seg: Segment, delivery: Delivery, before: tuple[int,
         )
 
 
-def _enter_recovery(tcb: Tcb, flight: int, now: Instant) -> None:
-    """Fast recovery (RFC 5681 3.2, RFC 6675 5 (4)): ``flight`` octets were in the network."""
+def _enter_recovery(tcb: Tcb, outstanding: int, recover_flight: int, now: Instant) -> None:
+    """Fast recovery (RFC 5681 3.2, RFC 6675 5 (4)); of what was outstanding ``recover_flight`` was in the network."""
     recovery = tcb.recovery
     recovery.phase = Phase.RECOVERY
     recovery.point = tcb.snd.nxt
     recovery.probe = None
     start_undo(tcb, now)
-    _reduce(tcb, flight, now)
+    _reduce(tcb, outstanding, now)
     recovery.prr = Prr(tcb.snd.mss)
-    recovery.prr.start(flight, tcb.congestion.ssthresh)
+    recovery.prr.start(recover_flight, tcb.congestion.ssthresh)
     tcb.count("TCPSackRecovery" if tcb.agreed.sack else "TCPRenoRecovery")
     if tcb.opening.trace.enabled:
         tcb.note(now, "fast recovery", f"ssthresh {tcb.congestion.ssthresh}")
@@ -292,11 +294,14 @@ def _on_ecn_echo(tcb: Tcb, outstanding: int, now: Instant) -> None:
     tcb.count("TCPECNReductions")
 
 
-def _reduce(tcb: Tcb, flight: int, now: Instant) -> None:
-    """One reduction a window of data, whatever the reason; the peer sees it by CWR (RFC 3168 6.1.2)."""
+def _reduce(tcb: Tcb, outstanding: int, now: Instant) -> None:
+    """One reduction a window of data, whatever the reason; the peer sees it by CWR (RFC 3168 6.1.2).
+
+    What limited transmit has sent beyond cwnd is no part of FlightSize here (RFC 5681 3.2 step 2).
+    """
     tcb.recovery.ecn_point = tcb.snd.nxt
     tcb.owed.cwr = tcb.agreed.ecn
-    tcb.congestion.on_loss(flight, now)
+    tcb.congestion.on_loss(min(outstanding, tcb.congestion.cwnd), now)
 
 
 def _end_probe(tcb: Tcb, seg: Segment, una: int, outstanding: int) -> None:

@@ -10,7 +10,7 @@ is one record), cut where an acknowledgment cuts it. Each is in one of three con
 so ``pipe`` of RFC 6675 is what is neither SACKED nor LOST: lost octets return to it when they are sent again.
 """
 
-from bisect import bisect_right, insort
+from bisect import bisect_left, bisect_right, insort
 from heapq import heappop, heappush
 
 from halfopen.base.clock import NEVER, Instant
@@ -131,18 +131,25 @@ class Flight:
             self.lost -= record.end - record.start
         delivery.note(record)
 
-    def sack(self, left: int, right: int, delivery: Delivery) -> None:
-        """The peer holds ``[left, right)`` (RFC 2018); edges may cut records."""
+    def sack(self, left: int, right: int, delivery: Delivery, shortest: int = 0) -> bool:
+        """The peer holds ``[left, right)`` (RFC 2018); edges may cut records. False if the block is not believed.
+
+        That is one of less than ``shortest`` octets, a segment, that ends inside a record: nobody gets so little at a
+        time. A peer that reports every other octet would have us keep a record, and send a segment, for each hole
+        (CVE-2019-11478).
+        """
         records = self.records
         if delivery.fack < 0:
             delivery.fack = self.sacked_end
         if not records or right <= records[0].start or left >= right:
-            return
+            return True
         left = max(left, records[0].start)
         low = bisect_right(records, left, key=_start_of) - 1
         known = records[low]
         if known.condition == SACKED and right <= known.end:
-            return
+            return True
+        if right - left < shortest and records[bisect_left(records, right, key=_start_of) - 1].end != right:
+            return False
         if known.start < left:
             low = self._split_at(left)
         high = self._split_at(right)
@@ -157,6 +164,7 @@ class Flight:
             self._join_sacked(low, high, delivery)
         if right > self.sacked_end:
             self.sacked_end = right
+        return True
 
     def _join_sacked(self, low: int, high: int, delivery: Delivery) -> None:
         """The records from ``low`` to before ``high``, which are SACKED, and such neighbours become one."""
@@ -239,33 +247,24 @@ class Flight:
         Returns when the first of what was sent before, but after ``due``, was sent; NEVER if there is none. Each
         transmission is looked at until it is delivered or lost, and never again.
         """
-        log = self._log
+        log, records = self._log, self.records
         while log:
             when, stop, start = log[0]
             if when > sent_at or (when == sent_at and start >= end):
                 break
-            for record in self._in_flight(start, stop, when):
-                if when == sent_at and record.end >= end:
+            index = max(bisect_right(records, start, key=_start_of) - 1, 0)
+            while index < len(records) and records[index].start < stop:
+                record = records[index]
+                index += 1
+                if record.condition != IN_FLIGHT or record.sent_at != when:
                     continue
-                if when > due:
-                    return when
+                is_behind = when < sent_at or record.end < end
+                if when > due or not is_behind:
+                    log[0] = (when, stop, record.start)  # nothing below is to be looked at again: CVE-2019-11478
+                    return when if is_behind else NEVER
                 self.mark_lost(record)
-            if when == sent_at and stop >= end:
-                break
             del log[0]
         return NEVER
-
-    def _in_flight(self, start: int, stop: int, when: Instant) -> list[Sent]:
-        """What still is in flight of the transmission of ``[start, stop)``."""
-        records = self.records
-        index = max(bisect_right(records, start, key=_start_of) - 1, 0)
-        found: list[Sent] = []
-        while index < len(records) and records[index].start < stop:
-            record = records[index]
-            if record.condition == IN_FLIGHT and record.sent_at == when:
-                found.append(record)
-            index += 1
-        return found
 
     def unmark_lost(self) -> None:
         """Nothing had been lost after all: it counts as in flight again."""

@@ -60,6 +60,15 @@ class SendSpace:
         """Octets from SND.NXT on that the peer's window takes; negative if it has shrunk (MUST-34)."""
         return self.una + self.wnd - self.nxt
 
+    def acceptable(self, unit: int) -> int:
+        """Where a segment without text stands: SND.NXT, or the edge of a window that has shrunk below it (SHLD-15).
+
+        Beyond the edge the peer would not look at its ACK (Linux ``tcp_acceptable_seq``). Less than ``unit`` is no
+        shrinking: the peer's window scale rounds that away.
+        """
+        edge = self.una + self.wnd
+        return edge if edge + unit <= self.nxt and self.una > self.iss else self.nxt
+
     @property
     def fin_is_acknowledged(self) -> bool:
         """SND.UNA is behind the FIN."""
@@ -91,7 +100,8 @@ class SendSpace:
         """SND.WND, if the segment is no older than the last update (RFC 9293 3.10.7.4, fifth step); is it another?
 
         One that acknowledges something new always is, whatever its sequence number: else text that overtakes other text
-        would leave SND.WND counted from the wrong SND.UNA (Linux ``tcp_may_update_window``). Call it before `acknowledge`.
+        would leave SND.WND counted from the wrong SND.UNA (Linux ``tcp_may_update_window``). To be called before
+        `acknowledge`.
         """
         if ack <= self.una and (seq, ack) < self.wl:
             return False

@@ -12,7 +12,7 @@ from halfopen.tcp.config import DEFAULT, TcpConfig
 from halfopen.tcp.congestion.algorithms import make_congestion_control
 from halfopen.tcp.congestion.base import CongestionControl
 from halfopen.tcp.congestion.prr import Prr
-from halfopen.tcp.events import Closed
+from halfopen.tcp.events import Closed, SoftError
 from halfopen.tcp.events import Event as UserEvent
 from halfopen.tcp.negotiation import DEFAULT_MSS, Agreed
 from halfopen.tcp.rack import Rack
@@ -216,6 +216,14 @@ class Tcb:
         """Puts an event without payload where the user will find it, unless it is there already."""
         if event not in self.user.events:
             self.user.events.append(event)
+
+    def warn(self, error: TcpError) -> None:
+        """A `SoftError`, in the place of an untaken one of its kind; none for a user who is gone, and polls no more."""
+        if self.user.is_gone:
+            return
+        kind, events = type(error), self.user.events
+        events[:] = [event for event in events if not isinstance(event, SoftError) or type(event.error) is not kind]
+        events.append(SoftError(error))
 
     def count(self, name: str) -> None:
         """Adds one to a counter of the host."""

@@ -22,7 +22,8 @@ class TimeWaitResult:
     """What a segment led to: IGNORE, ACKNOWLEDGE with the ``reply`` to send, or REOPEN.
 
     REOPEN: a listener may take the SYN. It chooses an ISS above `TimeWait.snd_nxt` (RFC 1122 4.2.2.13 (a)), and keeps
-    the record until the new handshake is complete (b). ``counter`` is the name under which this is counted, or empty.
+    the record until the new handshake is complete (b). Where nobody listens, `TimeWait.challenge` is the answer.
+    ``counter`` is the name under which this is counted, or empty.
     """
 
     action: int
@@ -33,7 +34,6 @@ class TimeWaitResult:
 _NOTHING_NEW = TimeWaitResult(IGNORE)
 _REOPEN = TimeWaitResult(REOPEN, "TWRecycled")
 _RST_IGNORED = TimeWaitResult(IGNORE, "TCPTimeWaitRstIgnored")
-_SYN_IGNORED = TimeWaitResult(IGNORE, "TCPTimeWaitSynIgnored")
 _NO_ACK_BIT = TimeWaitResult(IGNORE, "TCPTimeWaitNoAck")
 _SKIPPED = TimeWaitResult(IGNORE, "TCPACKSkippedTimeWait")
 
@@ -68,7 +68,7 @@ class TimeWait:
         if flags & RST:
             return _RST_IGNORED  # RFC 1337 3, fix F1: an old duplicate's echo must not end TIME-WAIT
         if flags & SYN and not flags & ACK:
-            return _REOPEN if self.may_reopen(segment) else _SYN_IGNORED
+            return _REOPEN if self.may_reopen(segment) else self.challenge(now)
         if not flags & ACK:
             return _NO_ACK_BIT
         timestamps = segment.options.timestamps if segment.options is not None else None
@@ -83,6 +83,10 @@ class TimeWait:
             return self._answer("TCPTimeWaitOutOfPlace", now)
         self._learn(timestamps, now)
         return _NOTHING_NEW
+
+    def challenge(self, now: Instant) -> TimeWaitResult:
+        """The answer to a SYN that opens nothing, as in every synchronized state (RFC 5961 4.2)."""
+        return self._answer("TCPSYNChallenge", now)
 
     def may_reopen(self, syn: Segment) -> bool:
         """Whether ``syn`` is certainly newer than everything of the old connection (RFC 6191 2; RFC 1122 4.2.2.13).

@@ -2,7 +2,6 @@
 
 from halfopen.base.clock import NEVER, Instant
 from halfopen.base.errors import ConnectionTimedOut
-from halfopen.tcp.events import SoftError
 from halfopen.tcp.probing import on_keep_alive_deadline, on_persist_deadline
 from halfopen.tcp.recovery import on_rack_deadline
 from halfopen.tcp.retransmission import give_up_at, on_probe_deadline, on_retransmission_timeout
@@ -83,4 +82,4 @@ def _is_hopeless(tcb: Tcb, now: Instant) -> bool:
 def _warn(tcb: Tcb) -> None:
     """R1 (SHLD-9, SHLD-10): the user hears of trouble before the connection is given up."""
     if tcb.recovery.retries + 1 == tcb.user.config.retransmission.soft_retries:
-        tcb.tell(SoftError(ConnectionTimedOut("retransmissions go unanswered")))
+        tcb.warn(ConnectionTimedOut("retransmissions go unanswered"))

@@ -1,0 +1,646 @@
+"""What an acknowledgment says about round trips, losses and the window (RFC 5681, 6298, 6582, 6675, 8985, 9937, 3168)."""
+
+from dataclasses import replace
+
+import pytest
+
+from halfopen.base.clock import MILLISECOND, SECOND
+from halfopen.base.trace import ListSink
+from halfopen.tcp.config import Ecn, OptionsConfig
+from halfopen.tcp.recovery import pipe
+from halfopen.tcp.tcb import Phase
+from halfopen.testing.exchange import Exchange, Setting
+from tests.tcp.exchanges import EAGER, PLAIN, PTO, RTO, RTT, WITHOUT_RACK, connect, flight
+
+SACK = "mss 1000,sackOK"
+STAMPS = "mss 1012,TS val 7 ecr 1000"
+BOTH = "mss 1012,sackOK,TS val 7 ecr 1000"
+ISNS = [0, (1 << 32) - 1, (1 << 32) - 3000, (1 << 31) - 1]
+WITH_AND_WITHOUT_RACK = pytest.mark.parametrize("config", [PLAIN, WITHOUT_RACK], ids=["RACK", "no RACK"])
+
+
+def starts(exchange: Exchange) -> list[int]:
+    """Where the segments begin that nobody has taken yet."""
+    return [seen.words.start for seen in exchange.peer.ignores()]
+
+
+def duplicates(exchange: Exchange, ack: int, count: int) -> None:
+    exchange.peer.sends(*[f". 1:1(0) ack {ack}"] * count)
+
+
+# Duplicate ACKs, limited transmit, fast retransmit
+
+
+@pytest.mark.rfc("5681", "5681.7")
+@pytest.mark.rfc("5681", "5681.6")
+@pytest.mark.parametrize("iss", ISNS)
+def test_two_duplicates_let_a_new_segment_go_each_and_the_third_the_lost_one(iss: int) -> None:
+    exchange = connect(config=PLAIN, iss=iss)
+    exchange.user.sends(20_000)
+    assert len(exchange.peer.ignores()) == 10
+    exchange.after(RTT)
+    duplicates(exchange, 1, 1)
+    exchange.peer.expects(". 10001:11001(1000) ack 1")
+    duplicates(exchange, 1, 1)
+    exchange.peer.expects(". 11001:12001(1000) ack 1")
+    assert exchange.connection.tcb.congestion.cwnd == 10_000
+    exchange.peer.expects_nothing()
+    duplicates(exchange, 1, 1)
+    exchange.peer.expects(". 1:1001(1000) ack 1")
+    assert exchange.counters["TCPRenoRecovery"] == 1
+
+
+@pytest.mark.rfc("5681", "5681.6")
+@pytest.mark.parametrize(
+    "segment",
+    ["P. 1:2(1) ack 1", ". 1:1(0) ack 1 win {}", "F. 1:1(0) ack 1"],
+    ids=["text", "another window", "FIN"],
+)
+def test_what_else_repeats_an_acknowledgment_is_no_duplicate(segment: str) -> None:
+    exchange = connect(config=PLAIN)
+    flight(exchange, 5)
+    for window in (60_000, 59_000, 58_000, 57_000):
+        exchange.peer.sends(segment.format(window))
+    assert exchange.connection.tcb.recovery.dupacks == 0
+    assert exchange.connection.tcb.recovery.phase is Phase.OPEN
+
+
+def test_with_nothing_in_flight_an_ack_says_only_what_the_window_is() -> None:
+    exchange = connect(config=PLAIN)
+    duplicates(exchange, 1, 5)
+    assert exchange.connection.tcb.recovery.dupacks == 0
+    exchange.peer.sends(". 1:1(0) ack 1 win 500")
+    assert exchange.connection.tcb.snd.wnd == 500
+
+
+# NewReno
+
+
+@pytest.mark.rfc("6582", "6582.2", "6582.3")
+@pytest.mark.parametrize("iss", ISNS)
+def test_a_partial_ack_brings_the_next_hole_and_a_full_one_the_end(iss: int) -> None:
+    exchange = connect(config=PLAIN, iss=iss)
+    flight(exchange, 8)
+    exchange.after(RTT)
+    duplicates(exchange, 1, 5)
+    exchange.peer.expects(". 1:1001(1000) ack 1")
+    tcb = exchange.connection.tcb
+    assert (tcb.recovery.phase, tcb.congestion.ssthresh) == (Phase.RECOVERY, 4000)
+    exchange.after(RTT)
+    exchange.peer.sends(". 1:1(0) ack 3001")
+    exchange.peer.expects(". 3001:4001(1000) ack 1")
+    exchange.peer.expects_nothing()
+    exchange.after(RTT)
+    exchange.peer.sends(". 1:1(0) ack 8001")
+    assert (tcb.recovery.phase, tcb.congestion.cwnd) == (Phase.OPEN, 4000)
+
+
+@pytest.mark.rfc("6582", "6582.1")
+def test_duplicates_of_the_window_before_begin_no_second_recovery() -> None:
+    exchange = connect(config=PLAIN)
+    flight(exchange, 8)
+    exchange.after(RTT)
+    duplicates(exchange, 1, 7)
+    exchange.peer.ignores()
+    exchange.peer.sends(". 1:1(0) ack 8001")
+    flight(exchange, 4)
+    duplicates(exchange, 8001, 3)
+    exchange.peer.expects_nothing()
+    assert exchange.counters["TCPRenoRecovery"] == 1
+
+
+def test_a_hole_that_was_filled_a_moment_ago_is_not_filled_again() -> None:
+    exchange = connect(config=PLAIN, burst=64_000)
+    exchange.user.sends(8000)
+    exchange.peer.ignores()
+    exchange.after(RTT)
+    duplicates(exchange, 1, 3)
+    exchange.peer.expects(". 1:1001(1000) ack 1")
+    exchange.peer.sends(". 1:1(0) ack 501")  # half of it
+    exchange.peer.expects_nothing()
+
+
+@pytest.mark.rfc("6582", "6582.4")
+def test_after_a_timeout_what_was_sent_less_than_a_round_trip_ago_is_not_lost_again() -> None:
+    exchange = connect(config=PLAIN)
+    flight(exchange, 10)
+    exchange.after(RTO)
+    assert starts(exchange) == [1]
+    exchange.after(RTT)
+    exchange.peer.sends(". 1:1(0) ack 1001")
+    assert starts(exchange) == [1001, 2001]
+    exchange.peer.sends(". 1:1(0) ack 3001")
+    assert starts(exchange) == [3001, 4001, 5001, 6001]
+    exchange.after(RTT // 2)
+    duplicates(exchange, 3001, 3)
+    assert 3001 not in starts(exchange)
+    assert exchange.counters["TCPRenoRecovery"] == 0
+
+
+def test_after_a_timeout_a_lost_retransmission_is_found_by_its_duplicates() -> None:
+    exchange = connect(config=PLAIN)
+    flight(exchange, 10)
+    exchange.after(RTO)
+    exchange.after(RTT)
+    exchange.peer.sends(". 1:1(0) ack 1001", ". 1:1(0) ack 3001")
+    assert starts(exchange) == [1, 3001, 4001, 5001, 6001]
+    exchange.after(2 * RTT)
+    duplicates(exchange, 3001, 3)
+    assert starts(exchange)[0] == 3001
+    assert exchange.counters["TCPRenoRecovery"] == 1
+
+
+def test_after_a_leap_as_many_duplicates_may_be_needless_copies() -> None:
+    exchange = connect(config=PLAIN)
+    flight(exchange, 10)
+    exchange.after(RTO)
+    exchange.after(RTT)
+    exchange.peer.sends(". 1:1(0) ack 6001")
+    assert starts(exchange) == [1, 6001, 7001]
+    exchange.after(2 * RTT)
+    duplicates(exchange, 6001, 8)
+    assert exchange.counters["TCPRenoRecovery"] == 0
+    duplicates(exchange, 6001, 1)
+    assert exchange.counters["TCPRenoRecovery"] == 1
+
+
+# SACK
+
+
+@pytest.mark.rfc("6675", "6675.1", "6675.2", "6675.3")
+@pytest.mark.rfc("8985", "8985.3")
+@WITH_AND_WITHOUT_RACK
+@pytest.mark.parametrize("iss", ISNS)
+def test_what_is_far_enough_below_the_sacks_is_sent_again(config: object, iss: int) -> None:
+    assert isinstance(config, type(PLAIN))
+    exchange = connect(SACK, config=config, iss=iss)
+    flight(exchange, 9)
+    exchange.after(RTT)
+    exchange.peer.sends(". 1:1(0) ack 1001 <sack 2001:4001>")
+    exchange.peer.expects_nothing()
+    exchange.peer.sends(". 1:1(0) ack 1001 <sack 2001:5001>")
+    exchange.peer.expects(". 1001:2001(1000) ack 1")
+    exchange.peer.expects_nothing()
+    assert pipe(exchange.connection.tcb) == 5000
+    assert exchange.counters["TCPSackRecovery"] == 1
+
+
+@pytest.mark.rfc("6675", "6675.5", "6675.7", "6675.8")
+@WITH_AND_WITHOUT_RACK
+def test_recovery_fills_all_holes_and_ends_where_it_began(config: object) -> None:
+    assert isinstance(config, type(PLAIN))
+    exchange = connect(SACK, config=config)
+    flight(exchange, 10)
+    exchange.after(RTT)
+    exchange.peer.sends(". 1:1(0) ack 1 <sack 1001:2001>", ". 1:1(0) ack 1 <sack 3001:4001 1001:2001>")
+    exchange.peer.sends(". 1:1(0) ack 1 <sack 5001:8001 3001:4001 1001:2001>")
+    exchange.peer.sends(". 1:1(0) ack 1 <sack 5001:10001 3001:4001 1001:2001>")
+    assert sorted(starts(exchange)) == [1, 2001, 4001]
+    tcb = exchange.connection.tcb
+    assert tcb.congestion.cwnd <= 10_000
+    exchange.after(RTT)
+    exchange.peer.sends(". 1:1(0) ack 2001 <sack 5001:10001 3001:4001>")
+    assert tcb.recovery.phase is Phase.RECOVERY
+    exchange.peer.sends(". 1:1(0) ack 10001")
+    assert (tcb.recovery.phase, tcb.congestion.cwnd) == (Phase.OPEN, tcb.congestion.ssthresh)
+
+
+@pytest.mark.rfc("6675", "6675.4")
+def test_three_duplicates_suffice_where_segments_are_small() -> None:
+    exchange = connect(SACK, config=WITHOUT_RACK)
+    flight(exchange, 1, 100)
+    flight(exchange, 1, 100)
+    flight(exchange, 1, 100)
+    flight(exchange, 1, 100)
+    exchange.after(RTT)
+    for end in (201, 301):
+        exchange.peer.sends(f". 1:1(0) ack 1 <sack 101:{end}>")
+        exchange.peer.expects_nothing()
+    exchange.peer.sends(". 1:1(0) ack 1 <sack 101:401>")
+    exchange.peer.expects(". 1:101(100) ack 1")
+
+
+def test_a_duplicate_without_news_is_none_to_who_has_sack() -> None:
+    exchange = connect(SACK, config=WITHOUT_RACK)
+    flight(exchange, 5)
+    duplicates(exchange, 1, 5)
+    exchange.peer.expects_nothing()
+    assert exchange.connection.tcb.recovery.dupacks == 0
+
+
+@pytest.mark.rfc("2883", "2883.4")
+@pytest.mark.parametrize(
+    "blocks",
+    ["1:1001", "2001:3001 1001:5001"],
+    ids=["below the ACK", "inside the second block"],
+)
+def test_a_first_block_that_tells_of_duplicates_is_no_sack(blocks: str) -> None:
+    exchange = connect(SACK, config=PLAIN)
+    flight(exchange, 8)
+    exchange.peer.sends(f". 1:1(0) ack 1001 <sack {blocks}>")
+    assert exchange.counters["TCPDSACKRecv"] == 1
+
+
+def test_two_blocks_of_which_neither_lies_inside_the_other_are_two_sacks() -> None:
+    exchange = connect(SACK, config=PLAIN)
+    flight(exchange, 8)
+    exchange.peer.sends(". 1:1(0) ack 1 <sack 5001:6001 2001:3001>")
+    assert exchange.counters["TCPDSACKRecv"] == 0
+    assert exchange.connection.tcb.snd.flight.sacked == 2000
+
+
+@pytest.mark.parametrize("block", ["7001:9001", "3001:2001", "2001:2001"])
+def test_blocks_that_cannot_be_are_discarded(block: str) -> None:
+    exchange = connect(SACK, config=PLAIN)
+    flight(exchange, 8)
+    exchange.peer.sends(f". 1:1(0) ack 1 <sack {block}>")
+    assert exchange.counters["TCPSACKDiscard"] == 1
+    assert exchange.connection.tcb.snd.flight.sacked == 0
+
+
+def test_blocks_of_the_past_are_discarded_too() -> None:
+    exchange = connect(SACK, config=PLAIN)
+    flight(exchange, 8)
+    exchange.peer.sends(". 1:1(0) ack 3001", ". 1:1(0) ack 3001 <sack 4001:5001 1:1001>")
+    assert exchange.connection.tcb.snd.flight.sacked == 1000
+    assert exchange.counters["TCPSACKDiscard"] == 1
+
+
+@pytest.mark.rfc("2018", "2018.1")
+def test_blocks_that_were_never_agreed_on_are_ignored() -> None:
+    exchange = connect(config=PLAIN)
+    flight(exchange, 8)
+    exchange.peer.sends(". 1:1(0) ack 1 <sack 1001:8001>")
+    assert exchange.connection.tcb.snd.flight.sacked == 0
+
+
+# RACK
+
+
+@pytest.mark.rfc("8985", "8985.4")
+def test_two_segments_out_of_order_are_waited_for_a_quarter_of_a_round_trip() -> None:
+    exchange = connect(SACK, config=PLAIN)
+    flight(exchange, 3)
+    exchange.after(RTT)
+    exchange.peer.sends(". 1:1(0) ack 1 <sack 1001:3001>")
+    exchange.after(RTT // 4 - 1)
+    exchange.peer.expects_nothing()
+    exchange.after(1)
+    exchange.peer.expects(". 1:1001(1000) ack 1")
+    assert exchange.connection.tcb.recovery.phase is Phase.RECOVERY
+
+
+@pytest.mark.rfc("8985", "8985.4")
+def test_where_order_was_seen_to_break_even_three_are_waited_for() -> None:
+    exchange = connect(SACK, config=PLAIN)
+    flight(exchange, 3)
+    exchange.after(RTT)
+    exchange.peer.sends(". 1:1(0) ack 1 <sack 1001:2001>", ". 1:1(0) ack 3001")
+    flight(exchange, 6)
+    exchange.after(RTT)
+    exchange.peer.sends(". 1:1(0) ack 3001 <sack 4001:9001>")
+    exchange.peer.expects_nothing()
+    exchange.after(RTT // 4)
+    exchange.peer.expects(". 3001:4001(1000) ack 1")
+
+
+@pytest.mark.rfc("8985", "8985.6")
+def test_a_lost_retransmission_is_found_by_what_was_sent_after_it() -> None:
+    exchange = connect(SACK, config=PLAIN)
+    exchange.user.sends(40_000)
+    assert len(exchange.peer.ignores()) == 10
+    exchange.after(RTT)
+    exchange.peer.sends(*(f". 1:1(0) ack 1 <sack 1001:{end}>" for end in range(2001, 10_002, 1000)))
+    assert starts(exchange)[:2] == [1, 10_001]
+    exchange.after(RTT)
+    exchange.peer.sends(". 1:1(0) ack 1 <sack 1001:11001>")
+    exchange.after(RTT // 4)
+    assert 1 in starts(exchange)
+    assert exchange.counters["TCPTimeouts"] == 0
+
+
+def test_in_recovery_the_reordering_timer_begins_no_second_one() -> None:
+    exchange = connect(SACK, config=PLAIN)
+    flight(exchange, 2)
+    exchange.after(10 * MILLISECOND)
+    flight(exchange, 8)
+    exchange.after(RTT)
+    exchange.peer.sends(". 1:1(0) ack 1 <sack 1001:2001>", ". 1:1(0) ack 2001 <sack 3001:4001>")
+    exchange.after(RTT // 4)
+    assert starts(exchange) == [2001]
+    exchange.peer.sends(". 1:1(0) ack 2001 <sack 3001:4001 5001:6001>")
+    exchange.after(RTT // 4)
+    assert 4001 in starts(exchange)
+    assert exchange.counters["TCPSackRecovery"] == 1
+
+
+def test_fast_recovery_is_told_to_the_trace() -> None:
+    exchange = connect(SACK, config=PLAIN)
+    story = ListSink()
+    tcb = exchange.connection.tcb
+    tcb.opening = replace(tcb.opening, trace=story)
+    flight(exchange, 8)
+    exchange.after(RTT)
+    exchange.peer.sends(". 1:1(0) ack 1 <sack 1001:8001>")
+    assert [(event.what, event.details) for event in story.events] == [("fast recovery", "ssthresh 4000")]
+
+
+# Proportional rate reduction
+
+
+@pytest.mark.rfc("9937", "9937.1", "9937.2", "9937.3")
+@pytest.mark.parametrize("options", ["mss 1000", SACK])
+def test_over_a_recovery_half_a_segment_is_sent_for_each_that_is_delivered(options: str) -> None:
+    exchange = connect(options, config=PLAIN)
+    exchange.connection.tcb.congestion.cwnd = 20_000
+    exchange.user.sends(100_000)
+    assert len(exchange.peer.ignores()) == 20
+    exchange.after(RTT)
+    for end in range(2001, 20_002, 1000):
+        block = f" <sack 1001:{end}>" if "sackOK" in options else ""
+        exchange.peer.sends(f". 1:1(0) ack 1{block}")
+    assert exchange.connection.tcb.congestion.ssthresh == 10_000
+    assert 8 <= len(exchange.peer.ignores()) <= 13
+    assert pipe(exchange.connection.tcb) <= 11_000
+
+
+@pytest.mark.rfc("9937", "9937.2")
+def test_what_duplicates_have_counted_is_not_delivered_again_by_the_ack_behind_them() -> None:
+    exchange = connect(config=PLAIN)
+    flight(exchange, 10)
+    exchange.after(RTT)
+    duplicates(exchange, 1, 8)
+    prr = exchange.connection.tcb.recovery.prr
+    assert prr is not None
+    before = prr.delivered
+    exchange.peer.sends(". 1:1(0) ack 9001")
+    assert prr.delivered - before == 1000
+    assert exchange.connection.tcb.recovery.dupacks == 0
+
+
+@pytest.mark.rfc("9937", "9937.5", "9937.6")
+def test_the_window_is_never_less_than_a_segment() -> None:
+    exchange = connect(SACK, config=PLAIN)
+    flight(exchange, 4)
+    exchange.after(RTT)
+    exchange.peer.sends(". 1:1(0) ack 1 <sack 1001:4001>")
+    exchange.peer.expects(". 1:1001(1000) ack 1")
+    duplicates(exchange, 1, 2)
+    assert exchange.connection.tcb.congestion.cwnd >= 1000
+
+
+# Round trips
+
+
+@pytest.mark.rfc("6298", "6298.7")
+@pytest.mark.rfc("9293", "MUST-18")
+def test_what_was_sent_twice_measures_nothing() -> None:
+    exchange = connect(config=PLAIN)
+    flight(exchange, 1)
+    exchange.after(RTO)
+    exchange.peer.ignores()
+    exchange.after(RTT)
+    exchange.peer.sends(". 1:1(0) ack 1001")
+    rtt = exchange.connection.tcb.rtt
+    assert (rtt.latest_rtt, rtt.rto) == (RTT, 2 * RTO)
+    flight(exchange, 1)
+    exchange.after(RTT)
+    exchange.peer.sends(". 1:1(0) ack 2001")
+    assert rtt.rto <= RTO
+
+
+@pytest.mark.rfc("6298", "6298.7")
+def test_what_waited_behind_a_hole_measures_nothing_either() -> None:
+    exchange = connect(config=PLAIN)
+    flight(exchange, 3)
+    exchange.after(RTO)
+    assert starts(exchange) == [1]
+    exchange.after(RTT)
+    exchange.peer.sends(". 1:1(0) ack 3001")
+    assert exchange.connection.tcb.rtt.latest_rtt == RTT
+    assert exchange.connection.tcb.rtt.srtt == RTT
+
+
+@pytest.mark.rfc("6298", "6298.8")
+def test_the_latest_segment_that_an_ack_covers_measures_the_round_trip() -> None:
+    exchange = connect(config=PLAIN)
+    flight(exchange, 1)
+    exchange.after(30 * MILLISECOND)
+    flight(exchange, 1)
+    exchange.after(RTT)
+    exchange.peer.sends(". 1:1(0) ack 2001")
+    assert exchange.connection.tcb.rtt.latest_rtt == RTT
+
+
+@pytest.mark.rfc("6298", "6298.7")
+@pytest.mark.rfc("7323", "7323.8")
+def test_an_echoed_timestamp_measures_a_retransmission() -> None:
+    exchange = connect(STAMPS, config=PLAIN)
+    flight(exchange, 1)
+    exchange.after(RTO)
+    exchange.after(2 * RTT)
+    exchange.peer.sends(". 1:1(0) ack 1001 <TS val 8 ecr 1300>")
+    assert exchange.connection.tcb.rtt.latest_rtt == 2 * RTT
+    assert exchange.connection.tcb.rtt.backoffs == 0
+
+
+@pytest.mark.rfc("6298", "6298.7")
+def test_an_echo_from_before_the_timeout_measures_nothing() -> None:
+    exchange = connect(STAMPS, config=PLAIN)
+    flight(exchange, 1)
+    exchange.after(RTO)
+    exchange.after(RTT)
+    exchange.peer.sends(". 1:1(0) ack 1001 <TS val 8 ecr 1050>")
+    assert exchange.connection.tcb.rtt.latest_rtt == RTT
+    assert exchange.connection.tcb.rtt.rto == 2 * RTO
+
+
+@pytest.mark.rfc("7323", "7323.8")
+def test_an_echo_of_zero_is_none() -> None:
+    exchange = connect(STAMPS, config=PLAIN)
+    flight(exchange, 1)
+    exchange.after(RTO)
+    exchange.peer.sends(". 1:1(0) ack 1001 <TS val 8 ecr 0>")
+    assert exchange.connection.tcb.rtt.rto == 2 * RTO
+
+
+@pytest.mark.parametrize("options", [SACK, BOTH])
+def test_if_only_the_ack_was_lost_the_backoff_ends(options: str) -> None:
+    """The ACK that comes acknowledges, and reports as a duplicate: so the first copy had arrived too."""
+    exchange = connect(options, config=PLAIN)
+    flight(exchange, 1)
+    exchange.after(RTO + 2 * RTO)
+    rtt = exchange.connection.tcb.rtt
+    assert rtt.rto == 4 * RTO
+    stamps = "TS val 8 ecr 1050," if "TS" in options else ""
+    exchange.peer.sends(f". 1:1(0) ack 1001 <{stamps}sack 1:1001>")
+    assert (rtt.rto, rtt.backoffs) == (RTO, 0)
+
+
+@pytest.mark.parametrize("block", ["-999:1", "1:2001", "1001:1"])
+def test_other_duplicates_do_not_end_the_backoff(block: str) -> None:
+    exchange = connect(SACK, config=PLAIN)
+    flight(exchange, 2)
+    exchange.after(RTO)
+    exchange.peer.sends(f". 1:1(0) ack 1001 <sack {block}>")
+    assert exchange.connection.tcb.rtt.backoffs == 1
+
+
+# ECN
+
+
+def with_ecn(options: str = SACK) -> Exchange:
+    exchange = Exchange.active(Setting(config=replace(PLAIN, options=OptionsConfig(ecn=Ecn.ACTIVE))))
+    exchange.after(RTT)
+    exchange.peer.sends(f"S.E 0:0(0) ack 1 win 65535 <{options}>")
+    exchange.peer.ignores()
+    return exchange
+
+
+@pytest.mark.rfc("3168", "3168.4", "3168.5")
+@pytest.mark.rfc("9293", "SHLD-8")
+def test_congestion_echo_halves_the_window_once_and_the_next_new_text_says_so() -> None:
+    exchange = with_ecn()
+    flight(exchange, 10)
+    exchange.after(RTT)
+    congestion = exchange.connection.tcb.congestion
+    exchange.peer.sends(".E 1:1(0) ack 1001")
+    assert (congestion.cwnd, congestion.ssthresh) == (5000, 5000)
+    exchange.peer.sends(".E 1:1(0) ack 3001", ".E 1:1(0) ack 10001")
+    assert congestion.cwnd == 5000
+    exchange.user.sends(2000)
+    exchange.peer.expects("[ect0] .W 10001:11001(1000) ack 1")
+    exchange.peer.expects("[ect0] P. 11001:12001(1000) ack 1")
+    exchange.peer.sends(".E 1:1(0) ack 12001")
+    assert congestion.ssthresh == 2000
+    assert exchange.counters["TCPECNReductions"] == 2
+
+
+def test_echoes_that_were_never_agreed_on_are_ignored() -> None:
+    exchange = connect(config=PLAIN)
+    flight(exchange, 10)
+    exchange.peer.sends(".E 1:1(0) ack 1001")
+    assert exchange.connection.tcb.congestion.cwnd >= 10_000
+
+
+@pytest.mark.rfc("3168", "3168.4")
+def test_a_loss_and_an_echo_in_one_window_are_one_congestion() -> None:
+    exchange = with_ecn()
+    flight(exchange, 10)
+    exchange.after(RTT)
+    exchange.peer.sends(".E 1:1(0) ack 1 <sack 1001:9001>", ".E 1:1(0) ack 10001")
+    assert exchange.connection.tcb.congestion.ssthresh == 5000
+    flight(exchange, 2)
+    exchange.after(RTT)
+    exchange.peer.sends(".E 1:1(0) ack 11001")
+    assert exchange.counters["TCPECNReductions"] == 1
+
+
+@pytest.mark.rfc("3168", "3168.5")
+def test_a_timeout_says_cwr_too() -> None:
+    exchange = with_ecn()
+    flight(exchange, 1)
+    exchange.after(RTO)
+    exchange.peer.expects("[noecn] P. 1:1001(1000) ack 1")
+    exchange.peer.sends(". 1:1(0) ack 1001")
+    exchange.user.sends(10)
+    exchange.peer.expects("[ect0] P.W 1001:1011(10) ack 1")
+
+
+# What became of a tail loss probe
+
+
+def probed(segments: int) -> Exchange:
+    """A flight whose last segment has been sent again."""
+    exchange = connect(SACK, config=replace(EAGER, congestion=PLAIN.congestion))
+    flight(exchange, segments)
+    exchange.after(PTO)
+    assert len(exchange.peer.ignores()) == 1
+    return exchange
+
+
+@pytest.mark.rfc("8985", "8985.10")
+def test_a_probe_that_repaired_a_loss_costs_one_reduction() -> None:
+    exchange = probed(8)
+    exchange.peer.sends(". 1:1(0) ack 8001")
+    flight(exchange, 8)
+    exchange.after(RTT)
+    exchange.peer.sends(". 1:1(0) ack 16001")
+    assert exchange.connection.tcb.congestion.ssthresh == 4000
+    assert exchange.counters["TCPLossProbeRecovery"] == 1
+
+
+@pytest.mark.rfc("8985", "8985.10")
+@pytest.mark.parametrize("answer", [". 1:1(0) ack 8001 <sack 7001:8001>", ". 1:1(0) ack 8001"])
+def test_a_probe_that_was_needless_costs_nothing(answer: str) -> None:
+    exchange = probed(8)
+    exchange.peer.sends(". 1:1(0) ack 8001")
+    flight(exchange, 8)
+    exchange.peer.sends(answer)
+    exchange.peer.sends(". 1:1(0) ack 16001")
+    assert exchange.connection.tcb.congestion.ssthresh > 64_000
+    assert exchange.connection.tcb.recovery.probe is None
+
+
+def test_other_sacks_do_not_answer_the_probe() -> None:
+    exchange = probed(8)
+    exchange.peer.sends(". 1:1(0) ack 8001")
+    flight(exchange, 8)
+    exchange.after(RTT)
+    exchange.peer.sends(". 1:1(0) ack 8001 <sack 9001:10001>")
+    assert exchange.connection.tcb.recovery.probe is not None
+
+
+def test_a_probe_of_new_text_proves_nothing() -> None:
+    exchange = connect(SACK, config=replace(EAGER, congestion=PLAIN.congestion))
+    exchange.user.sends(11_000)
+    exchange.peer.ignores()
+    exchange.after(PTO)
+    exchange.peer.expects("P. 10001:11001(1000) ack 1")
+    exchange.peer.sends(". 1:1(0) ack 5001")
+    assert exchange.connection.tcb.recovery.probe is not None
+    exchange.peer.sends(". 1:1(0) ack 11001")
+    assert exchange.connection.tcb.recovery.probe is None
+    assert exchange.connection.tcb.congestion.ssthresh > 64_000
+
+
+@pytest.mark.rfc("8985", "8985.11")
+def test_the_sack_of_a_probe_begins_recovery_of_the_rest() -> None:
+    exchange = probed(8)
+    exchange.after(RTT)
+    exchange.peer.sends(". 1:1(0) ack 1 <sack 7001:8001>")
+    assert starts(exchange)[:1] == [1]
+    assert exchange.counters["TCPTimeouts"] == 0
+
+
+# The user
+
+
+def test_room_in_the_queue_is_told_once_until_it_is_heard() -> None:
+    exchange = connect(config=PLAIN)
+    flight(exchange, 3)
+    connection = exchange.connection
+    exchange.peer.sends(". 1:1(0) ack 1001", ". 1:1(0) ack 2001", ". 1:1(0) ack 3001")
+    exchange.user.hears("Writable")
+    assert connection.queued_octets == 0
+
+
+@pytest.mark.rfc("5681", "5681.12")
+def test_who_does_not_fill_the_window_does_not_widen_it() -> None:
+    exchange = connect(config=PLAIN)
+    for end in range(1001, 50_001, 1000):
+        flight(exchange, 1)
+        exchange.after(RTT)
+        exchange.peer.sends(f". 1:1(0) ack {end}")
+    assert exchange.connection.tcb.congestion.cwnd == 10_000
+
+
+def test_less_room_than_a_segment_is_waited_with_outside_of_recovery() -> None:
+    exchange = connect(config=PLAIN)
+    exchange.connection.tcb.congestion.cwnd = 2500
+    exchange.user.sends(5000)
+    assert starts(exchange) == [1, 1001]
+    exchange.connection.tcb.congestion.cwnd = 10
+    exchange.peer.sends(". 1:1(0) ack 2001")
+    assert len(exchange.peer.ignores()) == 1
+    exchange.after(SECOND)
