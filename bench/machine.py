@@ -21,8 +21,7 @@ def describe() -> list[str]:
     load = ", ".join(f"{value:.1f}" for value in os.getloadavg())
     return [
         f"build: {build()}",
-        f"interpreter: compiled by {platform.python_compiler()} with "
-        f"{sysconfig.get_config_var('OPT')}",
+        f"interpreter: compiled by {platform.python_compiler()} with {sysconfig.get_config_var('OPT')}",
         f"kernel: {platform.release()}, congestion control {CONGESTION_CONTROL} (the machine's default is {default})",
         f"machine: {os.cpu_count()} cores, {_processor()}, load {load}",
     ]

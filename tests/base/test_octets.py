@@ -150,7 +150,13 @@ def test_cut_keeps_a_whole_buffer_as_it_is() -> None:
 
 @pytest.mark.parametrize(("octets", "kind"), [(SMALL - 1, bytes), (SMALL, memoryview)])
 def test_a_small_view_is_a_copy_that_pins_nothing(octets: int, kind: type) -> None:
-    assert type(view(bytes(65536), 7, 7 + octets)) is kind
+    assert type(view(bytes(1500), 7, 7 + octets)) is kind
+
+
+@pytest.mark.parametrize("buffer", [bytes(65536), bytearray(65536), memoryview(bytes(65536))[100:20000]])
+@pytest.mark.parametrize(("octets", "kind"), [(16383, bytes), (16384, memoryview)])
+def test_so_is_one_of_a_small_part_of_what_it_would_pin(buffer: Buffer, octets: int, kind: type) -> None:
+    assert type(view(buffer, 7, 7 + octets)) is kind
 
 
 @pytest.mark.parametrize("lengths", [(), (5,), (5, 0, 7)])

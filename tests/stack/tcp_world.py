@@ -6,7 +6,7 @@ from halfopen.base.addresses import parse_address
 from halfopen.base.clock import MILLISECOND, NEVER, Instant
 from halfopen.base.counters import Counters
 from halfopen.base.rng import SeededRng
-from halfopen.stack.config import InterfaceConfig, StackConfig
+from halfopen.stack.config import InterfaceConfig, StackConfig, TcpLayerConfig
 from halfopen.stack.interface import Interface, Offloads
 from halfopen.stack.ports import Owner
 from halfopen.stack.stack import Stack
@@ -25,10 +25,13 @@ DELAY = 5 * MILLISECOND
 class Wire:
     """`near` at 192.0.2.1 and `far` at 192.0.2.2; `log` has every packet, `lose` says which do not arrive."""
 
-    def __init__(self, config: TcpConfig | None = None, offloads: Offloads | None = None) -> None:
+    def __init__(
+        self, config: TcpConfig | None = None, offloads: Offloads | None = None, layer: TcpLayerConfig | None = None
+    ) -> None:
         self.now: Instant = 0
-        self.near, self.near_interface = _host("near", "192.0.2.1/24", config, offloads)
-        self.far, self.far_interface = _host("far", "192.0.2.2/24", config, offloads)
+        settings = StackConfig(tcp=config or TcpConfig(), tcp_layer=layer or TcpLayerConfig())
+        self.near, self.near_interface = _host("near", "192.0.2.1/24", settings, offloads)
+        self.far, self.far_interface = _host("far", "192.0.2.2/24", settings, offloads)
         self.log: list[tuple[str, Packet]] = []
         self.lose: Callable[[Packet], bool] = lambda packet: False
         self._flying: list[tuple[Instant, Stack, Interface, Packet]] = []
@@ -74,8 +77,8 @@ class Wire:
         return near, far, listener
 
 
-def _host(name: str, address: str, config: TcpConfig | None, offloads: Offloads | None) -> tuple[Stack, Interface]:
-    stack = Stack(StackConfig(tcp=config or TcpConfig()), SeededRng(name))
+def _host(name: str, address: str, config: StackConfig, offloads: Offloads | None) -> tuple[Stack, Interface]:
+    stack = Stack(config, SeededRng(name))
     settings = InterfaceConfig(name="tun0", kind="ip", addresses=(address,), offloads=offloads or Offloads())
     return stack, stack.add_interface(settings)
 

@@ -4,7 +4,7 @@ import pytest
 
 from halfopen.base.errors import ConfigError
 from halfopen.stack import config
-from halfopen.stack.config import InterfaceConfig, IpConfig, StackConfig
+from halfopen.stack.config import InterfaceConfig, IpConfig, StackConfig, TcpLayerConfig
 
 GROUPS = [thing for thing in vars(config).values() if isinstance(thing, type) and thing.__module__ == config.__name__]
 
@@ -29,3 +29,9 @@ def test_values_that_cannot_be_are_refused() -> None:
         InterfaceConfig(name="w0", kind="wifi")
     with pytest.raises(ConfigError, match="MTU"):
         InterfaceConfig(name="w0", kind="ip", mtu=0)
+    with pytest.raises(ConfigError, match="at least 1"):
+        TcpLayerConfig(backlog=0)
+    with pytest.raises(ConfigError, match="at least 1"):
+        TcpLayerConfig(half_open=0)
+    with pytest.raises(ConfigError, match="at least 0"):
+        TcpLayerConfig(time_wait=-1)

@@ -6,6 +6,7 @@ from halfopen.base.addresses import IPV4_ANY, IPV4_BROADCAST, parse_address
 from halfopen.base.clock import NEVER, SECOND
 from halfopen.base.errors import AddressInUse, ConfigError, ConnectionRefused, ConnectionReset, NetworkUnreachable
 from halfopen.base.rng import SeededRng
+from halfopen.stack.config import TcpLayerConfig
 from halfopen.stack.interface import Offloads
 from halfopen.stack.tcp_socket import Marks, TcpListener, TcpSocket
 from halfopen.tcp.config import KeepAliveConfig, TcpConfig
@@ -294,6 +295,48 @@ def test_a_smaller_path_mtu_is_believed_for_what_is_in_flight_and_shared() -> No
     options = sent_by(wire, "near")[-1].options
     assert options is not None
     assert options.mss == 960
+
+
+@pytest.mark.rfc("1191", "1191.2")
+@pytest.mark.rfc("5927", "5927.4")
+@pytest.mark.parametrize(("claim", "mtu"), [(68, 552), (551, 552), (553, 553), (0, 1492)])
+def test_no_message_makes_segments_smaller_than_the_path_mtu_that_is_believed(claim: int, mtu: int) -> None:
+    wire = Wire()
+    near, far, _ = wire.establish()
+    near.send(TEXT, wire.now)
+    wire.put_on_wire()
+    large = next(packet for who, packet in wire.log if packet.octets > 1000)
+    wire.log.clear()
+    wire.near.receive(wire.near_interface, error_about(large, icmpv4.FRAGMENTATION_NEEDED, claim), wire.now)
+    wire.put_on_wire()
+    assert max(packet.octets for _, packet in wire.log) == mtu
+    assert near.path.mtu == mtu
+    wire.run(wire.now + 5 * SECOND)
+    assert received(far, wire.now) == TEXT
+
+
+def test_a_link_with_a_smaller_mtu_than_is_believed_of_a_path_is_used_as_it_is() -> None:
+    wire = Wire()
+    near, far, _ = wire.establish()
+    wire.near_interface.mtu = 400
+    wire.near.routes.advance()
+    near.send(TEXT, wire.now)
+    wire.log.clear()
+    wire.run(wire.now + 20 * SECOND)
+    assert received(far, wire.now) == TEXT
+    assert max(packet.octets for who, packet in wire.log if who == "near") == 400
+
+
+def test_the_limits_of_a_host_can_be_chosen() -> None:
+    wire = Wire(layer=TcpLayerConfig(backlog=1, half_open=2, time_wait=0))
+    listener = wire.far.tcp.listen((PEER, PORT), SERVER)
+    assert listener.backlog == 1
+    wire.lose = lambda packet: segment_of(packet).flags & SYN == 0
+    for _ in range(3):
+        wire.near.tcp.connect((PEER, PORT), CLIENT, wire.now)
+    wire.settle()
+    assert len(listener.listener.half_open) == 2
+    assert wire.far.counters["TCPReqQFullDrop"] == 1
 
 
 def test_a_full_accept_queue_takes_no_more() -> None:

@@ -149,3 +149,17 @@ def test_a_young_connection_acknowledges_at_once_until_it_answers_with_data() ->
         acks.on_text(1, 1, MSS, 0, config)
         counts.append(sent(acks))
     assert counts == [1, 1, 0, 0]
+
+
+def test_on_a_path_for_tiny_segments_tiny_ones_are_full() -> None:
+    acks = policy()
+    acks.on_text(216, 216, 216, 0, LATER)
+    assert not acks.is_owed
+    acks.on_text(216, 216, 216, 0, LATER)
+    assert acks.is_owed
+
+
+def test_a_super_segment_counts_for_as_many_as_it_has_parts() -> None:
+    acks = policy()
+    acks.on_text(20 * 1448, 1448, 65483, 0, LATER)
+    assert acks.is_owed

@@ -353,3 +353,21 @@ def test_the_table_does_what_a_dict_would_do(capacity: int, now: Instant, script
         assert len(half_open) == len(model.records)
         earliest = min((deadline for _, deadline in model.records.values()), default=NEVER)
         assert half_open.next_deadline() == earliest
+
+
+@pytest.mark.rfc("5961", "5961.4")
+def test_a_challenge_is_remembered_until_the_next_syn_ack() -> None:
+    half_open = table()
+    half_open.add(peer(1), 0)
+    half_open.add(peer(2), 0)
+    half_open.challenge(flow_of(1))
+    challenged, other = half_open.find(flow_of(1)), half_open.find(flow_of(2))
+    assert challenged is not None and other is not None
+    assert (challenged.is_challenged, other.is_challenged) == (True, False)
+    assert (challenged.deadline, challenged.retransmissions) == (other.deadline, 0)
+    half_open.challenge(flow_of(1))
+    assert [record.is_challenged for record in half_open.expire(2 * SECOND)] == [False, False]
+    half_open.challenge(flow_of(1))
+    half_open.add(replace(challenged), 3 * SECOND)
+    again = half_open.find(flow_of(1))
+    assert again is not None and not again.is_challenged

@@ -14,8 +14,12 @@ from halfopen.tcp.config import (
     RetransmissionConfig,
     TcpConfig,
 )
+from halfopen.tcp.connection import Connection
+from halfopen.tcp.half_open import HalfOpen
 from halfopen.tcp.state import State
+from halfopen.tcp.tcb import Opening
 from halfopen.testing.exchange import Exchange, Setting
+from halfopen.wire.tcp import ACK, Segment
 from tests.tcp.states import WRAPS, is_silent_for_ever, numbers, reach
 
 S = State
@@ -337,3 +341,12 @@ def test_a_syn_ack_that_was_sent_twice_gives_no_sample_and_a_window_of_one_segme
     exchange.peer.sends(". 1:1(0) ack 1")
     tcb = exchange.connection.tcb
     assert (tcb.rtt.srtt, tcb.rtt.rto, tcb.congestion.cwnd) == (0, 3 * SECOND, 1000)
+
+
+@pytest.mark.rfc("5961", "5961.4")
+@pytest.mark.parametrize("is_challenged", [False, True])
+def test_a_passive_open_remembers_whether_the_peer_was_challenged(is_challenged: bool) -> None:
+    record = HalfOpen(bytes(12), irs=99, iss=5, peer_mss=1000, window=3000, is_challenged=is_challenged)
+    connection = Connection.resume(Opening(local_port=443, remote_port=1025, iss=5), record, SECOND)
+    connection.on_segment(Segment(1025, 443, seq=99, ack=6, flags=ACK), SECOND)
+    assert (connection.poll_transmit(SECOND) is None) is is_challenged

@@ -2,7 +2,7 @@
 
 import pytest
 
-from halfopen.base.clock import NEVER, SECOND
+from halfopen.base.clock import NEVER, SECOND, Duration
 from halfopen.base.counters import Counters
 from halfopen.tcp.config import BufferConfig, Ecn, OptionsConfig, RetransmissionConfig, TcpConfig
 from halfopen.tcp.half_open import DropNew, DropOldest, EvictionPolicy, HalfOpenTable
@@ -10,6 +10,7 @@ from halfopen.tcp.listener import Listener, Listening, PathLimits
 from halfopen.tcp.state import State
 from halfopen.testing.exchange import FLOW, LOCAL_PORT, REMOTE_PORT, START, Exchange, FixedIsn, Setting
 from halfopen.testing.notation import Written, parse
+from halfopen.wire.tcp import SYN, Segment
 from tests.tcp.states import WRAPS
 
 S = State
@@ -262,10 +263,10 @@ def flow(number: int) -> bytes:
     return bytes((198, 51, 100, number)) + FLOW[4:]
 
 
-def arrive(listener: Listener, peer: bytes, words: str) -> None:
+def arrive(listener: Listener, peer: bytes, words: str, later: Duration = 0) -> None:
     segment = parse(words).segment((REMOTE_PORT, LOCAL_PORT), IRS, ISS, ())
     segment.window = 5000
-    listener.on_segment(peer, segment, START)
+    listener.on_segment(peer, segment, START + later)
 
 
 def replies(listener: Listener) -> list[tuple[bytes, str]]:
@@ -334,3 +335,70 @@ def test_a_newcomer_that_finds_no_place_gets_no_answer() -> None:
         arrive(listener, flow(number), "S 0:0(0) <mss 1000>")
     assert len(replies(listener)) == listener.half_open.capacity
     assert counters["TCPReqQFullDrop"] == 1
+
+
+@pytest.mark.rfc("5961", "5961.7")
+def test_two_listeners_whose_peers_were_forged_do_not_answer_each_other_for_ever() -> None:
+    sides = [make_listener()[0], make_listener()[0]]
+    for side, irs in zip(sides, (7, 3_000_000_000), strict=True):
+        side.on_segment(FLOW, Segment(LOCAL_PORT, LOCAL_PORT, seq=irs, flags=SYN, window=1000), START)
+    crossed = 0
+    progress = True
+    while progress and crossed < 100:
+        progress = False
+        for sender, receiver in (sides, reversed(sides)):
+            while (reply := sender.poll_transmit(START)) is not None:
+                receiver.on_segment(FLOW, reply[1], START)
+                progress = True
+                crossed += 1
+    assert crossed == 4  # a SYN,ACK and a challenge ACK from each
+
+
+@pytest.mark.rfc("5961", "5961.4")
+def test_a_half_open_peer_is_challenged_once_for_each_syn_ack() -> None:
+    exchange = half_open()
+    for answers in range(1, 4):
+        exchange.peer.sends(*[". 70000:70000(0) ack 1"] * 5)
+        exchange.peer.expects(". 1:1(0) ack 1")
+        exchange.peer.expects_nothing()
+        assert exchange.counters["TCPChallengeACK"] == answers
+        assert exchange.counters["TCPChallengeACKLimited"] == 4 * answers
+        exchange.after(exchange.next_deadline() - exchange.now)
+        exchange.peer.expects("S. 0:0(0) ack 1")
+    exchange.peer.sends(". 1:1(0) ack 1")
+    exchange.user.hears("Connected")
+
+
+def crowded(eviction: EvictionPolicy) -> tuple[Listener, Counters]:
+    """One SYN more has come than the table has room for."""
+    listener, counters = make_listener(eviction=eviction)
+    for number in range(1, listener.half_open.capacity + 2):
+        arrive(listener, flow(number), "S 0:0(0) <mss 1000>")
+    replies(listener)
+    return listener, counters
+
+
+@pytest.mark.rfc("4987", "4987.4")
+def test_the_ack_of_a_peer_that_had_to_make_room_is_dropped_not_reset() -> None:
+    listener, counters = crowded(DropOldest())
+    arrive(listener, flow(1), ". 1:1(0) ack 1")
+    arrive(listener, flow(1), "P. 1:11(10) ack 1", later=60 * SECOND - 1)
+    assert replies(listener) == []
+    assert (counters["TCPListenAckAfterEviction"], counters["OutRsts"]) == (2, 0)
+    arrive(listener, flow(1), ". 1:1(0) ack 1", later=60 * SECOND)
+    assert replies(listener) == [(flow(1), "R 1:1(0)")]
+
+
+@pytest.mark.rfc("9293", "9293.P2")
+def test_a_syn_ack_is_reset_even_then_for_no_peer_of_ours_sends_one() -> None:
+    listener, _ = crowded(DropOldest())
+    arrive(listener, flow(1), "S. 0:0(0) ack 1")
+    assert replies(listener) == [(flow(1), "R 1:1(0)")]
+
+
+@pytest.mark.rfc("9293", "9293.P2")
+def test_where_newcomers_are_refused_nobody_is_evicted_and_acks_are_reset() -> None:
+    listener, _ = crowded(DropNew())
+    stranger = flow(listener.half_open.capacity + 1)
+    arrive(listener, stranger, ". 1:1(0) ack 1")
+    assert replies(listener) == [(stranger, "R 1:1(0)")]

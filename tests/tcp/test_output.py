@@ -647,10 +647,10 @@ def test_an_ack_does_not_lie_beyond_a_window_that_has_shrunk(iss: int) -> None:
     flight(exchange, 4)
     exchange.peer.sends(". 11:21(10) ack 1 win 1500")
     exchange.peer.expects(". 1501:1501(0) ack 1")
-    exchange.peer.sends("P. 1:11(10) ack 1 win 0")
-    exchange.peer.expects(". 1:1(0) ack 21")
-    exchange.peer.sends("P. 21:31(10) ack 1 win 4000")
-    exchange.peer.expects(". 4001:4001(0) ack 31")
+    exchange.peer.sends(". 21:31(10) ack 1 win 0")
+    exchange.peer.expects(". 1:1(0) ack 1")
+    exchange.peer.sends(". 31:41(10) ack 1 win 4000")
+    exchange.peer.expects(". 4001:4001(0) ack 1")
 
 
 def test_a_window_that_its_scale_has_rounded_has_not_shrunk() -> None:
@@ -676,3 +676,30 @@ def test_a_peer_that_repeats_its_syn_does_not_put_off_the_end() -> None:
         exchange.after(300 * MILLISECOND)
     exchange.user.hears("Closed: ConnectionTimedOut")
     assert exchange.counters["TCPTimeouts"] == 2
+
+
+@pytest.mark.rfc("9293", "MUST-30", "MUST-31", "MUST-62")
+@pytest.mark.parametrize("iss", ISNS)
+def test_urgent_text_leaves_in_no_super_segment_whose_parts_would_all_point_elsewhere(iss: int) -> None:
+    exchange = connect(burst=60_000, iss=iss)
+    exchange.user.sends(2500, urgent=True)
+    exchange.user.sends(3500)
+    exchange.peer.expects(".U 1:1001(1000) ack 1 urg 2500")
+    exchange.peer.expects(".U 1001:2001(1000) ack 1 urg 1500")
+    exchange.peer.expects("P.U 2001:2501(500) ack 1 urg 500")
+    assert exchange.peer.expects("P. 2501:6001(3500) ack 1").segment.gso_size == 1000
+    exchange.after(RTO)
+    exchange.peer.expects(".U 1:1001(1000) ack 1 urg 2500")
+
+
+@pytest.mark.rfc("9293", "SHLD-18", "SHLD-19")
+def test_without_sack_a_duplicate_is_answered_once_and_acks_are_delayed_as_before() -> None:
+    exchange = connect(config=replace(EAGER, acks=AckConfig(quick=0)))
+    exchange.peer.sends(". 1:1001(1000) ack 1", ". 1001:2001(1000) ack 1")
+    exchange.peer.expects(". 1:1(0) ack 2001")
+    exchange.peer.sends(". 1001:2001(1000) ack 1")
+    exchange.peer.expects(". 1:1(0) ack 2001 <>")
+    exchange.peer.sends(". 2001:3001(1000) ack 1")
+    exchange.peer.expects_nothing()
+    exchange.peer.sends(". 3001:4001(1000) ack 1")
+    exchange.peer.expects(". 1:1(0) ack 4001")

@@ -495,15 +495,6 @@ def test_many_blocks_cost_what_is_charged_for_them() -> None:
     assert used <= pieces * PIECE_OCTETS
 
 
-def test_a_duplicate_that_cannot_be_reported_is_forgotten() -> None:
-    rcv = opened()
-    put(rcv, 0, b"0123")
-    put(rcv, 0, b"0123")
-    assert rcv.has_report
-    rcv.forget_duplicate()
-    assert not rcv.has_report
-
-
 def test_early_text_can_be_forgotten_and_what_is_in_order_stays() -> None:
     rcv = opened()
     put(rcv, 0, b"0123")
@@ -512,3 +503,27 @@ def test_early_text_can_be_forgotten_and_what_is_in_order_stays() -> None:
     rcv.forget_early()
     assert (unread(rcv), rcv.early_octets, rcv.pieces, rcv.has_report) == (b"0123", 0, 0, False)
     assert blocks(rcv) == []
+
+
+@pytest.mark.parametrize("hole", [0, 1])
+def test_a_few_new_octets_do_not_keep_the_large_segment_alive_that_they_came_in(hole: int) -> None:
+    rcv = opened(limit=60_000)
+    tracemalloc.start()
+    try:
+        for end in range(hole + 600, 50_000, 600):
+            put(rcv, hole, bytes(end - hole))
+        held, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    octets = len(rcv.queue) + rcv.early_octets
+    assert octets > 49_000
+    assert held < 8 * octets, "with every segment kept it would be 40 times as much"
+
+
+def test_a_duplicate_that_was_answered_without_saying_so_is_forgotten() -> None:
+    rcv = opened()
+    put(rcv, 0, b"0123")
+    put(rcv, 1, b"xx")
+    assert rcv.has_report
+    rcv.forget_duplicate()
+    assert not rcv.has_report

@@ -1,4 +1,4 @@
-"""What an acknowledgment says about round trips, losses and the window (RFC 5681, 6298, 6582, 6675, 8985, 9937, 3168)."""
+"""What an ACK says about round trips, losses and the window (RFC 5681, 6298, 6582, 6675, 8985, 9937, 3168)."""
 
 from dataclasses import replace
 
@@ -644,3 +644,26 @@ def test_less_room_than_a_segment_is_waited_with_outside_of_recovery() -> None:
     exchange.peer.sends(". 1:1(0) ack 2001")
     assert len(exchange.peer.ignores()) == 1
     exchange.after(SECOND)
+
+
+def test_blocks_of_single_octets_are_discarded_and_cut_nothing() -> None:
+    """CVE-2019-11478: every other octet of a super-segment."""
+    exchange = connect(SACK, config=PLAIN, burst=60_000)
+    exchange.user.sends(10_000)
+    exchange.peer.ignores()
+    for left in range(9000, 1000, -8):
+        blocks = " ".join(f"{left - 2 * number}:{left - 2 * number + 1}" for number in range(4))
+        exchange.peer.sends(f". 1:1(0) ack 1 <sack {blocks}>")
+    assert exchange.counters["TCPSACKDiscard"] == 4000
+    assert len(exchange.connection.tcb.snd.flight.records) == 1
+    exchange.peer.expects_nothing()
+
+
+def test_the_last_text_may_be_reported_without_the_fin_behind_it() -> None:
+    exchange = connect(SACK, config=PLAIN)
+    exchange.user.sends(1200)
+    exchange.user.shuts_down()
+    exchange.peer.ignores()
+    exchange.peer.sends(". 1:1(0) ack 1 <sack 1001:1201>")
+    assert exchange.connection.tcb.snd.flight.sacked == 200
+    assert exchange.counters["TCPSACKDiscard"] == 0

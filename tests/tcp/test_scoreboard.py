@@ -2,6 +2,7 @@
 
 import tracemalloc
 from itertools import pairwise
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -261,16 +262,6 @@ def test_blocks_that_are_empty_inverted_or_outside_change_nothing() -> None:
     assert flight.sacked == 0
 
 
-@pytest.mark.parametrize(
-    ("left", "right", "believed"),
-    [(0, 9, False), (11, 15, False), (15, 20, True), (12, 22, True), (20, 25, True), (20, 24, False), (10, 20, True)],
-)
-def test_a_block_of_less_than_a_segment_must_end_where_one_ended(left: int, right: int, believed: bool) -> None:
-    flight = flight_of(10, 10, 5)
-    assert flight.sack(left, right, Delivery(), shortest=10) is believed
-    assert flight.sacked == (right - left if believed else 0)
-
-
 @pytest.mark.rfc("6298", "6298.7")
 def test_what_was_sent_twice_gives_no_round_trip() -> None:
     flight = flight_of(10, 10, 10)
@@ -451,3 +442,40 @@ def test_the_order_of_blocks_does_not_matter(order: list[int]) -> None:
         flight.sack(10 * number, 10 * number + 10, Delivery())
     assert len(flight.records) == 1
     assert flight.sacked == 400
+
+
+def test_a_block_of_less_than_a_segment_is_believed_only_if_a_record_ends_with_it() -> None:
+    flight = flight_of(3 * MSS, MSS // 2, MSS)
+    delivery = Delivery()
+    for left, right in ((5, 10), (0, 9), (31, 34), (36, 44)):
+        assert not flight.sack(left, right, delivery, MSS)
+    assert (len(flight.records), delivery.sacked) == (3, 0)
+    for left, right in ((5, 15), (30, 35), (44, 45), (6, 9)):  # the last is known
+        assert flight.sack(left, right, delivery, MSS)
+    assert picture(flight) == "f" * 5 + "s" * 10 + "f" * 15 + "s" * 5 + "f" * 9 + "s"
+
+
+class CountedRecords(list[Sent]):
+    """Records that count how often one of them is looked at by its index."""
+
+    looks = 0
+
+    def __getitem__(self, index: Any) -> Any:
+        self.looks += 1
+        return super().__getitem__(index)
+
+
+@pytest.mark.parametrize("patience", [0, 1_000])
+def test_a_comb_of_blocks_costs_no_more_for_each_tooth(patience: int) -> None:
+    """SACK Slowness, CVE-2019-11478: each ACK must not look at all that earlier ones have cut."""
+    teeth = 2000
+    flight = flight_of(2 * teeth * MSS)
+    flight.records = counted = CountedRecords(flight.records)
+    for tooth in range(teeth):
+        left = 2 * MSS * (teeth - tooth) - MSS
+        assert flight.sack(left, left + MSS, Delivery(), MSS)
+        flight.mark_late(0, 2 * teeth * MSS, 0 if tooth % 2 == 0 else -patience)
+    assert len(flight.records) == 2 * teeth
+    assert counted.looks < 100 * teeth
+    assert flight.mark_late(0, 2 * teeth * MSS, 0) == NEVER
+    assert picture(flight) == ("l" * MSS + "s" * MSS) * teeth

@@ -24,9 +24,9 @@ class AckPolicy:
         self._unacknowledged = 0
         self._quick = config.quick
         self._full = LEAST_FULL
-        """RCV.MSS, the peer's full-sized segments (RFC 5681 4.2): the largest seen, or two alike (Linux ``rcv_mss``)."""
+        """What the peer's full-sized segments seem to have: the largest, or two alike (Linux ``rcv_mss``)."""
         self._size = 0
-        """Of the last segment."""
+        """The last segment's."""
 
     def on_text(self, octets: int, size: int, mss: int, now: Instant, config: AckConfig) -> None:
         """In-order text: an ACK at once for every second full segment (SHLD-19), or while the connection is new.

@@ -53,7 +53,8 @@ _RETRANSMISSIONS_SHIFT = 9
 class HalfOpen:
     """A peer whose SYN was answered: what its connection will need, should the handshake complete.
 
-    ``window`` is the SYN's, never scaled (RFC 7323 2.2); ``ts_recent`` its TSval if timestamps are in use. The last three are the table's.
+    ``window`` is the SYN's, never scaled (RFC 7323 2.2); ``ts_recent`` its TSval, if timestamps are in use. The last
+    three are the table's.
     """
 
     flow: bytes

@@ -25,7 +25,7 @@ from halfopen.tcp.timestamps import clock_value
 from halfopen.wire.tcp import ACK, ECE, FIN, RST, SYN, Segment
 
 EVICTION_MEMORY: Duration = 60 * SECOND
-"""For how long an evicted peer may not know it (Linux waits two minutes before it believes its SYN queue again)."""
+"""How long an evicted peer may take to send its first ACK (Linux mistrusts its own SYN queue for 120 s)."""
 
 
 @dataclass(slots=True, frozen=True, kw_only=True)

@@ -120,8 +120,8 @@ def on_retransmission_timeout(tcb: Tcb, now: Instant) -> None:
     tcb.owed.tail_probe = False
     tcb.owed.cwr = tcb.agreed.ecn
     _mark_timed_out(tcb, now)
-    # The loss window is one segment (RFC 5681 3.1) beside what RACK takes to be on its way still, as in Linux: the oldest
-    # segment is sent in any case (RFC 6298 5.4).
+    # The loss window is one segment (RFC 5681 3.1) beside what RACK takes to be on its way still, as in Linux: the
+    # oldest segment is sent in any case (RFC 6298 5.4).
     tcb.congestion.cwnd = snd.pipe + snd.mss
     tcb.rtt.backoff()
     _restart_rto(tcb, now)

@@ -1,0 +1,55 @@
+"""Ways to the peers, and what a connection hears of their changes."""
+
+import pytest
+
+from halfopen.base.addresses import parse_address
+from halfopen.base.clock import MINUTE, SECOND
+from halfopen.stack.demux import make_flow
+from halfopen.stack.tcp_output import headers_octets
+from halfopen.wire import icmpv4
+from tests.stack.tcp_world import PEER, US, Wire, received
+from tests.stack.test_tcp import error_about
+
+TEXT = bytes(range(256)) * 40
+
+
+def test_the_headers_without_options_take_40_octets_of_ipv4_and_60_of_ipv6() -> None:
+    assert headers_octets(make_flow(US, 1, PEER, 2)) == 40
+    assert headers_octets(make_flow(parse_address("2001:db8::1"), 1, parse_address("2001:db8::2"), 2)) == 60
+
+
+@pytest.mark.rfc("1191", "1191.3")
+def test_a_larger_path_mtu_is_tried_when_the_estimate_has_grown_old() -> None:
+    wire = Wire()
+    near, far, _ = wire.establish()
+    near.send(TEXT, wire.now)
+    wire.put_on_wire()
+    large = next(packet for who, packet in wire.log if packet.octets > 1000)
+    wire.near.receive(wire.near_interface, error_about(large, icmpv4.FRAGMENTATION_NEEDED, 1000), wire.now)
+    wire.settle(1 * SECOND)
+    assert near.connection.tcb.snd.mss == 948
+    wire.run(wire.now + 9 * MINUTE)
+    near.send(b"still young", wire.now)
+    wire.settle()
+    assert near.connection.tcb.snd.mss == 948
+    wire.run(wire.now + 2 * MINUTE)
+    near.send(b"old", wire.now)
+    wire.settle()
+    assert near.connection.tcb.snd.mss == 1448
+    wire.log.clear()
+    near.send(TEXT, wire.now)
+    wire.settle()
+    assert max(packet.octets for _, packet in wire.log) == 1500
+    assert received(far, wire.now) == TEXT + b"still youngold" + TEXT
+
+
+def test_segments_for_an_end_that_no_route_leads_to_are_counted() -> None:
+    wire = Wire()
+    near, _, _ = wire.establish()
+    for route in list(wire.near.routes):
+        wire.near.routes.remove(route)
+    near.send(TEXT, wire.now)
+    wire.log.clear()
+    wire.put_on_wire()
+    assert wire.log == []
+    assert wire.near.counters["TcpOutNoRoutes"] > 0
