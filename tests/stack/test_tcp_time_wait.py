@@ -8,7 +8,8 @@ from halfopen.base.clock import SECOND, Instant
 from halfopen.base.counters import Counters
 from halfopen.base.errors import AddressInUse
 from halfopen.stack.config import TcpLayerConfig
-from halfopen.stack.demux import make_flow
+from halfopen.stack.demux import Flow, make_flow
+from halfopen.stack.tcp_socket import TcpSocket
 from halfopen.stack.tcp_time_wait import GAP, Remnant, Remnants, RisingIsn
 from halfopen.tcp.seqnum import wrap
 from halfopen.tcp.time_wait import TimeWait
@@ -129,6 +130,13 @@ def test_what_was_in_time_wait_becomes_a_connection_when_the_handshake_is_comple
     assert end.states == ["LISTEN", "ESTAB"]
 
 
+def test_the_last_ack_of_the_peer_again_is_neither_answered_nor_counted() -> None:
+    end = ended()
+    before = end.wire.near.counters.snapshot()
+    assert end.give(Segment(PORT, end.port, wrap(end.fin.seq + 1), end.fin.ack, ACK, 1000)) == []
+    assert end.wire.near.counters.snapshot() == before
+
+
 def test_without_room_for_a_record_a_connection_is_simply_over() -> None:
     end = ended(TcpLayerConfig(time_wait=0))
     assert end.states == []
@@ -141,7 +149,8 @@ def record(deadline: Instant = 60 * SECOND) -> TimeWait:
 
 
 def test_a_record_lapses_at_its_deadline_and_makes_room() -> None:
-    remnants = Remnants(flows := {}, 1, Counters())
+    flows: dict[Flow, TcpSocket | Remnant] = {}
+    remnants = Remnants(flows, 1, Counters())
     remnant = remnants.add(FLOW, record())
     assert remnant is not None
     assert remnants.add(make_flow(PEER, PORT, US, 40001), record()) is None
@@ -153,7 +162,8 @@ def test_a_record_lapses_at_its_deadline_and_makes_room() -> None:
 
 
 def test_a_record_that_was_replaced_does_not_take_its_successor_along() -> None:
-    remnants = Remnants(flows := {}, 2, Counters())
+    flows: dict[Flow, TcpSocket | Remnant] = {}
+    remnants = Remnants(flows, 2, Counters())
     first = remnants.add(FLOW, record())
     assert first is not None
     remnants.replace(first)

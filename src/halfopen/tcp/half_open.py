@@ -79,7 +79,7 @@ class HalfOpen:
         return self.deadline == NEVER
 
     def to_bits(self) -> int:
-        """All the small fields in 13 bits."""
+        """All the small fields in 13 bits; that of `is_challenged` is set by `HalfOpenTable.challenge` only."""
         bits = _NO_SCALE if self.window_scale is None else self.window_scale
         if self.sack_permitted:
             bits |= _SACK
@@ -89,8 +89,6 @@ class HalfOpen:
             bits |= _ECN
         if len(self.flow) == IPV4_FLOW_OCTETS:
             bits |= _IPV4
-        if self.is_challenged:
-            bits |= _CHALLENGED
         return bits | self.retransmissions << _RETRANSMISSIONS_SHIFT
 
 
