@@ -14,7 +14,6 @@ from halfopen.tcp.probing import wait_for_window, window_is_open
 from halfopen.tcp.recovery import room
 from halfopen.tcp.retransmission import arm, give_up_at
 from halfopen.tcp.scoreboard import Sent
-from halfopen.tcp.sending import SendSpace
 from halfopen.tcp.seqnum import wrap
 from halfopen.tcp.state import State
 from halfopen.tcp.tcb import TailProbe, Tcb
@@ -125,11 +124,12 @@ def _sendable(tcb: Tcb, unsent: int, allowed: int) -> int:
     """How many octets of new text make a segment now (RFC 9293 3.7.4 Nagle, 3.8.6.2.1 silly window avoidance).
 
     Whole segments; and a rest, if it is all that is queued, and nothing is in flight or Nagle is off; and less than
-    that, half of the largest window ever offered, or when patience has run out.
+    that, half of the largest window ever offered, or when patience has run out. Urgent text is in no super-segment, in
+    whose parts the one pointer would name different octets (MUST-62).
     """
     snd = tcb.snd
     mss = snd.mss
-    count = min(unsent, allowed, _burst(snd, snd.nxt))
+    count = min(unsent, allowed, snd.burst if snd.up <= snd.nxt else mss)
     if count <= 0:
         return 0
     rest = count % mss
@@ -145,25 +145,17 @@ def _sendable(tcb: Tcb, unsent: int, allowed: int) -> int:
     return count - rest
 
 
-def _burst(snd: SendSpace, start: int) -> int:
-    """Octets that one segment from ``start`` on may have.
-
-    No super-segment while there is urgent text ahead: in each of its pieces the same pointer would name another octet
-    (MUST-62).
-    """
-    return snd.burst if snd.up <= start else snd.mss
-
-
 def _retransmission(tcb: Tcb, record: Sent, allowed: int, now: Instant) -> Segment | None:
     """``record`` again, or the part of it that congestion control allows.
 
     The peer's window may have shrunk: beyond it only the first segment goes, which serves as a probe (SHLD-16, MAY-7).
+    What is urgent leaves as at first, a segment at a time.
     """
     snd = tcb.snd
     mss = snd.mss
     if allowed <= 0:
         return None
-    most = min(allowed, _burst(snd, record.start))
+    most = min(allowed, snd.burst if snd.up <= record.start else mss)
     most = min(most, max(snd.una + snd.wnd - record.start, mss if record.start == snd.una else 0))
     if most > mss:
         most -= most % mss
