@@ -80,14 +80,15 @@ clean:  ## remove what was made here: environments, caches, captures
 # Set-up, done again only when what it depends on has changed.
 $(READY): pyproject.toml uv.lock | $(UV)
 	$(require_python)
-	$(UV) sync --quiet --locked --all-extras --python "$$(command -v "$(PYTHON)")"
+	@echo "Setting up $(VENV) ..." >&2
+	@$(UV) sync --quiet --locked --all-extras --python "$$(command -v "$(PYTHON)")"
 	@touch $@
 
 .venv-uv/bin/uv:
 	$(require_python)
 	@"$(PYTHON)" -m venv .venv-uv >/dev/null 2>&1 || { \
 		rm -rf .venv-uv; echo "$(PYTHON) cannot make virtual environments: apt install python3-venv"; exit 1; }
-	.venv-uv/bin/python -m pip install --quiet --disable-pip-version-check 'uv>=0.9'
+	@.venv-uv/bin/python -m pip install --quiet --disable-pip-version-check 'uv>=0.9'
 
 define require_python
 @command -v "$(PYTHON)" >/dev/null || { \

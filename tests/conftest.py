@@ -31,6 +31,7 @@ PACKAGES = {
 """Debian's package of a program that is not called like it."""
 
 SEARCH_PATH = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"])
+os.environ["PATH"] = SEARCH_PATH  # What is found here is run by its name; the PATH of many users has no sbin.
 
 settings.register_profile("default", deadline=None)
 settings.register_profile("fuzz", deadline=None, max_examples=20_000)

@@ -13,5 +13,5 @@ def test_python_m_halfopen_is_the_command() -> None:
 def test_without_click_the_command_says_what_to_install() -> None:
     code = "import sys; sys.modules['click'] = None; from halfopen.cli.main import main; main()"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30)
-    assert result.returncode == 1
+    assert result.returncode == 2
     assert result.stderr == "halfopen: the command line needs click and rich: install 'halfopen[cli]'\n"

@@ -59,6 +59,8 @@ def test_good_ones_are_taken() -> None:
         (("nc", "192.0.2.1"), "PORT"),
         (("nc", "192.0.2.1", "80", "--tap", "far-too-long-a-name"), "'far-too-long-a-name'"),
         (("nc", "192.0.2.1", "80", "--gateway", "router"), "'router'"),
+        (("nc", "192.0.2.1", "80", "--gateway", "198.51.100.1"), "'198.51.100.1' is not another host in the network"),
+        (("nc", "192.0.2.1", "80", "--gateway", "192.0.2.2"), "'192.0.2.2' is not another host in the network"),
         (("ping", "localhost"), "'localhost'"),
         (("ping", "192.0.2.1", "-c", "0"), "0"),
         (("ping", "192.0.2.1", "--address", "192.0.2.2"), "'192.0.2.2'"),

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from halfopen.cli.published import SYSTEM_DIRECTORY, as_json, directory, from_json, published, published_tables
+from halfopen.cli.published import as_json, directory, from_json, published, published_tables
 from halfopen.stack.ports import Owner, PortRow
 from tests.aio.world import lone_host
 from tests.cli.running import invoke
@@ -42,7 +42,7 @@ def test_tables_are_in_the_runtime_directory_or_else_the_systems(
 ) -> None:
     assert directory() == runtime / "halfopen"
     monkeypatch.delenv("XDG_RUNTIME_DIR")
-    assert directory() == SYSTEM_DIRECTORY
+    assert directory() == runtime / "system"
 
 
 @pytest.mark.asyncio
@@ -53,7 +53,7 @@ async def test_ss_shows_the_ports_of_a_host_while_it_is_published(runtime: Path)
     async with published(host):
         (path,) = (runtime / "halfopen").iterdir()
         assert path.stat().st_mode & 0o777 == 0o600
-        everything = await asyncio.to_thread(invoke, "ss")
+        everything = await asyncio.to_thread(invoke, "ss", "-a")
         listening = await asyncio.to_thread(invoke, "ss", "-tlnp", "--json")
         udp = await asyncio.to_thread(invoke, "ss", "-u", "--json")
     assert [line.split()[4] for line in everything.stdout.splitlines()[1:]] == ["192.0.2.2:8080", "192.0.2.2:53"]

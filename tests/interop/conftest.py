@@ -7,14 +7,7 @@ import pytest
 import pytest_asyncio
 
 from halfopen.stack.config import StackConfig
-from tests.conftest import SEARCH_PATH
 from tests.interop.world import TAP, Wire, World, open_wire, open_world
-
-
-@pytest.fixture(autouse=True)
-def search_path(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Administrators' programs are found by users, too."""
-    monkeypatch.setenv("PATH", SEARCH_PATH)
 
 
 @pytest.fixture

@@ -87,6 +87,14 @@ SPOTLESS = (
 IN_ORDER = ("TcpExtPAWSEstab",)
 """Zero as well if the network keeps the order of packets."""
 
+EXPLAINED_BY = {
+    # A SYN-ACK that comes again, as the ACK of the first was lost, is an error in Linux's eyes, and a challenge too.
+    "TcpInErrs": "TcpExtTCPSYNChallenge",
+    # When more has come twice than Linux has sent twice, as the network repeats, it takes a D-SACK for a bad SACK.
+    "TcpExtTCPSACKDiscard": "TcpExtTCPDSACKIgnoredDubious",
+}
+"""What is no offence as far as the other has been counted, too."""
+
 
 def kernel_counters(namespace: Namespace) -> dict[str, int]:
     """All of the kernel's counters since ``namespace`` was made, by their names in nstat(8)."""
@@ -99,10 +107,7 @@ def blemishes(counters: dict[str, int], in_order: bool = True) -> dict[str, int]
     """Those of `SPOTLESS`, and with ``in_order`` of `IN_ORDER`, that are not zero."""
     names = SPOTLESS + IN_ORDER if in_order else SPOTLESS
     found = {name: counters[name] for name in names if counters.get(name)}
-    # A SYN-ACK that comes again, as the ACK of the first was lost, is an error in Linux's eyes, and a challenge too.
-    if found.get("TcpInErrs") == counters.get("TcpExtTCPSYNChallenge"):
-        found.pop("TcpInErrs", None)
-    return found
+    return {name: count for name, count in found.items() if count > counters.get(EXPLAINED_BY.get(name, ""), 0)}
 
 
 LOSS = """

@@ -66,4 +66,7 @@ def test_the_kernel_counts_what_we_look_at() -> None:
     assert blemishes(counters | {"TcpExtTCPSACKReneging": 113}) == {"TcpExtTCPSACKReneging": 113}
     assert blemishes({"TcpExtPAWSEstab": 1}, in_order=False) == {}
     assert blemishes(counters | {"TcpInErrs": 2, "TcpExtTCPSYNChallenge": 1}) == {"TcpInErrs": 2}
-    assert blemishes(counters | {"TcpInErrs": 1, "TcpExtTCPSYNChallenge": 1}) == {}
+    assert blemishes(counters | {"TcpInErrs": 1, "TcpExtTCPSYNChallenge": 2}) == {}
+    discards = {"TcpExtTCPSACKDiscard": 2}
+    assert blemishes(counters | discards | {"TcpExtTCPDSACKIgnoredDubious": 1}) == discards
+    assert blemishes(counters | discards | {"TcpExtTCPDSACKIgnoredDubious": 2}) == {}

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from halfopen.base.clock import MINUTE, NEVER, SECOND
+from halfopen.base.clock import MILLISECOND, MINUTE, NEVER, SECOND
 from halfopen.base.errors import ConnectionTimedOut
 from halfopen.tcp.config import (
     DEFAULT,
@@ -160,6 +160,31 @@ def test_a_late_call_expires_each_timer_once_and_leaves_nothing_due(seed: int) -
             assert end.counters["TCPTimeouts"] - timeouts + end.counters["TCPLossProbes"] - probes <= 1
     exchange.run(DAY)
     assert exchange.is_over
+
+
+@pytest.mark.parametrize("sack", [True, False])
+@pytest.mark.parametrize("lost", [{0}, {0, 2, 4}], ids=["first", "every other"])
+def test_two_full_windows_with_holes_in_both_are_repaired_without_a_timer(sack: bool, lost: set[int]) -> None:
+    """Whole segments fill the windows to the octet, so each end acknowledges from the right edge of the other's."""
+    mss = 1448
+    buffers = BufferConfig(receive=10 * mss, receive_initial=10 * mss)
+    config = replace(DEFAULT, options=OptionsConfig(sack=sack), buffers=buffers)
+    seen: set[tuple[int, int]] = set()
+
+    def lose_once(side: int, segment: Segment) -> list[Segment]:
+        place = (segment.seq - (101, 201)[side == CLIENT]) // mss
+        if not segment.octets or place not in lost or (side, place) in seen:
+            return [segment]
+        seen.add((side, place))
+        return []
+
+    terms = Terms(configs=(config, config), isn=(100, 200))
+    exchange = Exchange(1, Weather(delay=20 * MILLISECOND), terms, lose_once)
+    exchange.sends(bytes(10 * mss), bytes(10 * mss)).run()
+    assert len(seen) == 2 * len(lost)
+    assert [end.counters["TCPTimeouts"] for end in exchange.ends] == [0, 0]
+    assert [end.counters["RetransSegs"] for end in exchange.ends] == [len(lost)] * 2
+    assert exchange.elapsed < 0.25
 
 
 # Attackers

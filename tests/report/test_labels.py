@@ -71,7 +71,7 @@ def test_flags_urgent_pointer_length_and_unknown_options_are_told() -> None:
     odd = Segment(1, 2, 3, 4, tcp.FIN | tcp.PSH | tcp.ACK | tcp.URG, 5, 6, Options(unknown=((254, b"\xab"),)))
     odd.octets = 9
     assert of_segment(odd, note="odd") == Text(
-        "FIN,PSH,ACK,URG seq=3 ack=4 win=5 urg=6 len=9", "<unknown-254 ab>", "odd"
+        "FIN,PSH,ACK,URG seq=3 ack=4 win=5 urg=6 len=9", "<unknown-254 0xab>", "odd"
     )
     assert of_segment(Segment(1, 2, 3)).label == "no flags seq=3 win=0"
     assert of_segment(Segment(1, 2, 3, 4, tcp.SYN | tcp.ECE | tcp.CWR | tcp.AE)).label.startswith("SYN,ECE,CWR,AE ")

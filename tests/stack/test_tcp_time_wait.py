@@ -166,10 +166,10 @@ def test_a_record_that_was_replaced_does_not_take_its_successor_along() -> None:
     remnants = Remnants(flows, 2, Counters())
     first = remnants.add(FLOW, record())
     assert first is not None
-    remnants.replace(first)
+    remnants.forget(first)
     second = remnants.add(FLOW, record())
     assert second is not None
-    remnants.replace(first)
+    remnants.forget(first)
     assert remnants.lapse(first, 60 * SECOND)
     assert flows == {FLOW: second}
 

@@ -32,7 +32,7 @@ def test_a_connection_knows_its_ports() -> None:
 
 
 def test_a_connection_resumes_from_a_record_of_the_half_open_table() -> None:
-    record = HalfOpen(flow=bytes(12), irs=99, iss=5, peer_mss=1000, window=3000, deadline=1 * SECOND)
+    record = HalfOpen(flow=bytes(12), irs=99, iss=5, peer_mss=1000, deadline=1 * SECOND)
     connection = Connection.resume(Opening(local_port=443, remote_port=1025, iss=5), record, 0)
     assert connection.state is S.SYN_RECEIVED
     connection.on_segment(Segment(1025, 443, seq=100, ack=6, flags=ACK, window=3000), 0)

@@ -346,7 +346,7 @@ def test_a_syn_ack_that_was_sent_twice_gives_no_sample_and_a_window_of_one_segme
 @pytest.mark.rfc("5961", "5961.4")
 @pytest.mark.parametrize("is_challenged", [False, True])
 def test_a_passive_open_remembers_whether_the_peer_was_challenged(is_challenged: bool) -> None:
-    record = HalfOpen(bytes(12), irs=99, iss=5, peer_mss=1000, window=3000, is_challenged=is_challenged)
+    record = HalfOpen(bytes(12), irs=99, iss=5, peer_mss=1000, is_challenged=is_challenged)
     connection = Connection.resume(Opening(local_port=443, remote_port=1025, iss=5), record, SECOND)
     connection.on_segment(Segment(1025, 443, seq=99, ack=6, flags=ACK), SECOND)
     assert (connection.poll_transmit(SECOND) is None) is is_challenged

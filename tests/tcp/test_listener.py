@@ -142,7 +142,7 @@ def test_the_same_syn_again_is_answered_again() -> None:
 
 
 @pytest.mark.rfc("9293", "9293.P4")
-@pytest.mark.parametrize("segment", [". 0:0(0) ack 1", ". 65536:65536(0) ack 9", "S 70000:70000(0)", "S. 0:0(0) ack 1"])
+@pytest.mark.parametrize("segment", [". 0:0(0) ack 1", ". 65537:65537(0) ack 9", "S 70000:70000(0)", "S. 0:0(0) ack 1"])
 def test_what_is_out_of_the_window_is_acknowledged_and_leaves_the_peer_half_open(segment: str) -> None:
     exchange = half_open()
     exchange.peer.sends(segment)

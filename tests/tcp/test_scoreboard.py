@@ -134,7 +134,7 @@ class Scoreboard(RuleBasedStateMachine):
     def split(self, data: st.DataObject) -> None:
         record = data.draw(st.sampled_from(self.flight.records))
         if record.end - record.start > 1 and record.condition != SACKED:
-            self.flight.split(record, data.draw(st.integers(record.start + 1, record.end - 1)))
+            self.flight.split_at(data.draw(st.integers(record.start + 1, record.end - 1)))
 
     @rule(most=st.integers(1, 100), waited=st.integers(1, 30))
     def retransmit_first_lost(self, most: int, waited: int) -> None:
@@ -145,7 +145,7 @@ class Scoreboard(RuleBasedStateMachine):
             return
         self.now += waited
         if record.end - record.start > most:
-            self.flight.split(record, record.start + most)
+            self.flight.split_at(record.start + most)
         else:
             self.flight.gather(record, most)
         assert record.end - record.start <= most
@@ -369,6 +369,16 @@ def test_what_is_being_retransmitted_is_not_lost_again_by_the_same_blocks() -> N
     flight.sack(40, 50, Delivery())
     flight.mark_lost_by_sacks(DUPTHRESH, MSS)
     assert flight.lost == 0
+
+
+@pytest.mark.rfc("6675", "6675.2")
+def test_what_a_timeout_had_sent_again_is_not_lost_by_blocks_that_may_be_of_the_first_time() -> None:
+    flight = flight_of(*[10] * 5)
+    flight.mark_all_lost()
+    flight.retransmit(flight.records[0], 9)
+    flight.sack(10, 50, Delivery())
+    flight.mark_lost_by_sacks(DUPTHRESH, MSS)
+    assert picture(flight) == "f" * 10 + "s" * 40
 
 
 def test_what_was_not_lost_after_all_can_be_lost_by_the_same_blocks() -> None:

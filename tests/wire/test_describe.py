@@ -6,7 +6,7 @@ from halfopen.base.addresses import MAC_BROADCAST, parse_address, parse_mac
 from halfopen.base.octets import Buffer
 from halfopen.wire import arp, ethernet, icmpv4, ipv4, tcp, tcp_options, udp
 from halfopen.wire.arp import Arp
-from halfopen.wire.describe import describe
+from halfopen.wire.describe import describe, flag_names, option_words
 from halfopen.wire.icmpv4 import Icmp
 from halfopen.wire.ipv4 import Ipv4
 from halfopen.wire.tcp import Segment
@@ -188,3 +188,16 @@ def test_the_options_of_every_kind_fit_on_one_line() -> None:
     assert describe(segment(tcp.SYN, options), "ip").endswith(
         "options [mss 1,nop,nop,TS val 3 ecr 4,nop,wscale 2,nop,nop,sack 1 {5:6},unknown-253 0x07,eol], length 0"
     )
+
+
+def test_flags_are_named_from_fin_on() -> None:
+    assert flag_names(0) == []
+    assert flag_names(tcp.ACK | tcp.SYN) == ["SYN", "ACK"]
+    assert ",".join(flag_names(0x1FF)) == "FIN,SYN,RST,PSH,ACK,URG,ECE,CWR,AE"
+
+
+def test_options_are_told_in_the_order_of_linux_and_without_sack_blocks() -> None:
+    options = Options(1460, 8, True, (5, 7), ((1, 2),), ((254, b"\xab"), (30, b"")))
+    words = "mss 1460,sackOK,TS val 5 ecr 7,wscale 8,unknown-254 0xab,unknown-30"
+    assert option_words(options) == words.split(",")
+    assert option_words(Options()) == []

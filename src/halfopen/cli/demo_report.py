@@ -153,7 +153,7 @@ class Outcome:
         sums = f"{bad} of {len(self.transfers)} files did NOT arrive as they were." if bad else "Every octet arrived."
         again, late = self.counters.get("RetransSegs", 0), self.counters.get("TCPTimeouts", 0)
         early = self.counters.get("TCPOFOQueue", 0)
-        recovery = f"Our TCP sent {again} segments again ({late} timeouts) and kept {early} that overtook others.\n"
+        recovery = f"Our TCP sent {again} segments again (timeouts: {late}) and kept {early} that overtook others.\n"
         size = format_octets(self.capture.stat().st_size)
         what = f"{size}; of the large files the beginnings"
         return f"{sums} {recovery}Capture: {self.capture} ({what}); `halfopen show` draws it"

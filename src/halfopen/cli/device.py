@@ -13,7 +13,7 @@ import click
 
 from halfopen.aio.host import Host
 from halfopen.aio.loop import LoopOverStack
-from halfopen.base.addresses import Address
+from halfopen.base.addresses import Address, format_address, parse_interface
 from halfopen.base.entropy import SystemRng
 from halfopen.base.errors import ConfigError
 from halfopen.capture.pcapng import Writer
@@ -39,6 +39,15 @@ class DeviceOptions:
     gateway: Address | None
     impair: Impairment | None
     record: Path | None
+
+    def __post_init__(self) -> None:
+        if self.gateway is None:
+            return
+        ours, prefix = parse_interface(self.address)
+        if self.gateway not in prefix or self.gateway in (ours, prefix.network, prefix.broadcast):
+            wrong = f"{format_address(self.gateway)!r} is not another host in the network of {self.address}"
+            expected = f"expected one such as {neighbor_of(self.address).partition('/')[0]}"
+            raise click.BadParameter(f"{wrong}: {expected}", param_hint="'--gateway'")
 
 
 OPTIONS = (

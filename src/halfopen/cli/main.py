@@ -10,5 +10,6 @@ def main() -> None:
     except ModuleNotFoundError as error:
         if error.name != "click":
             raise
-        sys.exit("halfopen: the command line needs click and rich: install 'halfopen[cli]'")
+        print("halfopen: the command line needs click and rich: install 'halfopen[cli]'", file=sys.stderr)
+        sys.exit(2)
     halfopen(prog_name="halfopen")

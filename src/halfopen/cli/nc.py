@@ -22,7 +22,9 @@ CHUNK = 256 * 1024
 @click.command("nc", short_help="Connect standard input and output to a peer, over our TCP.")
 @click.argument("host", type=listening_address)
 @click.argument("port", type=port_number)
-@click.option("-l", "--listen", is_flag=True, help="Wait for one connection to HOST PORT of ours, 0.0.0.0 for any.")
+@click.option(
+    "-l", "--listen", is_flag=True, help="Wait for one connection to HOST PORT of ours; 0.0.0.0 is every address."
+)
 @device_options
 def command(host: Address, port: int, listen: bool, **options: object) -> int:
     """Connect standard input and output to HOST PORT, or with -l to the first who connects there.

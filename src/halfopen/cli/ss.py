@@ -12,14 +12,15 @@ from halfopen.stack.ports import format_listing
 @click.option("-t", "--tcp", is_flag=True, help="TCP only.")
 @click.option("-u", "--udp", is_flag=True, help="UDP only.")
 @click.option("-l", "--listening", is_flag=True, help="Only what waits for peers.")
+@click.option("-a", "--all", is_flag=True, help="Always so, without -l; taken for the fingers' sake.")
 @click.option("-n", "--numeric", is_flag=True, help="Always so; taken for the fingers' sake.")
 @click.option("-p", "--processes", is_flag=True, help="Always so; taken for the fingers' sake.")
 @click.option("--json", "as_objects", is_flag=True, help="Print a list of objects.")
 def command(tcp: bool, udp: bool, listening: bool, as_objects: bool, **_: bool) -> None:
     """List the ports of running halfopen processes, and who has them.
 
-    Processes of the command line publish their tables in $XDG_RUNTIME_DIR/halfopen, or in /run/halfopen where that is
-    not set.
+    Processes of the command line publish their tables in $XDG_RUNTIME_DIR/halfopen, or, where that is not set, in
+    /run/halfopen, which takes root.
     """
     wanted = {name for name, chosen in (("tcp", tcp), ("udp", udp)) if chosen} or {"tcp", "udp"}
     rows = [

@@ -60,12 +60,16 @@ def fold(arrows: Sequence[Arrow], limit: int) -> list[Row]:
             rows += _without_middle(run, ends, ends) if is_routine else run
         if sum(isinstance(row, Arrow) for row in rows) <= limit:
             return rows
-    return _without_middle(arrows, limit - limit // 3, limit // 3)
+    return _around_fold(arrows, limit - limit // 3, limit // 3)
 
 
 def _without_middle(run: Sequence[Arrow], head: int, tail: int) -> list[Row]:
     """The first ``head`` and last ``tail`` arrows around a fold; all of them if it would save less than two rows."""
     if len(run) <= head + tail + 2:
         return list(run)
+    return _around_fold(run, head, tail)
+
+
+def _around_fold(run: Sequence[Arrow], head: int, tail: int) -> list[Row]:
     hidden = run[head : len(run) - tail]
     return [*run[:head], Fold(hidden[0].when, hidden[-1].when, len(hidden)), *run[len(run) - tail :]]

@@ -7,22 +7,10 @@ from halfopen.base.errors import Malformed
 from halfopen.report.streams import StreamView
 from halfopen.wire import arp, icmpv4, ipv4, tcp
 from halfopen.wire.arp import Arp
+from halfopen.wire.describe import flag_names, option_words
 from halfopen.wire.icmpv4 import Icmp
 from halfopen.wire.ipv4 import Ipv4
 from halfopen.wire.tcp import Segment
-from halfopen.wire.tcp_options import Options
-
-_FLAGS = (
-    (tcp.SYN, "SYN"),
-    (tcp.FIN, "FIN"),
-    (tcp.RST, "RST"),
-    (tcp.PSH, "PSH"),
-    (tcp.ACK, "ACK"),
-    (tcp.URG, "URG"),
-    (tcp.ECE, "ECE"),
-    (tcp.CWR, "CWR"),
-    (tcp.AE, "AE"),
-)
 
 _ICMP_TYPES = {
     icmpv4.ECHO_REPLY: "echo reply",
@@ -112,7 +100,7 @@ def of_segment(segment: Segment, views: tuple[StreamView, StreamView] | None = N
     seq, ack = segment.seq, segment.ack
     if views:
         seq, ack = views[0].offset(seq), views[1].offset(ack) if segment.flags & tcp.ACK else 0
-    parts = [",".join(name for bit, name in _FLAGS if segment.flags & bit) or "no flags", f"seq={seq}"]
+    parts = [",".join(flag_names(segment.flags)) or "no flags", f"seq={seq}"]
     if segment.flags & tcp.ACK:
         parts.append(f"ack={ack}")
     parts.append(f"win={segment.window}")
@@ -127,19 +115,5 @@ def of_segment(segment: Segment, views: tuple[StreamView, StreamView] | None = N
         edges = tuple((views[1].offset(left), views[1].offset(right)) for left, right in edges)
     if edges:
         parts.append("sack " + " ".join(f"{left}:{right}" for left, right in edges))
-    return Text(" ".join(parts), _of_options(segment.options), note)
-
-
-def _of_options(options: Options) -> str:
-    """The options but SACK, which belongs to the acknowledgment, in the order in which Linux sends them."""
-    words: list[str] = []
-    if options.mss is not None:
-        words.append(f"mss {options.mss}")
-    if options.sack_permitted:
-        words.append("sackOK")
-    if options.timestamps is not None:
-        words.append(f"TS val {options.timestamps[0]} ecr {options.timestamps[1]}")
-    if options.window_scale is not None:
-        words.append(f"wscale {options.window_scale}")
-    words += [f"unknown-{kind} {data.hex()}".rstrip() for kind, data in options.unknown]
-    return f"<{','.join(words)}>" if words else ""
+    words = ",".join(option_words(segment.options))
+    return Text(" ".join(parts), f"<{words}>" if words else "", note)

@@ -10,6 +10,7 @@ from collections.abc import Container, Sequence
 from struct import Struct
 
 from halfopen.base.addresses import Address
+from halfopen.tcp.seqnum import HALF, MASK
 from halfopen.wire.ipv4 import PROTOCOL_TCP
 from halfopen.wire.packet import Packet
 from halfopen.wire.tcp_options import TIMESTAMPS_WORD
@@ -23,8 +24,6 @@ _FLAGS = {40: 0x5010, 52: 0x8010}
 _FIELDS = Struct("!B5xHxB18xIH").unpack_from
 """First octet, fragment bits, protocol; SEG.ACK, header length with flags."""
 _WORD = Struct("!I").unpack_from
-_MASK = 0xFFFFFFFF
-_HALF = 1 << 31
 
 
 def without_covered_acks(packets: Sequence[Packet], at: int, owned: Container[Address]) -> list[Packet]:
@@ -46,7 +45,7 @@ def without_covered_acks(packets: Sequence[Packet], at: int, owned: Container[Ad
             continue
         # Link header, length, DSCP and ECN; fragment bits, TTL, protocol; addresses, ports, SEG.SEQ.
         same = head[: at + 4] + head[at + 6 : at + 10] + head[at + 12 : at + 28]
-        if same == flow and 0 < (ack - acknowledged) & _MASK < _HALF:
+        if same == flow and 0 < (ack - acknowledged) & MASK < HALF:
             kept[-1] = packet
         else:
             kept.append(packet)

@@ -305,7 +305,7 @@ class TcpLayer(Transport, PortSource, Attention):
                 continue
             remnant = self._flows.get(flow)
             if isinstance(remnant, Remnant):
-                self._remnants.replace(remnant)
+                self._remnants.forget(remnant)
                 self._deadlines.disarm(remnant)
             socket = TcpSocket(self, connection, flow, path, listener.owner)
             self._flows[flow] = socket
@@ -325,7 +325,7 @@ class TcpLayer(Transport, PortSource, Attention):
             segment = poll(now)
             if segment is None:
                 socket.is_dirty = False
-                self._settle(socket, now)
+                self._settle(socket)
                 break
             send(socket, segment, now)
             sent += 1
@@ -336,7 +336,7 @@ class TcpLayer(Transport, PortSource, Attention):
             self._news.append(socket)
         return sent
 
-    def _settle(self, socket: TcpSocket, now: Instant) -> None:
+    def _settle(self, socket: TcpSocket) -> None:
         """A connection has said all: it goes, becomes a record of TIME-WAIT, or waits for its next deadline."""
         connection = socket.connection
         state = connection.state

@@ -11,15 +11,15 @@ from halfopen.stack.demux import Flow, local_of, remote_of
 from halfopen.stack.ip import IpLayer
 from halfopen.stack.path import Path
 from halfopen.stack.tcp_socket import DEFAULT_MARKS, Marks, TcpSocket
+from halfopen.tcp.half_open import IPV4_FLOW_OCTETS
 from halfopen.tcp.listener import PathLimits
+from halfopen.tcp.negotiation import DEFAULT_MSS, DEFAULT_MSS_IPV6
 from halfopen.wire import tcp
 from halfopen.wire.checksum import pseudo_header_sum
 from halfopen.wire.ipv4 import PROTOCOL_TCP
 from halfopen.wire.packet import CHECKSUM_PARTIAL
 from halfopen.wire.tcp import Segment
-
-OPTIONS_OCTETS = 40
-"""The longest TCP options."""
+from halfopen.wire.tcp_options import MAXIMUM_OCTETS
 
 SOFTWARE_GSO = 32 * 1024
 """Octets of a super-segment where the interface takes none: IP cuts it, and TCP's own work is done once for all pieces.
@@ -33,7 +33,7 @@ CACHED = 4096
 
 def headers_octets(flow: Flow) -> int:
     """Octets of IP and TCP header without options, in datagrams of ``flow``: what an MSS is less than an MTU."""
-    return 40 if len(flow) == 12 else 60
+    return 40 if len(flow) == IPV4_FLOW_OCTETS else 60
 
 
 class TcpPaths:
@@ -71,7 +71,7 @@ class TcpPaths:
     def limits(self, flow: Flow) -> PathLimits:
         """What a connection of ``flow`` needs to know of its path; the least that every link takes if there is none."""
         local, remote = local_of(flow)[0], remote_of(flow)[0]
-        default_mss = 536 if len(local) == 4 else 1220
+        default_mss = DEFAULT_MSS if len(local) == 4 else DEFAULT_MSS_IPV6
         keyed = self._keyed.copy()
         keyed.update(remote + local)
         offset = int.from_bytes(keyed.digest(), "big")
@@ -80,7 +80,7 @@ class TcpPaths:
         except NetworkUnreachable:
             return PathLimits(mss=default_mss, default_mss=default_mss, timestamp_offset=offset)
         headers = headers_octets(flow)
-        burst = max(0, (path.gso_octets or SOFTWARE_GSO) - headers - OPTIONS_OCTETS)
+        burst = max(0, (path.gso_octets or SOFTWARE_GSO) - headers - MAXIMUM_OCTETS)
         return PathLimits(mss=path.mtu - headers, burst=burst, default_mss=default_mss, timestamp_offset=offset)
 
     def send(self, socket: TcpSocket, segment: Segment, now: Instant) -> None:

@@ -67,13 +67,11 @@ class Remnants:
         """2 MSL may be over: forgets the remnant if so, else a retransmitted FIN has started them anew."""
         if remnant.record.deadline > now:
             return False
-        if self._flows.get(remnant.flow) is remnant:
-            del self._flows[remnant.flow]
-            self._count -= 1
+        self.forget(remnant)
         return True
 
-    def replace(self, remnant: Remnant) -> None:
-        """A new connection takes the place (RFC 1122 4.2.2.13 (b))."""
+    def forget(self, remnant: Remnant) -> None:
+        """Forgets the remnant, also for a new connection in its place (RFC 1122 4.2.2.13 (b))."""
         if self._flows.get(remnant.flow) is remnant:
             del self._flows[remnant.flow]
             self._count -= 1

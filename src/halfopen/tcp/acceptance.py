@@ -39,19 +39,22 @@ def check_sequence(tcb: Tcb, seg: Segment, now: Instant) -> Verdict:
         --------|-------------------|--------
            [====|===]   [===]    [==|==]          acceptable
      [===]                            [===]       not
+
+    # Unlike RFC 9293, and like Linux: so is a bare ACK on the right edge. From there a peer that has filled our window
+    # acknowledges; while we miss some of its octets and it some of ours, neither would hear of the other's loss.
     """
     rcv = tcb.rcv
     seq = seg.seq
-    length = (
-        seg.length if not seg.flags & RST else 0
-    )  # of a RST the sequence number alone has to be right (RFC 5961 3.2)
+    length = 0 if seg.flags & RST else seg.length  # of a RST the number alone has to be right (RFC 5961 3.2)
     if seq == rcv.nxt or (rcv.nxt < seq + (length or 1) and seq < rcv.edge):
         return CONTINUE
     if seg.flags & RST:
         tcb.count("TCPOutOfWindowRST")
         return STOP
+    if seq == rcv.edge and not length:
+        return CONTINUE
     if seq + length <= rcv.nxt and seg.octets:
-        tcb.rcv.note_duplicate(seq, seq + seg.octets)
+        rcv.note_duplicate(seq, seq + seg.octets)
         tcb.count("TCPDuplicateText")
     _answer_unacceptable(tcb, seg, now)
     return STOP

@@ -124,7 +124,7 @@ def process_text(tcb: Tcb, seg: Segment, now: Instant) -> Verdict:
         tcb.count("TCPTextAfterFin")
         return CONTINUE
     if tcb.user.is_gone:
-        _refuse_text(tcb, seg)
+        _refuse_text(tcb)
         return STOP
     rcv = tcb.rcv
     had_hole, pieces = bool(rcv.ahead), rcv.pieces
@@ -156,7 +156,7 @@ def _fate(rcv: ReceiveSpace, seg: Segment, pieces: int) -> str:
     return "TCPOFODrop" if rcv.pieces * PIECE_OCTETS > rcv.limit else "TCPDuplicateText"
 
 
-def _refuse_text(tcb: Tcb, seg: Segment) -> None:
+def _refuse_text(tcb: Tcb) -> None:
     """Text for a user who has closed (SHLD-3, RFC 2525 2.17): <SEQ=SND.NXT><CTL=RST>."""
     tcb.count("TCPAbortOnData")
     tcb.owed.reset = (tcb.snd.nxt, None)
@@ -234,7 +234,7 @@ def _answer_in_closed(tcb: Tcb, seg: Segment) -> None:
         tcb.owed.reset = (reset.seq, reset.ack if reset.flags & ACK else None)
 
 
-def on_icmp_error(tcb: Tcb, error: TcpError, seq: int, is_hard: bool, now: Instant) -> bool:
+def on_icmp_error(tcb: Tcb, error: TcpError, seq: int, is_hard: bool) -> bool:
     """An ICMP error quotes segment ``seq`` of ours (MUST-54).
 
     False if it cannot be true: that octet is not in flight (RFC 5927 4.1). A hard one ends a connection that does not
@@ -253,7 +253,7 @@ def on_icmp_error(tcb: Tcb, error: TcpError, seq: int, is_hard: bool, now: Insta
     return True
 
 
-def on_path_mtu(tcb: Tcb, mss: int, seq: int, now: Instant) -> bool:
+def on_path_mtu(tcb: Tcb, mss: int, seq: int) -> bool:
     """ICMP says that segment ``seq`` was too big, ``mss`` octets with TCP's options would fit (RFC 1191 6.4, 5927 7).
 
     False if it is not believed: not in flight, or no reduction. What is in flight is sent again in smaller segments,

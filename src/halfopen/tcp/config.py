@@ -47,7 +47,10 @@ class RetransmissionConfig:
 
     rto_initial: Duration = 1 * SECOND
     rto_min: Duration = 200 * MILLISECOND
-    """Deviation: RFC 6298 2.4 wants 1 s; Linux, the BSDs and this use 200 ms with fine clocks."""
+    """As Linux and the BSDs, whose clocks are fine like ours.
+
+    # Deviation: RFC 6298 2.4 wants 1 s.
+    """
     rto_max: Duration = 120 * SECOND
     syn_retries: int = 7
     """SYN retransmissions before giving up: 247 s in all. MUST-23 wants 3 minutes; Linux has 6, 127 s."""

@@ -3,7 +3,8 @@
 Four kinds of methods. *Inputs* tell it what happened: `on_segment`, `on_deadline`, `on_icmp_error`, `on_path_mtu`.
 *Commands* are its user's calls: `send`, `receive`, `shutdown`, `close`, `abort`, `configure`. *Outputs* are taken from
 it: `poll_transmit`, `poll_event`, `next_deadline`. *Getters* change nothing. The law: after any input or command poll
-events and segments until there are none, then ask `next_deadline` once.
+events and segments until there are none, then ask `next_deadline` once. Every input and command is told the time,
+whether it needs it today or not.
 """
 
 from halfopen.base.clock import Instant
@@ -68,7 +69,7 @@ class Connection:
 
     def on_icmp_error(self, error: TcpError, seq: int, is_hard: bool, now: Instant) -> bool:
         """An ICMP error quotes our segment ``seq`` (as on the wire); False if it is not believed (RFC 5927)."""
-        return arrivals.on_icmp_error(self.tcb, error, seq, is_hard, now)
+        return arrivals.on_icmp_error(self.tcb, error, seq, is_hard)
 
     def on_path_mtu(self, mss: int, seq: int | None, now: Instant) -> bool:
         """Our segment ``seq`` was too big: the path takes ``mss`` octets of options and text. False if not believed.
@@ -77,7 +78,7 @@ class Connection:
         """
         if seq is None:
             return arrivals.on_wider_path(self.tcb, mss)
-        return arrivals.on_path_mtu(self.tcb, mss, seq, now)
+        return arrivals.on_path_mtu(self.tcb, mss, seq)
 
     # Commands
 

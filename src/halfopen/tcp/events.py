@@ -42,7 +42,7 @@ class EndOfStream(Event):
 
 
 class Urgent(Event):
-    """The peer's urgent pointer has advanced (MUST-32); `Status.urgent_octets` says how far it is away."""
+    """The peer's urgent pointer has advanced (MUST-32); `ReceiveStatus.urgent` says how far it is away."""
 
     __slots__ = ()
 

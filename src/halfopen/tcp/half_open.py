@@ -1,6 +1,6 @@
 """The SYN-RECEIVED table: half-open peers as packed records in memory that never grows (RFC 4987 3.3, "SYN cache").
 
-A SYN from anywhere may claim a place here, so a place is cheap: 38 octets for IPv4 alone, 62 where IPv6 may come, and
+A SYN from anywhere may claim a place here, so a place is cheap: 36 octets for IPv4 alone, 60 where IPv6 may come, and
 an eighth of an octet of index. The table is an array of buckets; the keyed hash of a flow says which bucket is its own,
 so nobody outside can aim at one. All records with the same number of retransmissions wait for the same time, so each
 number has a queue, linked through the records, whose head is always due first: every verb costs the same, however full
@@ -39,8 +39,8 @@ _NONE = 0xFFFF
 _LINK = Struct("<H")
 _TAIL = Struct("<IHHH")
 """Deadline in ticks, bits, the next newer and the next older record of the same queue."""
-_FIXED = "IIIHHIHHH"
-"""What follows the flow: IRS, ISS, TS.Recent, the peer's MSS and window, and the tail."""
+_FIXED = "IIIHIHHH"
+"""What follows the flow: IRS, ISS, TS.Recent, the peer's MSS, and the tail."""
 _FIXED_OCTETS = Struct("<" + _FIXED).size
 _TICK_BITS = 12
 """Deadlines are kept in 32 bits of 4.096 us each and unwrapped like sequence numbers: good for 2.4 hours either way."""
@@ -53,15 +53,14 @@ _RETRANSMISSIONS_SHIFT = 9
 class HalfOpen:
     """A peer whose SYN was answered: what its connection will need, should the handshake complete.
 
-    ``window`` is the SYN's, never scaled (RFC 7323 2.2); ``ts_recent`` its TSval, if timestamps are in use. The last
-    three are the table's.
+    ``ts_recent`` is the SYN's TSval, if timestamps are in use. Its window is not kept: the ACK brings a newer one. The
+    last three are the table's.
     """
 
     flow: bytes
     irs: int
     iss: int
     peer_mss: int
-    window: int
     window_scale: int | None = None
     sack_permitted: bool = False
     ecn: bool = False
@@ -231,7 +230,7 @@ class HalfOpenTable:
             self._occupied[bucket] |= 1 << slot % self._ways
         record.retransmissions = 0
         record.is_challenged = False
-        fields = (record.flow, record.irs, record.iss, record.ts_recent or 0, record.peer_mss, record.window)
+        fields = (record.flow, record.irs, record.iss, record.ts_recent or 0, record.peer_mss)
         self._layout.pack_into(self._records, slot * self._layout.size, *fields, 0, 0, 0, 0)
         record.deadline = self._link(slot, record.to_bits(), now)
         return evicted
@@ -310,16 +309,14 @@ class HalfOpenTable:
         return bucket * self._ways + index if index < self._ways else -1
 
     def _read(self, slot: int) -> HalfOpen:
-        flow, irs, iss, ts_recent, peer_mss, window, ticks, bits, _, _ = self._layout.unpack_from(
-            self._records, slot * self._layout.size
-        )
+        fields = self._layout.unpack_from(self._records, slot * self._layout.size)
+        flow, irs, iss, ts_recent, peer_mss, ticks, bits, _, _ = fields
         scale = bits & 0xF
         return HalfOpen(
             flow=flow[:IPV4_FLOW_OCTETS] if bits & _IPV4 else flow,
             irs=irs,
             iss=iss,
             peer_mss=peer_mss,
-            window=window,
             window_scale=None if scale == _NO_SCALE else scale,
             sack_permitted=bits & _SACK != 0,
             ecn=bits & _ECN != 0,

@@ -117,7 +117,6 @@ class Listener:
             irs=segment.seq,
             iss=listening.isn.next(flow, now),
             peer_mss=min(agreed.mss, 0xFFFF),
-            window=segment.window,
             window_scale=agreed.snd_shift if scaled else None,
             sack_permitted=agreed.sack,
             ecn=agreed.ecn,

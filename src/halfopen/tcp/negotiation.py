@@ -4,16 +4,17 @@ from dataclasses import dataclass
 
 from halfopen.tcp.config import Ecn, TcpConfig
 from halfopen.wire.tcp import ACK, CWR, ECE, Segment
-from halfopen.wire.tcp_options import Options
+from halfopen.wire.tcp_options import TIMESTAMPS_OCTETS, Options
 
 MAX_WINDOW_SHIFT = 14
 """RFC 7323 2.3."""
 DEFAULT_MSS = 536
-"""Assumed of a peer that sends no MSS option (MUST-15); 1220 for IPv6 is the caller's to pass."""
+"""Assumed of a peer that sends no MSS option (MUST-15)."""
+DEFAULT_MSS_IPV6 = 1220
+"""The same for IPv6; the host, which knows addresses, passes it on."""
 MINIMUM_MSS = 48
 """What a peer can at the least make us send (Linux ``tcp_min_snd_mss``): less would turn one octet into one packet,
 CVE-2019-11479."""
-TIMESTAMP_OCTETS = 12
 
 
 @dataclass(slots=True)
@@ -33,7 +34,7 @@ class Agreed:
     @property
     def option_octets(self) -> int:
         """Octets of options on every data segment."""
-        return TIMESTAMP_OCTETS if self.timestamps else 0
+        return TIMESTAMPS_OCTETS if self.timestamps else 0
 
 
 def window_shift(receive_octets: int) -> int:

@@ -20,12 +20,11 @@ from halfopen.tcp.tcb import TailProbe, Tcb
 from halfopen.tcp.timers import Retransmit
 from halfopen.tcp.timestamps import clock_value
 from halfopen.wire.tcp import ACK, CWR, ECE, FIN, PSH, RST, SYN, URG, Segment
-from halfopen.wire.tcp_options import Options
+from halfopen.wire.tcp_options import MAXIMUM_OCTETS, Options
 
 ECT_0 = 2
 """The codepoint for ECN-capable text (RFC 3168 5); never on SYN, RST, bare ACKs, retransmissions (6.1.1 to 6.1.5)."""
 
-MAX_OPTION_OCTETS = 40
 SACK_OCTETS = 4
 """Kind and length of the SACK option, with two NOPs in front."""
 SACK_BLOCK_OCTETS = 8
@@ -163,7 +162,7 @@ def _retransmission(tcb: Tcb, record: Sent, allowed: int, now: Instant) -> Segme
     if text_end - record.start > most:
         if most < mss:
             return None
-        snd.flight.split(record, record.start + most)
+        snd.flight.split_at(record.start + most)
     else:
         snd.flight.gather(record, most)
     return _resend(tcb, record, now)
@@ -196,8 +195,7 @@ def _tail_probe(tcb: Tcb, now: Instant) -> Segment | None:
     last = records[-1]
     text_end = min(last.end, snd.queue.stop)
     if text_end - last.start > snd.mss:
-        snd.flight.split(last, text_end - snd.mss)
-        last = records[-1]
+        last = records[snd.flight.split_at(text_end - snd.mss)]
     _remember_probe(tcb, is_retransmission=True)
     return _resend(tcb, last, now)
 
@@ -248,7 +246,7 @@ def _acknowledgment(tcb: Tcb, now: Instant) -> Segment:
 def _bare(tcb: Tcb, seq: int, now: Instant) -> Segment:
     """<SEQ=seq><ACK=RCV.NXT><CTL=ACK> without text; SACK blocks tell what is here behind a hole."""
     segment = _acknowledging(tcb, seq, ACK, now)
-    _report(tcb, segment, MAX_OPTION_OCTETS)
+    _report(tcb, segment, MAXIMUM_OCTETS)
     tcb.owed.acks.on_ack_sent(False)
     return segment
 
@@ -260,7 +258,7 @@ def _report(tcb: Tcb, segment: Segment, free: int) -> None:
     if not tcb.agreed.sack:
         tcb.rcv.forget_duplicate()
         return
-    free = min(free, MAX_OPTION_OCTETS - tcb.agreed.option_octets)
+    free = min(free, MAXIMUM_OCTETS - tcb.agreed.option_octets)
     if free < SACK_OCTETS + SACK_BLOCK_OCTETS:
         return
     blocks = tcb.rcv.sack_blocks((free - SACK_OCTETS) // SACK_BLOCK_OCTETS)

@@ -36,9 +36,9 @@ def on_ack(tcb: Tcb, seg: Segment, now: Instant) -> None:
         return
     echo_rtt = _measure(tcb, seg, delivery, now)
     _count_duplicate(tcb, una, delivery)
-    _end_probe(tcb, seg, una, outstanding)
+    _end_probe(tcb, seg, una, outstanding, now)
     if seg.ack > una:
-        undo_by_timestamp(tcb, seg, now)
+        undo_by_timestamp(tcb, seg)
     lost_before = snd.flight.lost
     due = _detect_loss(tcb, delivery, echo_rtt, now)
     _adapt_window(tcb, seg, delivery, (outstanding, lost_before), now)
@@ -215,7 +215,7 @@ def _mark_first_lost(tcb: Tcb, now: Instant) -> None:
     if record.condition != IN_FLIGHT or (record.transmissions > 1 and now - record.sent_at < tcb.rtt.srtt):
         return
     if record.end - record.start > tcb.snd.mss:
-        flight.split(record, record.start + tcb.snd.mss)
+        flight.split_at(record.start + tcb.snd.mss)
     flight.mark_lost(record)
 
 
@@ -304,7 +304,7 @@ def _reduce(tcb: Tcb, outstanding: int, now: Instant) -> None:
     tcb.congestion.on_loss(min(outstanding, tcb.congestion.cwnd), now)
 
 
-def _end_probe(tcb: Tcb, seg: Segment, una: int, outstanding: int) -> None:
+def _end_probe(tcb: Tcb, seg: Segment, una: int, outstanding: int, now: Instant) -> None:
     """A tail loss probe has been answered (RFC 8985 7.4): if it repaired a loss, congestion control has to know.
 
     D-SACK has dealt with a needless probe before this is asked.
@@ -317,8 +317,8 @@ def _end_probe(tcb: Tcb, seg: Segment, una: int, outstanding: int) -> None:
         recovery.probe = None
     elif seg.ack > probe.end:
         recovery.probe = None
-        _reduce(tcb, outstanding, recovery.progress_at)
-        tcb.congestion.on_recovered(recovery.progress_at)
+        _reduce(tcb, outstanding, now)
+        tcb.congestion.on_recovered(now)
         tcb.count("TCPLossProbeRecovery")
     elif seg.ack == una and not (seg.options is not None and seg.options.sack):
         recovery.probe = None

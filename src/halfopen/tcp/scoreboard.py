@@ -111,7 +111,7 @@ class Flight:
             if record.start >= una:
                 break
             if record.end > una:
-                self._split_at(una)
+                self.split_at(una)
             octets = record.end - record.start
             if record.condition == SACKED:
                 self.sacked -= octets
@@ -151,8 +151,8 @@ class Flight:
         if right - left < shortest and records[bisect_left(records, right, key=_start_of) - 1].end != right:
             return False
         if known.start < left:
-            low = self._split_at(left)
-        high = self._split_at(right)
+            low = self.split_at(left)
+        high = self.split_at(right)
         for record in records[low:high]:
             if record.condition != SACKED:
                 self._deliver(record, delivery)
@@ -179,7 +179,7 @@ class Flight:
         run.end = records[high - 1].end
         del records[low + 1 : high]
 
-    def _split_at(self, position: int) -> int:
+    def split_at(self, position: int) -> int:
         """Index of the record that starts at ``position``, which is not before the first; made by a cut if need be."""
         records = self.records
         index = bisect_right(records, position, key=_start_of)
@@ -194,14 +194,10 @@ class Flight:
                 heappush(self._losses, position)
         return index
 
-    def split(self, record: Sent, position: int) -> None:
-        """Cuts ``record`` in two at ``position``, which lies inside."""
-        self._split_at(position)
-
     def gather(self, record: Sent, most: int) -> None:
         """Lost neighbours of ``record`` join it, up to ``most`` octets: what left in pieces returns whole (SHLD-28)."""
         records = self.records
-        index = self._split_at(record.start) + 1
+        index = self.split_at(record.start) + 1
         stop = index
         limit = record.start + most
         while stop < len(records) and records[stop].condition == LOST and records[stop].end <= limit:

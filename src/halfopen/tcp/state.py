@@ -1,7 +1,7 @@
 """The state diagram (RFC 9293 3.3.2) as a table; `move` is the only thing that writes a state.
 
-The picture in the docs is drawn from `TRANSITIONS`. A state that a row leaves out an event of does not change on it:
-`move` raises, so that every place that moves has thought about where it can be.
+docs/state-diagram.md is drawn from `TRANSITIONS`. An event that a state's row leaves out cannot happen there: `move`
+raises, so that every place that moves has thought about where it can be.
 """
 
 from enum import Enum
@@ -61,7 +61,7 @@ TRANSITIONS: dict[State, dict[Event, State]] = {
 
 
 class HasState(Protocol):
-    """What `move` needs of a Tcb or a listener."""
+    """What `move` needs of a Tcb."""
 
     state: State
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from halfopen.base.clock import MILLISECOND, Duration, Instant
 from halfopen.tcp.seqnum import signed_difference, wrap
-from halfopen.tcp.timestamps import RECENT_EXPIRES
+from halfopen.tcp.timestamps import RECENT_EXPIRES, clock_value
 from halfopen.wire.tcp import ACK, FIN, RST, SYN, Segment
 from halfopen.wire.tcp_options import Options
 
@@ -125,7 +125,7 @@ class TimeWait:
         """``<SEQ=SND.NXT><ACK=RCV.NXT><CTL=ACK>``, with timestamps if the connection had them."""
         options = None
         if self.ts_recent is not None and self.ts_offset is not None:
-            options = Options(timestamps=(wrap(now // MILLISECOND + self.ts_offset), self.ts_recent))
+            options = Options(timestamps=(clock_value(self.ts_offset, now), self.ts_recent))
         return Segment(
             source_port=self.source_port,
             destination_port=self.destination_port,

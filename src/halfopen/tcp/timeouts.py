@@ -45,7 +45,7 @@ def _on_retransmit(tcb: Tcb, now: Instant) -> None:
         attempts = max(tcb.recovery.retries, tcb.owed.unanswered)
         tcb.delete(ConnectionTimedOut(f"no acknowledgment after {attempts} retransmissions or probes"))
     elif tcb.state in (State.SYN_SENT, State.SYN_RECEIVED):
-        _on_syn_timeout(tcb, now)
+        _on_syn_timeout(tcb)
     elif reason is Retransmit.PERSIST:
         on_persist_deadline(tcb, now)
     else:
@@ -53,7 +53,7 @@ def _on_retransmit(tcb: Tcb, now: Instant) -> None:
         on_retransmission_timeout(tcb, now)
 
 
-def _on_syn_timeout(tcb: Tcb, now: Instant) -> None:
+def _on_syn_timeout(tcb: Tcb) -> None:
     tcb.recovery.retries += 1
     tcb.rtt.backoff()
     tcb.owed.syn = True

@@ -26,6 +26,7 @@ class Timers:
         self.wait: Instant = NEVER
         """2 MSL in TIME-WAIT; how long FIN-WAIT-2 lasts without a user."""
         self.linger: Instant = NEVER
+        """When what the peer has not acknowledged is given up, after a close with a linger time."""
         self.patience: Instant = NEVER
         """The sender's silly window override (RFC 9293 3.8.6.2.1)."""
 

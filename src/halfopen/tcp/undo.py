@@ -26,7 +26,7 @@ def is_ambiguous(tcb: Tcb, seg: Segment) -> bool:
     return signed_difference(seg.options.timestamps[1], undo.latest) < 0
 
 
-def undo_by_timestamp(tcb: Tcb, seg: Segment, now: Instant) -> None:
+def undo_by_timestamp(tcb: Tcb, seg: Segment) -> None:
     """Eifel (RFC 3522): the ACK echoes a timestamp from before the first retransmission, so the original arrived."""
     episode = tcb.recovery.undo
     if episode is None or episode.timestamp is None or episode.octets <= 0 or tcb.recovery.phase is Phase.OPEN:

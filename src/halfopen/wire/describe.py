@@ -11,16 +11,17 @@ _UNLIMITED = 1 << 16
 """Longer than every datagram: a capture may have cut the packet off, and what is missing can still be counted."""
 
 _FLAGS = (
-    (tcp.FIN, "F"),
-    (tcp.SYN, "S"),
-    (tcp.RST, "R"),
-    (tcp.PSH, "P"),
-    (tcp.ACK, "."),
-    (tcp.URG, "U"),
-    (tcp.ECE, "E"),
-    (tcp.CWR, "W"),
-    (tcp.AE, "e"),
+    (tcp.FIN, "F", "FIN"),
+    (tcp.SYN, "S", "SYN"),
+    (tcp.RST, "R", "RST"),
+    (tcp.PSH, "P", "PSH"),
+    (tcp.ACK, ".", "ACK"),
+    (tcp.URG, "U", "URG"),
+    (tcp.ECE, "E", "ECE"),
+    (tcp.CWR, "W", "CWR"),
+    (tcp.AE, "e", "AE"),
 )
+"""The control bits (RFC 9293 3.1), with tcpdump's letters."""
 
 _UNREACHABLE = {
     icmpv4.NET_UNREACHABLE: "net {destination} unreachable",
@@ -84,7 +85,7 @@ def _describe_ip(data: bytes, offset: int) -> str:
 def _describe_tcp(source: str, destination: str, data: bytes, start: int, octets: int) -> str:
     missing = start + octets - len(data)
     segment = tcp.parse(Packet(data, (bytes(missing),) if missing > 0 else ()), start, octets)
-    flags = "".join(letter for bit, letter in _FLAGS if segment.flags & bit) or "none"
+    flags = "".join(letter for bit, letter, _ in _FLAGS if segment.flags & bit) or "none"
     parts = [f"{source}.{segment.source_port} > {destination}.{segment.destination_port}: Flags [{flags}]"]
     if segment.octets:
         parts.append(f"seq {segment.seq}:{segment.seq + segment.octets & 0xFFFFFFFF}")
@@ -118,18 +119,29 @@ def _describe_options(data: bytes, at: int, stop: int) -> str:
 
 
 def _describe_option(option: tcp_options.Options) -> str:
-    if option.mss is not None:
-        return f"mss {option.mss}"
-    if option.window_scale is not None:
-        return f"wscale {option.window_scale}"
-    if option.sack_permitted:
-        return "sackOK"
-    if option.timestamps is not None:
-        return f"TS val {option.timestamps[0]} ecr {option.timestamps[1]}"
     if option.sack:
         return f"sack {len(option.sack)} " + "".join(f"{{{left}:{right}}}" for left, right in option.sack)
-    kind, value = option.unknown[0]
-    return f"unknown-{kind} 0x{value.hex()}" if value else f"unknown-{kind}"
+    return option_words(option)[0]
+
+
+def flag_names(flags: int) -> list[str]:
+    """``["SYN", "ACK"]``: the control bits that are set, by name, from FIN on."""
+    return [name for bit, _, name in _FLAGS if flags & bit]
+
+
+def option_words(options: tcp_options.Options) -> list[str]:
+    """``["mss 1460", "sackOK"]``: what was in a header but SACK blocks, in the order in which Linux sends it."""
+    words: list[str] = []
+    if options.mss is not None:
+        words.append(f"mss {options.mss}")
+    if options.sack_permitted:
+        words.append("sackOK")
+    if options.timestamps is not None:
+        words.append(f"TS val {options.timestamps[0]} ecr {options.timestamps[1]}")
+    if options.window_scale is not None:
+        words.append(f"wscale {options.window_scale}")
+    words += [f"unknown-{kind} 0x{value.hex()}" if value else f"unknown-{kind}" for kind, value in options.unknown]
+    return words
 
 
 def _describe_udp(source: str, destination: str, data: bytes, start: int, octets: int) -> str:

@@ -1,0 +1,113 @@
+"""An event loop in virtual time, for the programs of many hosts: it never waits, it jumps."""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Coroutine
+from contextvars import Context, ContextVar
+from typing import Any, TypeVar
+
+from halfopen.aio.host import Host
+from halfopen.aio.loop import StackNetworking
+from halfopen.base.clock import SECOND
+from halfopen.base.errors import SimulationError
+from halfopen.sim.scheduler import Event, Scheduler
+from halfopen.sim.waiting import who_waits
+
+T = TypeVar("T")
+
+CURRENT_HOST: ContextVar[Host] = ContextVar("halfopen.current_host")
+"""The host that the running code is on. Tasks and callbacks inherit it from who started them."""
+
+LIVELOCK = 100_000
+"""So many iterations of the loop within one instant are taken for a program that never yields to time."""
+
+
+class Timer(asyncio.TimerHandle):
+    """A timer of asyncio's whose firing is an event of the scheduler's."""
+
+    __slots__ = ("event",)
+
+    event: Event
+
+    def cancel(self) -> None:
+        """Also the event."""
+        self.event.cancel()
+        super().cancel()
+
+
+class SimLoop(StackNetworking):
+    """asyncio over hosts of ours in virtual time.
+
+    Time stands still while anything is ready to run. Then it jumps exactly to the next timer or packet; if there is
+    none, nobody will ever wake anybody, and `SimulationError` says who waits where. What is given to an executor runs
+    at once, in the loop's own thread: a real thread would take no virtual time, or any.
+    """
+
+    _ready: deque[asyncio.Handle]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.scheduler = Scheduler()
+        self._selector = self  # The base class asks its selector how long to wait.
+        self._iterations = 0
+
+    def current_host(self) -> Host:
+        """The host that the running code is on; SimulationError if it is on none."""
+        host = CURRENT_HOST.get(None)
+        if host is None:
+            raise SimulationError("this code runs on no host: start it by host.run(...)")
+        return host
+
+    def time(self) -> float:
+        """Seconds of virtual time."""
+        return self.scheduler.now / SECOND
+
+    def call_at(  # type: ignore[override]  # typeshed ties the callback to its arguments
+        self, when: float, callback: Callable[..., object], *args: Any, context: Context | None = None
+    ) -> asyncio.TimerHandle:
+        """At ``when``, to the nanosecond; timers of one instant fire in the order in which they were set."""
+        if self.is_closed():
+            raise RuntimeError("Event loop is closed")
+        timer = Timer(when, callback, args, self, context)
+        timer.event = self.scheduler.at(round(when * SECOND), lambda: self._ready.append(timer))
+        return timer
+
+    def create_task(  # type: ignore[override]  # only coroutines: generators are none since Python 3.12
+        self, coro: Coroutine[Any, Any, T], *, context: Context | None = None, **options: Any
+    ) -> asyncio.Task[T]:
+        """The task is on the host of who creates it, even if it is given a context of its own."""
+        host = CURRENT_HOST.get(None)
+        if context is not None and host is not None and CURRENT_HOST not in context:
+            context.run(CURRENT_HOST.set, host)
+        return super().create_task(coro, context=context, **options)
+
+    def run_in_executor(  # type: ignore[override]  # a plain future, as BaseEventLoop's is at run time
+        self, executor: object, func: Callable[..., T], *args: Any
+    ) -> asyncio.Future[T]:
+        """The result of ``func``, which is called at once."""
+        future: asyncio.Future[T] = self.create_future()
+        try:
+            future.set_result(func(*args))
+        except Exception as error:
+            future.set_exception(error)
+        return future
+
+    def select(self, timeout: float | None) -> list[object]:
+        """What the base class calls in each iteration: 0 if something is ready, None if time may pass."""
+        if timeout is None:
+            self._iterations = 0
+            if not self.scheduler.jump():
+                raise SimulationError(f"deadlock at {self.time():.9f} s: nothing is planned, and\n{who_waits(self)}")
+        else:
+            self._iterations += 1
+            if self._iterations > LIVELOCK:
+                self._iterations = 0
+                raise SimulationError(f"livelock at {self.time():.9f} s: time cannot pass while\n{who_waits(self)}")
+            self.scheduler.run_due()
+        return []
+
+    def _process_events(self, event_list: list[object]) -> None:
+        """There are no descriptors."""
+
+    def _write_to_self(self) -> None:
+        """Nothing to wake: the loop never sleeps."""

@@ -1,0 +1,38 @@
+"""A capture file of everything on the cables, as every host saw it."""
+
+from collections.abc import Mapping
+from typing import BinaryIO
+
+from halfopen.base.addresses import Address
+from halfopen.base.clock import SECOND, Instant
+from halfopen.capture.pcapng import Writer
+from halfopen.capture.record import LINKTYPE_ETHERNET, LINKTYPE_RAW, Direction
+from halfopen.sim.cable import CableEnd, Observer
+from halfopen.sim.scheduler import START
+from halfopen.wire.offload import complete_checksum
+from halfopen.wire.packet import Packet
+
+EPOCH = 1_767_225_600 * SECOND - START
+"""Virtual time begins at 2026-01-01 00:00:00 UTC."""
+
+
+class Sniffer(Observer):
+    """Writes pcapng with nanoseconds, the names of hosts and interfaces, and complete checksums.
+
+    A packet that arrives is there twice, once at each end; a lost one only where it was sent.
+    """
+
+    def __init__(self, file: BinaryIO, names: Mapping[Address, str]) -> None:
+        self._writer = Writer(file, EPOCH)
+        self._writer.add_names(names)
+        self._interfaces: dict[str, int] = {}
+
+    def on_packet(self, when: Instant, end: CableEnd, packet: Packet, direction: Direction) -> None:
+        """Appends it; an interface is described when it is seen first."""
+        label = end.label
+        number = self._interfaces.get(label)
+        if number is None:
+            linktype = LINKTYPE_ETHERNET if end.interface.is_ethernet else LINKTYPE_RAW
+            number = self._interfaces[label] = self._writer.add_interface(label, linktype)
+        whole = complete_checksum(packet)
+        self._writer.write(number, when, (whole.head, *whole.body), direction=direction)

@@ -1,0 +1,163 @@
+import asyncio
+import contextvars
+from typing import Any
+
+import pytest
+
+from halfopen.base.errors import SimulationError
+from halfopen.sim.loop import LIVELOCK, SimLoop
+from tests.sim.world import two_hosts
+
+
+def run(main: Any) -> Any:
+    with asyncio.Runner(loop_factory=SimLoop) as runner:
+        return runner.run(main)
+
+
+def test_time_begins_at_a_thousand_seconds_and_jumps_exactly() -> None:
+    async def main() -> list[float]:
+        loop = asyncio.get_running_loop()
+        times = [loop.time()]
+        for delay in (0.1, 7200, 1e-9, 0):
+            await asyncio.sleep(delay)
+            times.append(loop.time())
+        return times
+
+    assert run(main()) == [1000.0, 1000.1, 8200.1, 8200.100000001, 8200.100000001]
+
+
+def test_timers_of_one_instant_fire_in_the_order_in_which_they_were_set() -> None:
+    async def main() -> list[int]:
+        loop = asyncio.get_running_loop()
+        fired: list[int] = []
+        for number in range(50):
+            loop.call_at(1001.0, fired.append, number)
+        await asyncio.sleep(1)
+        return fired
+
+    assert run(main()) == list(range(50))
+
+
+def test_a_cancelled_timer_is_not_waited_for() -> None:
+    async def main() -> float:
+        loop = asyncio.get_running_loop()
+        loop.call_later(5, pytest.fail, "fired").cancel()
+        due = loop.call_later(1, pytest.fail, "fired")
+        loop.call_at(loop.time() + 1 - 1e-9, due.cancel)
+        await asyncio.sleep(2)
+        assert due.cancelled()
+        assert due.when() == 1001.0
+        return loop.time()
+
+    assert run(main()) == 1002.0
+
+
+def test_timeouts_run_in_virtual_time() -> None:
+    async def main() -> float:
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(300):
+                await asyncio.Event().wait()
+        return asyncio.get_running_loop().time()
+
+    assert run(main()) == 1300.0
+
+
+def test_what_is_due_now_gets_its_turn_while_others_are_busy() -> None:
+    async def main() -> int:
+        done = asyncio.Event()
+        asyncio.get_running_loop().call_later(0, done.set)
+        turns = 0
+        while not done.is_set():
+            await asyncio.sleep(0)
+            turns += 1
+        return turns
+
+    assert 0 < run(main()) < 5
+
+
+def test_a_deadlock_says_who_waits_where() -> None:
+    async def waits_for_nobody() -> None:
+        await asyncio.get_running_loop().create_future()
+
+    async def main() -> None:
+        asyncio.get_running_loop().create_task(waits_for_nobody(), name="forlorn")
+        await asyncio.sleep(0.25)
+        await asyncio.Event().wait()
+
+    with pytest.raises(SimulationError) as caught:
+        run(main())
+    text = str(caught.value)
+    assert "deadlock at 1000.250000000 s" in text
+    assert "main() waits in Event.wait() (locks.py:" in text
+    assert "forlorn" in text
+    assert "waits_for_nobody() (test_loop.py:" in text
+
+
+def test_a_livelock_is_reported() -> None:
+    turns = 0
+
+    async def main() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    with pytest.raises(SimulationError, match=r"livelock at 1000\.000000000 s.*\n.*main\(\)"):
+        run(main())
+    assert LIVELOCK - 5 < turns < LIVELOCK + 5
+
+
+def test_an_executor_runs_in_the_loops_own_thread_and_takes_no_time() -> None:
+    def divide(by: int) -> float:
+        return 10 / by
+
+    async def main() -> float:
+        loop = asyncio.get_running_loop()
+        assert await loop.run_in_executor(None, divide, 4) == 2.5
+        assert await asyncio.to_thread(divide, 5) == 2
+        with pytest.raises(ZeroDivisionError):
+            await loop.run_in_executor(None, divide, 0)
+        return loop.time()
+
+    assert run(main()) == 1000.0
+
+
+def test_a_callback_from_another_thread_needs_no_waking() -> None:
+    async def main() -> bool:
+        done = asyncio.Event()
+        asyncio.get_running_loop().call_soon_threadsafe(done.set)
+        return await done.wait()
+
+    assert run(main())
+
+
+def test_a_closed_loop_takes_no_timers() -> None:
+    loop = SimLoop()
+    loop.close()
+    with pytest.raises(RuntimeError, match="closed"):
+        loop.call_later(1, print)
+
+
+def test_code_on_no_host_has_no_network() -> None:
+    async def main() -> None:
+        with pytest.raises(SimulationError, match="on no host"):
+            await asyncio.open_connection("192.0.2.1", 7)
+
+    run(main())
+
+
+def test_tasks_stay_on_the_host_of_who_creates_them() -> None:
+    with two_hosts() as world:
+        loop = world.network.loop
+
+        async def name() -> str:
+            return loop.current_host().program
+
+        async def program() -> list[str]:
+            own = contextvars.Context()
+            tasks = [loop.create_task(name()), loop.create_task(name(), context=own)]
+            tasks.append(loop.create_task(name(), context=own, name="again"))
+            tasks.append(world.server.run(name()))
+            return list(await asyncio.gather(*tasks))
+
+        assert world.on_client(program) == ["client"] * 3 + ["server"]
