@@ -124,29 +124,6 @@ def test_a_handshake_without_loss_or_with_a_sample_keeps_its_timeout() -> None:
     assert rtt.rto == 300 * MILLISECOND
 
 
-@pytest.mark.rfc("6298", "6298.12")
-def test_a_forgotten_estimate_starts_from_the_next_sample() -> None:
-    rtt = RttEstimator()
-    rtt.sample(5 * SECOND, 0)
-    rtt.forget()
-    rtt.sample(100 * MILLISECOND, 0)
-    assert (rtt.srtt, rtt.rttvar) == (100 * MILLISECOND, 50 * MILLISECOND)
-
-
-@pytest.mark.rfc("6298", "6298.8")
-@pytest.mark.rfc("7323", "7323.8")
-def test_many_samples_per_round_trip_weigh_as_much_as_one() -> None:
-    once, often = RttEstimator(rto_min=0), RttEstimator(rto_min=0)
-    for rtt in (once, often):
-        rtt.sample(100 * MILLISECOND, 0)
-    for _ in range(5):
-        once.sample(200 * MILLISECOND, 0)
-        for _ in range(20):
-            often.sample(200 * MILLISECOND, 0, samples_per_rtt=20)
-    assert often.srtt == pytest.approx(once.srtt, rel=0.05)
-    assert often.rttvar == pytest.approx(once.rttvar, rel=0.15)
-
-
 def test_a_round_trip_of_no_time_is_a_sample_too() -> None:
     rtt = RttEstimator()
     rtt.sample(0, 0)

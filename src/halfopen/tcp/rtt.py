@@ -49,11 +49,10 @@ class RttEstimator:
         self._window_min: Duration = 0
         self._window_start: Instant = 0
 
-    def sample(self, rtt: Duration, now: Instant, samples_per_rtt: int = 1) -> None:
+    def sample(self, rtt: Duration, now: Instant) -> None:
         """A measured round trip: updates RTTVAR, then SRTT, then RTO (RFC 6298 2.2, 2.3), which ends any backoff.
 
-        The gains are divided by ``samples_per_rtt``, ceil(FlightSize / (2 * SMSS)), so that a window full of samples
-        weighs as much as the one per round trip for which 1/4 and 1/8 were chosen (RFC 7323 appendix G).
+        # Deviation: each ACK of new data gives a sample, and the gains stay 1/4 and 1/8 (RFC 7323 4.2 scales them).
         """
         rtt = max(rtt, 1)
         self.latest_rtt = rtt
@@ -63,8 +62,8 @@ class RttEstimator:
             self.rttvar = rtt // 2
         else:
             error = rtt - self.srtt
-            self.rttvar += (abs(error) - self.rttvar) // (4 * samples_per_rtt)
-            self.srtt += error // (8 * samples_per_rtt)
+            self.rttvar += (abs(error) - self.rttvar) // 4
+            self.srtt += error // 8
         self.reset_backoff()
 
     def backoff(self) -> None:
@@ -87,11 +86,6 @@ class RttEstimator:
         if syn_was_lost and self.srtt == 0:
             self.backoffs = 0
             self.rto = max(FALLBACK, self._rto_initial)
-
-    def forget(self) -> None:
-        """Clears SRTT and RTTVAR, "likely bogus" after repeated backoff; the next sample is a first (RFC 6298 5)."""
-        self.srtt = 0
-        self.rttvar = 0
 
     def _update_minimum(self, rtt: Duration, now: Instant) -> None:
         """The minimum over this half of the window and the one before (RFC 8985 6.2, step 1)."""
