@@ -4,6 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+OLD_REDIS := $(VENV)/share/redis-4.5.3
 WORKERS ?= 2
 
 export UV_PYTHON_DOWNLOADS := never
@@ -78,10 +79,12 @@ clean:  ## remove what was made here: environments, caches, captures
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Set-up, done again only when what it depends on has changed.
-$(READY): pyproject.toml uv.lock | $(UV)
+$(READY): pyproject.toml uv.lock tests/sim/libraries/redis-4.5.3.txt | $(UV)
 	$(require_python)
 	@echo "Setting up $(VENV) ..." >&2
 	@$(UV) sync --quiet --locked --all-extras --python "$$(command -v "$(PYTHON)")"
+	@$(UV) pip install --quiet --python $(BIN)/python --target $(OLD_REDIS) --no-deps --require-hashes \
+		--requirement tests/sim/libraries/redis-4.5.3.txt
 	@touch $@
 
 .venv-uv/bin/uv:
