@@ -22,7 +22,7 @@ OFFENDERS = [
     ("tcp-floors", "tcp/new_module.py", "", "- halfopen.tcp.new_module"),
     ("sans-io", "wire/tcp.py", "import time", "halfopen.wire.tcp -> time"),
     ("sans-io", "stack/ip.py", "import halfopen.base.entropy", "halfopen.base.entropy -> os"),
-    ("confinement", "lab/__init__.py", "import socket", "halfopen.lab -> socket"),
+    ("confinement-of-sockets", "lab/__init__.py", "import socket", "halfopen.lab -> socket"),
     ("confinement", "lab/__init__.py", "import halfopen.sim\nimport halfopen.links.link", "halfopen.links.link"),
     ("sim-is-virtual", "sim/__init__.py", "import halfopen.links.link", "halfopen.sim -> halfopen.links.link"),
     (
