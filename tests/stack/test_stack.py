@@ -3,9 +3,12 @@
 from halfopen.base.addresses import Prefix, parse_address
 from halfopen.base.clock import NEVER, SECOND
 from halfopen.base.rng import SeededRng
-from halfopen.stack.config import StackConfig
+from halfopen.stack.config import IcmpConfig, InterfaceConfig, StackConfig
+from halfopen.stack.internet import default_route
 from halfopen.stack.ports import Owner
+from halfopen.stack.routes import Route
 from halfopen.stack.stack import Stack
+from halfopen.tcp.config import RetransmissionConfig, TcpConfig
 from halfopen.wire.packet import Packet
 from tests.stack.world import OTHER, OURS, PEER, PEER_MAC, datagram, is_arp, tap, tun
 
@@ -140,3 +143,55 @@ def test_a_batch_of_acks_is_taken_as_its_last_and_the_stream_arrives_all_the_sam
     assert received == octets
     assert first.counters["TcpAcksCovered"] > 10
     assert client.connection.queued_octets == 0
+
+
+def test_a_rebooted_host_has_its_interfaces_and_routes_and_knows_no_connection() -> None:
+    first, second = make(), make("192.0.2.2/24")
+    tap_interface = second.add_interface(InterfaceConfig(name="tap1", kind="ethernet", addresses=("198.51.100.1/24",)))
+    second.routes.add(default_route(tap_interface, parse_address("198.51.100.9")))
+    second.routes.add(Route(prefix=Prefix.parse("203.0.113.0/24")))
+    second.tcp.listen((bytes(4), 80), OWNER)
+    client = first.tcp.connect((PEER, 80), OWNER, 0)
+    exchange(first, second, 0)
+    again = second.rebooted(0)
+    assert [(each.name, each.mac, each.addresses) for each in again.interfaces] == [
+        (each.name, each.mac, each.addresses) for each in second.interfaces
+    ]
+    assert [(route.prefix, route.gateway) for route in again.routes] == [
+        (route.prefix, route.gateway) for route in second.routes
+    ]
+    assert all(route.interface is None or route.interface in again.interfaces for route in again.routes)
+    assert again.ports.listing() == []
+    client.send(b"do you remember?", 0)
+    exchange(first, again, 0)
+    assert again.counters["OutRsts"] == 1
+    assert client.row.state == "CLOSED"
+
+
+def test_the_sockets_of_a_process_that_has_ended_are_closed_and_no_others() -> None:
+    first, second = make(), make("192.0.2.2/24")
+    gone, stays = Owner("task", pid=1), Owner("task", pid=2)
+    second.tcp.listen((bytes(4), 80), gone)
+    second.tcp.listen((bytes(4), 81), stays)
+    for owner in (gone, stays):
+        second.udp.bind(bytes(4), 0, owner)
+    clients = [first.tcp.connect((PEER, port), OWNER, 0) for port in (80, 81)]
+    exchange(first, second, 0)
+    second.on_exit(1, 0)
+    exchange(first, second, 0)
+    assert [row.owner.pid for row in second.ports.listing()] == [2, 2, 2]
+    assert [client.row.state for client in clients] == ["CLOSED", "ESTAB"]
+    assert [socket.owner.pid for socket in second.udp.sockets()] == [2]
+
+
+def test_a_host_follows_another_configuration() -> None:
+    first, second = make(), make("192.0.2.2/24")
+    second.configure(
+        StackConfig(icmp=IcmpConfig(echo=False), tcp=TcpConfig(retransmission=RetransmissionConfig(syn_retries=1)))
+    )
+    first.icmp.send_echo(PEER, 1, 1, b"", 0)
+    exchange(first, second, 0)
+    assert not first.icmp.has_replies
+    assert second.counters["IcmpInEchoIgnored"] == 1
+    assert second.tcp.connect((OURS, 80), OWNER, 0).config.retransmission.syn_retries == 1
+    assert second.rebooted(0).config is second.config

@@ -7,10 +7,12 @@ from halfopen.base.clock import NEVER, SECOND
 from halfopen.base.errors import AddressInUse, ConfigError, ConnectionRefused, ConnectionReset, NetworkUnreachable
 from halfopen.base.rng import SeededRng
 from halfopen.stack.config import TcpLayerConfig
+from halfopen.stack.demux import make_flow
 from halfopen.stack.interface import Offloads
 from halfopen.stack.tcp_socket import Marks, TcpListener, TcpSocket
-from halfopen.tcp.config import KeepAliveConfig, TcpConfig
+from halfopen.tcp.config import BufferConfig, KeepAliveConfig, TcpConfig
 from halfopen.tcp.events import CONNECTED, END_OF_STREAM, READABLE, WRITABLE, Closed, Event, SoftError
+from halfopen.tcp.half_open import HalfOpen
 from halfopen.tcp.state import State
 from halfopen.wire import icmpv4, ipv4
 from halfopen.wire.checksum import pseudo_header_sum
@@ -452,7 +454,7 @@ def test_timers_of_connections_that_are_gone_do_not_pile_up() -> None:
         wire.run(wire.now + 4 * DELAY)
         assert listener.accept() is not None
     assert wire.near.ports.listing() == []
-    assert wire.near.tcp.armed_timers < 200
+    assert len(wire.near.tcp.deadlines) < 200
 
 
 def test_every_connection_has_an_owner_in_the_listing() -> None:
@@ -506,3 +508,51 @@ def test_the_mss_that_is_advertised_leaves_room_for_the_headers() -> None:
     for segment in (sent_by(wire, "near")[0], sent_by(wire, "far")[0]):
         assert segment.options is not None
         assert segment.options.mss == wire.near_interface.mtu - 20 - 20
+
+
+# What the user chooses
+
+
+def test_there_is_room_to_send_until_the_buffer_is_full_or_enough_waits_unsent() -> None:
+    wire = Wire()
+    near, _, _ = wire.establish()
+    near.configure(TcpConfig(buffers=BufferConfig(send=50_000)))
+    assert near.send_room == 50_000
+    near.send(bytes(40_000), wire.now)
+    assert near.send_room == 10_000
+    near.configure(TcpConfig(buffers=BufferConfig(send=50_000, unsent_low=40_001)))
+    assert near.send_room == 10_000
+    near.configure(TcpConfig(buffers=BufferConfig(send=50_000, unsent_low=40_000)))
+    assert near.send_room == 0
+    near.configure(TcpConfig(buffers=BufferConfig(send=30_000)))
+    assert near.send_room == 0
+    wire.settle()
+    assert near.send_room == 30_000
+
+
+def test_what_is_chosen_for_a_listener_is_for_connections_from_then_on() -> None:
+    wire = Wire()
+    _, before, listener = wire.establish()
+    chosen = TcpConfig(keep_alive=KeepAliveConfig(enabled=True))
+    listener.configure(chosen)
+    assert listener.config is chosen
+    wire.near.tcp.connect((PEER, PORT), CLIENT, wire.now)
+    wire.settle()
+    after = listener.accept()
+    assert after is not None
+    assert after.config is chosen
+    assert not before.config.keep_alive.enabled
+
+
+def test_a_flow_leads_to_its_connection_or_to_the_record_of_its_half_open_peer() -> None:
+    wire = Wire()
+    near, far, _ = wire.establish()
+    assert wire.near.tcp.find(near.flow) is near
+    assert wire.far.tcp.find(far.flow) is far
+    wire.near.tcp.listen((US, PORT), SERVER)
+    wire.near.receive(wire.near_interface, syn(US), wire.now)
+    peer = wire.near.tcp.find(make_flow(PEER, 4000, US, PORT))
+    assert isinstance(peer, HalfOpen)
+    assert peer.retransmissions == 0
+    assert wire.near.tcp.find(make_flow(PEER, 4001, US, PORT)) is None
+    assert wire.near.tcp.find(make_flow(PEER, 4000, US, PORT + 1)) is None

@@ -156,9 +156,13 @@ def test_an_icmp_error_reaches_the_socket_that_it_is_about() -> None:
     (packet,) = host.sent()
     host.takes(unreachable(packet, icmpv4.PORT_UNREACHABLE))
     host.takes(unreachable(packet, icmpv4.HOST_UNREACHABLE))
+    host.takes(unreachable(packet, icmpv4.NET_UNREACHABLE))
     assert host.stack.udp.poll_event() is sock
     assert isinstance(sock.poll_error(), ConnectionRefused)
     assert isinstance(sock.poll_error(), NetworkUnreachable)
+    error = sock.poll_icmp_error()
+    assert error is not None
+    assert (error.kind, error.source, error.quoted.transport[:4]) == ("net-unreachable", PEER, packet[20:24])
     assert sock.poll_error() is None
 
 

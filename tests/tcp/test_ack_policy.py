@@ -163,3 +163,31 @@ def test_a_super_segment_counts_for_as_many_as_it_has_parts() -> None:
     acks = policy()
     acks.on_text(20 * 1448, 1448, 65483, 0, LATER)
     assert acks.is_owed
+
+
+def test_the_switch_to_quick_acks_concerns_what_waits_and_so_many_segments() -> None:
+    acks = policy()
+    acks.switch(1)
+    assert sent(acks) == 0
+    acks.on_text(10, 10, MSS, 0, LATER)
+    assert sent(acks) == 1
+    acks.on_text(10, 10, MSS, 0, LATER)
+    assert sent(acks) == 0
+    acks.switch(2)
+    assert sent(acks) == 1
+    acks.switch(0)
+    acks.on_text(10, 10, MSS, 0, LATER)
+    assert sent(acks) == 0
+
+
+def test_an_ack_is_no_duplicate_before_all_text_in_order_is_acknowledged() -> None:
+    acks = policy()
+    assert not acks.is_duplicate
+    acks.on_text(10, 10, MSS, 0, LATER)
+    acks.duplicate()
+    acks.duplicate()
+    assert not acks.is_duplicate
+    acks.on_ack_sent(False)
+    assert acks.is_duplicate
+    acks.at_once()
+    assert not acks.is_duplicate

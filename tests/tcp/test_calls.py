@@ -4,12 +4,24 @@ from dataclasses import replace
 
 import pytest
 
-from halfopen.base.clock import NEVER, SECOND
+from halfopen.base.clock import MILLISECOND, NEVER, SECOND
 from halfopen.base.errors import NotConnected
 from halfopen.tcp.calls import urgent_octets
-from halfopen.tcp.config import AckConfig, BufferConfig, ClosingConfig, KeepAliveConfig, TcpConfig
+from halfopen.tcp.config import (
+    AckConfig,
+    BufferConfig,
+    ClosingConfig,
+    CongestionConfig,
+    KeepAliveConfig,
+    OptionsConfig,
+    RetransmissionConfig,
+    TcpConfig,
+)
+from halfopen.tcp.congestion.cubic import Cubic
+from halfopen.tcp.congestion.newreno import NewReno
 from halfopen.tcp.state import State
-from halfopen.testing.exchange import Exchange, Setting
+from halfopen.tcp.tcb import Phase
+from halfopen.testing.exchange import START, Exchange, Setting
 from tests.tcp.states import CAN_RECEIVE, SYNCHRONIZED, WRAPS, is_silent_for_ever, numbers, reach
 
 S = State
@@ -340,3 +352,157 @@ def test_a_smaller_buffer_does_not_take_back_what_was_offered() -> None:
     assert exchange.peer.ignores()[0].words.window == 64535
     exchange.user.configures(TcpConfig(buffers=BufferConfig(receive_initial=1 << 30)))
     assert exchange.connection.tcb.rcv.limit == 65535
+
+
+# Choices while connected
+
+
+def test_a_smaller_receive_buffer_closes_the_window_as_text_comes_and_never_moves_its_edge() -> None:
+    exchange = reach(S.ESTABLISHED)
+    exchange.user.configures(TcpConfig(buffers=BufferConfig(receive=4000, receive_initial=4000)))
+    exchange.peer.expects_nothing()
+    for start in range(1, 62_001, 1000):
+        exchange.peer.sends(f". {start}:{start + 1000}(1000) ack 1")
+        exchange.user.reads(1000)
+    acks = [seen.words for seen in exchange.peer.ignores()]
+    edges = [(words.ack or 0) + (words.window or 0) for words in acks]
+    assert edges == sorted(edges)
+    assert edges[0] == 65536
+    assert 4000 - 1460 <= (acks[-1].window or 0) <= 4000
+
+
+def test_a_larger_receive_buffer_is_offered_at_once() -> None:
+    config = TcpConfig(buffers=BufferConfig(receive=50_000, receive_initial=5000))
+    exchange = reach(S.ESTABLISHED, Setting(config=config))
+    exchange.user.configures(replace(config, buffers=BufferConfig(receive=50_000, receive_initial=50_000)))
+    exchange.peer.expects(". 1:1(0) ack 1 win 50000")
+
+
+def test_a_buffer_chosen_while_the_syn_is_on_its_way_counts_but_the_scale_is_that_of_the_syn() -> None:
+    exchange = reach(S.SYN_SENT, Setting(config=TcpConfig(buffers=BufferConfig(receive=5000, receive_initial=5000))))
+    exchange.user.configures(TcpConfig(buffers=BufferConfig(receive=1 << 20, receive_initial=50_000)))
+    exchange.peer.expects_nothing()
+    exchange.peer.sends("S. 0:0(0) ack 1 win 65535 <mss 1460,wscale 7>")
+    exchange.peer.expects(". 1:1(0) ack 1 win 50000")  # the scale is that of our SYN, which had none
+
+
+def test_a_window_clamp_bounds_the_window_whatever_the_buffer_has() -> None:
+    exchange = reach(S.ESTABLISHED, Setting(config=TcpConfig(buffers=BufferConfig(window_clamp=3000))))
+    assert exchange.connection.tcb.rcv.wnd == 3000
+    exchange.user.configures(TcpConfig(buffers=BufferConfig(send=9000, window_clamp=3000)))
+    assert exchange.connection.tcb.rcv.limit == 3000
+    exchange.user.configures(TcpConfig(buffers=BufferConfig(window_clamp=2000)))
+    exchange.peer.sends(". 1:1461(1460) ack 1")
+    exchange.peer.expects(". 1:1(0) ack 1461 win 1540")
+    exchange.user.reads(1460)
+    exchange.peer.sends(". 1461:2921(1460) ack 1")
+    exchange.user.reads(1460)
+    assert {seen.words.window for seen in exchange.peer.ignores()} <= {80, 2000}
+    assert exchange.connection.tcb.rcv.wnd == 2000
+    exchange.user.configures(TcpConfig(buffers=BufferConfig(receive_initial=9000)))
+    exchange.peer.expects(". 1:1(0) ack 2921 win 9000")
+    exchange.user.configures(TcpConfig(buffers=BufferConfig(receive=8000, receive_initial=9000)))
+    assert exchange.connection.tcb.rcv.limit == 8000
+
+
+def test_the_send_buffer_bounds_what_is_in_flight() -> None:
+    exchange = reach(S.ESTABLISHED)
+    exchange.user.configures(TcpConfig(buffers=BufferConfig(send=4000)))
+    exchange.user.sends(10_000)
+    exchange.peer.expects(". 1:1461(1460) ack 1")
+    exchange.peer.expects(". 1461:2921(1460) ack 1")
+    exchange.peer.expects_nothing()
+    exchange.peer.sends(". 1:1(0) ack 1461")
+    exchange.peer.expects(". 2921:4381(1460) ack 1")
+    exchange.peer.expects_nothing()
+
+
+def test_a_lower_mss_holds_for_what_is_sent_from_now_on() -> None:
+    exchange = reach(S.ESTABLISHED)
+    exchange.user.configures(TcpConfig(options=OptionsConfig(mss=500)))
+    exchange.user.sends(1000)
+    exchange.peer.expects(". 1:501(500) ack 1")
+    exchange.peer.expects("P. 501:1001(500) ack 1")
+    exchange.user.configures(TcpConfig(options=OptionsConfig(mss=1000)))
+    assert exchange.connection.tcb.snd.mss == 500
+
+
+def test_an_mss_that_the_path_does_not_have_means_nothing() -> None:
+    exchange = reach(S.ESTABLISHED, options="mss 9000")
+    exchange.user.configures(TcpConfig(options=OptionsConfig(mss=2000)))
+    assert exchange.connection.tcb.snd.mss == 1460
+
+
+def test_another_congestion_control_goes_on_with_the_windows_of_the_first() -> None:
+    exchange = reach(S.ESTABLISHED)
+    exchange.user.sends(20_000)
+    exchange.peer.sends(". 1:1(0) ack 14601")
+    before = exchange.connection.tcb.congestion
+    exchange.user.configures(TcpConfig(congestion=CongestionConfig(algorithm="reno")))
+    after = exchange.connection.tcb.congestion
+    assert isinstance(before, Cubic)
+    assert isinstance(after, NewReno)
+    assert (after.cwnd, after.ssthresh, after.mss) == (before.cwnd, before.ssthresh, 1460)
+    assert after.cwnd > 10 * 1460
+
+
+def test_the_switch_to_quick_acks_lets_a_waiting_ack_go_and_is_thrown_each_time() -> None:
+    late = TcpConfig(acks=AckConfig(quick=0))
+    exchange = reach(S.ESTABLISHED, Setting(config=late))
+    exchange.peer.sends(". 1:11(10) ack 1")
+    exchange.peer.expects_nothing()
+    exchange.user.configures(replace(late, acks=AckConfig(quick=1, switched=1)))
+    exchange.peer.expects(". 1:1(0) ack 11")
+    exchange.peer.sends(". 11:21(10) ack 1")
+    exchange.peer.expects(". 1:1(0) ack 21")
+    exchange.peer.sends(". 21:31(10) ack 1")
+    exchange.peer.expects_nothing()
+    exchange.user.configures(replace(late, acks=AckConfig(quick=1, switched=2)))
+    exchange.peer.expects(". 1:1(0) ack 31")
+    exchange.user.configures(replace(late, acks=AckConfig(quick=0, switched=3)))
+    exchange.peer.sends(". 31:41(10) ack 1")
+    exchange.peer.expects_nothing()
+
+
+def test_a_shorter_user_timeout_ends_a_connection_that_waits_already() -> None:
+    exchange = reach(S.ESTABLISHED)
+    exchange.user.sends(10)
+    exchange.after(1 * SECOND)
+    assert exchange.next_deadline() > START + 1200 * MILLISECOND
+    exchange.user.configures(TcpConfig(retransmission=RetransmissionConfig(user_timeout=1200 * MILLISECOND)))
+    exchange.after(199 * MILLISECOND)
+    exchange.user.hears()
+    exchange.after(1 * MILLISECOND)
+    exchange.user.hears("Closed: ConnectionTimedOut")
+
+
+def test_corked_text_waits_for_a_full_segment_or_for_patience() -> None:
+    corked = TcpConfig(acks=AckConfig(cork=True, nagle=False))
+    exchange = reach(S.ESTABLISHED, Setting(config=corked))
+    exchange.user.sends(100)
+    exchange.peer.expects_nothing()
+    exchange.user.sends(1400)
+    exchange.peer.expects(". 1:1461(1460) ack 1")
+    exchange.peer.expects_nothing()
+    exchange.user.configures(replace(corked, acks=AckConfig(nagle=False)))
+    exchange.peer.expects("P. 1461:1501(40) ack 1")
+    exchange.peer.sends(". 1:1(0) ack 1501")
+    exchange.user.configures(corked)
+    exchange.user.sends(10)
+    assert exchange.after(1 * SECOND)[0].when == 200 * MILLISECOND
+
+
+def test_another_congestion_control_in_the_middle_of_a_recovery_ends_it_where_the_first_would_have() -> None:
+    exchange = reach(S.ESTABLISHED, options="mss 1460,sackOK")
+    exchange.after(50 * MILLISECOND)
+    exchange.user.sends(14_600)
+    for end in (2921, 4381, 5841):
+        exchange.peer.sends(f". 1:1(0) ack 1 <sack 1461:{end}>")
+    before = exchange.connection.tcb.congestion
+    assert exchange.connection.tcb.recovery.phase is Phase.RECOVERY
+    exchange.user.configures(TcpConfig(congestion=CongestionConfig(algorithm="reno")))
+    exchange.peer.sends(". 1:1(0) ack 14601")
+    after = exchange.connection.tcb.congestion
+    assert exchange.connection.tcb.recovery.phase is Phase.OPEN
+    assert after is not before
+    assert after.cwnd == after.ssthresh == before.ssthresh

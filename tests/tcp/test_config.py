@@ -5,7 +5,7 @@ from dataclasses import FrozenInstanceError, fields, is_dataclass, replace
 import pytest
 
 from halfopen.base.clock import MILLISECOND, MINUTE, SECOND, Duration
-from halfopen.tcp.config import DEFAULT, AckConfig, Ecn, KeepAliveConfig, RetransmissionConfig, TcpConfig
+from halfopen.tcp.config import DEFAULT, AckConfig, BufferConfig, Ecn, KeepAliveConfig, RetransmissionConfig, TcpConfig
 
 
 def lasts(config: RetransmissionConfig, retries: int, rto: Duration) -> Duration:
@@ -80,3 +80,11 @@ def test_every_group_is_frozen_so_that_connections_can_share_one() -> None:
         with pytest.raises(FrozenInstanceError):
             setattr(group, fields(group)[0].name, None)
     assert TcpConfig() == DEFAULT
+
+
+def test_a_clamp_bounds_the_windows_whatever_the_buffer() -> None:
+    buffers = BufferConfig(receive=9000, receive_initial=5000)
+    assert (buffers.first_window, buffers.largest_window) == (5000, 9000)
+    buffers = replace(buffers, window_clamp=3000)
+    assert (buffers.first_window, buffers.largest_window) == (3000, 3000)
+    assert replace(buffers, window_clamp=None).largest_window == 9000

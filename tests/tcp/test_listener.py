@@ -4,7 +4,15 @@ import pytest
 
 from halfopen.base.clock import NEVER, SECOND, Duration
 from halfopen.base.counters import Counters
-from halfopen.tcp.config import BufferConfig, Ecn, OptionsConfig, RetransmissionConfig, TcpConfig
+from halfopen.tcp.config import (
+    AckConfig,
+    BufferConfig,
+    Ecn,
+    ListeningConfig,
+    OptionsConfig,
+    RetransmissionConfig,
+    TcpConfig,
+)
 from halfopen.tcp.half_open import DropNew, DropOldest, EvictionPolicy, HalfOpenTable
 from halfopen.tcp.listener import Listener, Listening, PathLimits
 from halfopen.tcp.state import State
@@ -402,3 +410,48 @@ def test_where_newcomers_are_refused_nobody_is_evicted_and_acks_are_reset() -> N
     stranger = flow(listener.half_open.capacity + 1)
     arrive(listener, stranger, ". 1:1(0) ack 1")
     assert replies(listener) == [(stranger, "R 1:1(0)")]
+
+
+# Choices after LISTEN
+
+
+def test_options_set_on_a_listener_are_those_of_its_connections() -> None:
+    exchange = half_open()
+    listener = exchange.listener
+    assert listener is not None
+    listener.config = TcpConfig(acks=AckConfig(nagle=False), buffers=BufferConfig(receive=2000, receive_initial=2000))
+    exchange.peer.sends(". 1:1(0) ack 1")
+    assert exchange.connection.tcb.user.config is listener.config
+    assert (exchange.connection.tcb.rcv.limit, exchange.connection.tcb.rcv.wnd) == (2000, 65535)
+
+
+def test_a_scale_that_the_syn_ack_has_told_stays() -> None:
+    exchange = half_open(options="mss 1000,wscale 3")
+    assert exchange.listener is not None
+    exchange.listener.config = TcpConfig(buffers=BufferConfig(receive=2000, receive_initial=2000))
+    exchange.peer.sends(". 1:1(0) ack 1")
+    assert exchange.connection.tcb.agreed.rcv_shift == 7
+
+
+def deferring(seconds: int) -> Exchange:
+    return half_open(Setting(config=TcpConfig(listening=ListeningConfig(defer_accept=seconds * SECOND))))
+
+
+@pytest.mark.parametrize("text", ["P. 1:11(10) ack 1", "F. 1:1(0) ack 1"])
+def test_a_deferred_connection_is_accepted_when_the_peer_has_said_something(text: str) -> None:
+    exchange = deferring(3)
+    exchange.peer.sends(". 1:1(0) ack 1")
+    exchange.peer.expects_nothing()
+    assert exchange.state is S.SYN_RECEIVED
+    assert exchange.counters["TCPDeferAcceptDrop"] == 1
+    exchange.peer.sends(text)
+    assert exchange.connection.state in (S.ESTABLISHED, S.CLOSE_WAIT)
+
+
+def test_a_peer_that_says_nothing_is_accepted_all_the_same_when_the_time_is_over() -> None:
+    exchange = deferring(3)
+    for state in (S.SYN_RECEIVED, S.SYN_RECEIVED, S.ESTABLISHED):
+        exchange.peer.sends(". 1:1(0) ack 1")
+        assert exchange.state is state
+        exchange.after(8 * SECOND // 5)
+    assert exchange.counters["TCPDeferAcceptDrop"] == 2

@@ -145,3 +145,16 @@ GRANTS = SYN | ACK | ECE
 )
 def test_ecn_holds_if_one_asks_and_the_other_grants(wish: Ecn, flags: int, agreed: bool) -> None:
     assert agree(chosen(ecn=wish), syn(FULL, flags), 536).ecn is agreed
+
+
+@pytest.mark.parametrize(("wish", "told", "used"), [(None, 1460, 1400), (1000, 1000, 1000), (1450, 1450, 1400)])
+def test_a_wish_for_smaller_segments_holds_for_both_directions(wish: int | None, told: int, used: int) -> None:
+    assert offer(chosen(mss=wish), 1460, None).mss == told
+    assert answer(chosen(mss=wish), 1460, None, True, True).mss == told
+    assert agree(chosen(mss=wish), syn(FULL), DEFAULT_MSS).mss == used
+
+
+def test_a_wish_for_larger_segments_than_the_path_takes_means_nothing() -> None:
+    assert offer(chosen(mss=9000), 1460, None).mss == 1460
+    assert answer(chosen(mss=9000), 1460, None, True, True).mss == 1460
+    assert agree(chosen(mss=MINIMUM_MSS - 1), syn(FULL), DEFAULT_MSS).mss == MINIMUM_MSS

@@ -703,3 +703,15 @@ def test_without_sack_a_duplicate_is_answered_once_and_acks_are_delayed_as_befor
     exchange.peer.expects_nothing()
     exchange.peer.sends(". 3001:4001(1000) ack 1")
     exchange.peer.expects(". 1:1(0) ack 4001")
+
+
+def test_what_acknowledges_text_in_order_too_is_not_called_a_duplicate() -> None:
+    exchange = connect(config=replace(DEFAULT, acks=AckConfig(quick=0)))
+    exchange.peer.sends(". 1:11(10) ack 1", ". 21:31(10) ack 1")
+    exchange.peer.expects(". 1:1(0) ack 11")
+    exchange.peer.expects_nothing()
+    assert exchange.connection.tcb.owed.answer[0] == ""
+    exchange.after(1)
+    exchange.peer.sends(". 31:41(10) ack 1")
+    exchange.peer.expects(". 1:1(0) ack 11")
+    assert exchange.connection.tcb.owed.answer == ("duplicate ACK", exchange.now)

@@ -225,3 +225,16 @@ def test_probes_before_do_not_count_against_a_peer_whose_window_is_closed_now() 
     exchange.user.sends(10)
     exchange.after(RTO)
     exchange.user.hears()
+
+
+def test_with_a_user_timeout_that_decides_when_keep_alive_gives_up() -> None:
+    patient = replace(DEFAULT.retransmission, user_timeout=6 * SECOND)
+    for idle, ends in ((2 * SECOND, 6), (10 * SECOND, 11)):  # the first probe is sent however late
+        config = replace(kept_alive(idle=idle, interval=SECOND, count=2), retransmission=patient)
+        exchange = connect(config=config)
+        began = exchange.now
+        exchange.after(ends * SECOND - 1)
+        exchange.user.hears()
+        exchange.after(1)
+        exchange.user.hears("Closed: ConnectionTimedOut")
+        assert exchange.now == began + ends * SECOND

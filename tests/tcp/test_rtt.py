@@ -166,3 +166,10 @@ def test_the_minimum_lies_between_those_of_half_and_of_the_whole_window(steps: l
 
 def test_an_estimator_is_small() -> None:
     assert sys.getsizeof(RttEstimator()) <= 128
+
+
+def test_the_rto_that_has_expired_is_remembered() -> None:
+    estimator = RttEstimator()
+    estimator.backoff()
+    estimator.backoff()
+    assert (estimator.expired, estimator.rto) == (2 * SECOND, 4 * SECOND)

@@ -489,3 +489,10 @@ def test_a_comb_of_blocks_costs_no_more_for_each_tooth(order: int, patience: int
     assert counted.looks < 100 * teeth
     assert flight.mark_late(0, flight.sacked_end, 0) == NEVER
     assert picture(flight) == ("l" * MSS + "s" * MSS) * teeth
+
+
+def test_a_record_is_found_by_any_of_its_octets() -> None:
+    flight = flight_of(10, 20, start=5)
+    assert [flight.find(position) for position in (4, 35)] == [None, None]
+    assert [flight.find(position) for position in (5, 14)] == [flight.records[0]] * 2
+    assert [flight.find(position) for position in (15, 34)] == [flight.records[1]] * 2

@@ -151,6 +151,20 @@ def test_the_end_of_time_wait_is_no_news_to_the_user() -> None:
 
 @pytest.mark.parametrize("timestamp", [None, 1000])
 def test_an_episode_of_retransmissions_begins_with_none(timestamp: int | None) -> None:
-    episode = Undo(10, 20, timestamp)
+    episode = Undo(10, 20, 10, timestamp)
     assert (episode.start, episode.end, episode.octets) == (10, 20, 0)
     assert episode.latest == episode.timestamp == timestamp
+
+
+def test_segments_of_another_size_are_those_of_congestion_control_too() -> None:
+    tcb = Tcb(opening(), True)
+    tcb.resize(700)
+    assert (tcb.snd.mss, tcb.congestion.mss) == (700, 700)
+
+
+def test_what_may_be_in_flight_is_never_less_than_two_segments() -> None:
+    tcb = Tcb(opening(), True)
+    tcb.bound(5000)
+    assert tcb.user.flight_limit == 5000
+    tcb.bound(10)
+    assert tcb.user.flight_limit == 2 * tcb.snd.mss

@@ -1,94 +1,195 @@
-"""Loss, delay, reordering, duplication, corruption and rate, in netem's terms and in its words (tc-netem(8))."""
+"""The words of tc-netem(8), and those of the queues that stand in front of a rate, to an `Impairment`.
+
+``delay TIME [JITTER [CORRELATION]] [distribution uniform|normal]``, ``loss [random] P [CORRELATION]``, ``loss gemodel P
+[R [1-H [1-K]]]``, ``loss state P13 [P31 [P32 [P23 [P14]]]]``, ``ecn``, ``duplicate P [CORRELATION]``, ``corrupt P
+[CORRELATION]``, ``reorder P [CORRELATION] [gap N]``, ``rate RATE``, ``limit PACKETS``; and one of ``pfifo limit
+PACKETS``, ``bfifo limit OCTETS``, ``red limit PACKETS min PACKETS max PACKETS [burst PACKETS | weight P] [probability
+P] [gentle] [ecn]`` and ``codel [limit PACKETS] [target TIME] [interval TIME] [ecn]``.
+"""
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
-from decimal import Decimal
 from fractions import Fraction
+from typing import Any
 
-from halfopen.base.clock import MICROSECOND, MILLISECOND, SECOND, Duration
+from halfopen.base.clock import MICROSECOND, MILLISECOND, SECOND
+from halfopen.base.impairment import (
+    PERFECT,
+    CoDel,
+    Correlations,
+    DropTail,
+    FourState,
+    GilbertElliott,
+    Impairment,
+    Red,
+)
 
-_PROBABILITIES = ("loss", "reorder", "duplicate", "corrupt")
+__all__ = ["PERFECT", "Impairment", "parse"]
+
 _AMOUNT = re.compile(r"(\d+(?:\.\d+)?)([a-z%]*)")
 _TIME_UNITS = {"ns": 1, "us": MICROSECOND, "ms": MILLISECOND, "s": SECOND}
 _RATE_UNITS = {"": 1, "bit": 1, "kbit": 10**3, "mbit": 10**6, "gbit": 10**9, "tbit": 10**12}
+_SIZE_UNITS = {"": 1, "b": 1, "kb": 1 << 10, "mb": 1 << 20}
+"""Those of tc, which counts octets in powers of two."""
 
-
-@dataclass(frozen=True, kw_only=True)
-class Impairment:
-    """What one direction of a link does to each packet; by default nothing.
-
-    Probabilities are in [0, 1], each packet's own. ``delay`` and ``jitter`` are nanoseconds; the delay is uniform in
-    ``delay`` +- ``jitter``, so jitter alone reorders. A reordered packet overtakes: it is not delayed. ``rate`` in bits
-    per second (0: any) is that of a wire in front of the delay. At most ``limit`` packets are held back; more are
-    dropped.
-    """
-
-    loss: float = 0.0
-    delay: Duration = 0
-    jitter: Duration = 0
-    reorder: float = 0.0
-    duplicate: float = 0.0
-    corrupt: float = 0.0
-    rate: int = 0
-    limit: int = 1000
-
-    def __post_init__(self) -> None:
-        for name in _PROBABILITIES:
-            if not 0.0 <= getattr(self, name) <= 1.0:
-                raise ValueError(f"{name} is a probability from 0 to 1 (0% to 100%), not {getattr(self, name)}")
-        for name in ("delay", "jitter", "rate"):
-            if getattr(self, name) < 0:
-                raise ValueError(f"{name} cannot be negative, as {getattr(self, name)} is")
-        if self.limit < 1:
-            raise ValueError(f"limit is a number of packets of at least 1, not {self.limit}")
-        if self.reorder and not self.delay:
-            raise ValueError("reorder needs a delay: a packet overtakes others by not being delayed as they are")
-
-    @property
-    def holds_back(self) -> bool:
-        """Whether packets may leave later than they came."""
-        return bool(self.delay or self.jitter or self.rate)
-
-    def __str__(self) -> str:
-        """In netem's terms, as `parse` takes it; empty for a perfect link."""
-        words: list[str] = []
-        if self.delay or self.jitter:
-            words.append(f"delay {self.delay}ns" + (f" {self.jitter}ns" if self.jitter else ""))
-        words += [f"{name} {_percent(getattr(self, name))}" for name in _PROBABILITIES if getattr(self, name)]
-        if self.rate:
-            words.append(f"rate {self.rate}bit")
-        if self.limit != 1000:
-            words.append(f"limit {self.limit}")
-        return " ".join(words)
-
-
-PERFECT = Impairment()
-"""A network that only hands on."""
+_Values = dict[str, Any]
 
 
 def parse(text: str) -> Impairment:
-    """``"loss 1% delay 10ms 2ms reorder 1% duplicate 0.1% corrupt 0.1% rate 100mbit limit 1000"`` to an `Impairment`.
+    """``"delay 10ms 2ms loss 1% 25% reorder 1% duplicate 0.1% corrupt 0.1% rate 100mbit limit 1000"`` and the like.
 
-    The order is free. ValueError names the word that is not understood and says what was expected.
+    The order is free, but behind the name of a queue its own words come first. ValueError names the word that is not
+    understood and says what was expected.
     """
-    words = text.lower().split()
-    values: dict[str, int | float] = {}
-    at = 0
-    while at < len(words):
-        name = words[at]
-        if name in values:
-            raise ValueError(f"{name!r} stands twice in {text!r}")
+    words = _Words(text)
+    values: _Values = {}
+    correlations: dict[str, float] = {}
+    while words.left:
+        name = words.take()
         if name not in _READERS:
             raise ValueError(f"{name!r} is not an impairment: expected one of {', '.join(_READERS)}")
-        if at + 1 == len(words):
-            raise ValueError(f"{name!r} has no value behind it")
-        values[name] = _READERS[name](name, words[at + 1])
-        at += 2
-        if name == "delay" and at < len(words) and words[at][0].isdigit():
-            values["jitter"] = _time("jitter", words[at])
-            at += 1
-    return Impairment(**values)  # type: ignore[arg-type]  # _READERS gives each field the type it has
+        words.begin(name)
+        found = _READERS[name](words)
+        for field, value in found.items():
+            if field == "correlation":
+                correlations[name] = value
+            elif field in values:
+                raise ValueError(f"the queue stands twice in {text!r}: {name!r} is a second one")
+            else:
+                values[field] = value
+    return Impairment(**values, correlations=Correlations(**correlations))
+
+
+class _Words:
+    """What is left of a text, and the name whose values are being read."""
+
+    def __init__(self, text: str) -> None:
+        self.left = text.lower().split()
+        self.name = ""
+        self._text = text
+        self._seen = set[str]()
+
+    def begin(self, name: str) -> None:
+        """``name`` has been taken: what follows is about it."""
+        if name in self._seen:
+            raise ValueError(f"{name!r} stands twice in {self._text!r}")
+        self._seen.add(name)
+        self.name = name
+
+    def take(self) -> str:
+        """The next word."""
+        if not self.left:
+            raise ValueError(f"{self.name!r} has no value behind it")
+        return self.left.pop(0)
+
+    def take_if(self, *expected: str) -> str | None:
+        """The next word if it is one of those."""
+        return self.left.pop(0) if self.left and self.left[0] in expected else None
+
+    @property
+    def has_amount(self) -> bool:
+        """Whether the next word may be a value."""
+        return bool(self.left) and self.left[0][0].isdigit()
+
+    def amounts(self, most: int) -> list[float]:
+        """One to ``most`` percentages."""
+        found = [_probability(self.name, self.take())]
+        while len(found) < most and self.has_amount:
+            found.append(_probability(self.name, self.take()))
+        return found
+
+
+def _read_loss(words: _Words) -> _Values:
+    model = words.take_if("random", "gemodel", "state")
+    if model == "gemodel":
+        p, *rest = words.amounts(4)
+        # Left out: back to good at once with what p leaves, all lost in a burst, nothing between.
+        r, bad, good = *rest, *(1 - p, 1.0, 0.0)[len(rest) :]
+        return {"loss": GilbertElliott(p=p, r=r, bad=bad, good=good)}
+    if model == "state":
+        p13, *rest = words.amounts(5)
+        p31, p32, p23, p14 = *rest, *(1 - p13, 0.0, 1.0, 0.0)[len(rest) :]
+        return {"loss": FourState(p13=p13, p31=p31, p32=p32, p23=p23, p14=p14)}
+    return _read_chance(words, "loss")
+
+
+def _read_chance(words: _Words, name: str) -> _Values:
+    probability, *correlation = words.amounts(2)
+    return {name: probability, **({"correlation": correlation[0]} if correlation else {})}
+
+
+def _read_delay(words: _Words) -> _Values:
+    values: _Values = {"delay": _time("delay", words.take())}
+    if words.has_amount:
+        values["jitter"] = _time("jitter", words.take())
+        if words.has_amount:
+            values["correlation"] = _probability("the correlation of delay", words.take())
+    if words.take_if("distribution"):
+        words.begin("distribution")
+        name = words.take()
+        if name not in ("uniform", "normal"):
+            raise ValueError(f"distribution {name!r} is not known: expected uniform or normal")
+        values["distribution"] = name
+    return values
+
+
+def _read_red(words: _Words) -> _Values:
+    values: _Values = {}
+    while name := words.take_if("limit", "min", "max", "burst", "weight", "probability", "gentle", "ecn"):
+        words.begin("red " + name)
+        if name in ("gentle", "ecn"):
+            values[name] = True
+        else:
+            read = _probability if name in ("weight", "probability") else _count
+            values[name] = read(f"red {name}", words.take())
+    limit = values.get("limit", 1000)
+    # The defaults are those of tc-red(8): max is a quarter of the limit or thrice min, min a third of max.
+    maximum = values.get("max") or (3 * values["min"] if "min" in values else limit // 4)
+    minimum = values.get("min") or maximum // 3
+    burst = values.get("burst") or (2 * minimum + maximum) // 3
+    weight = values.get("weight") or red_weight(minimum, burst)
+    extra = {name: values[name] for name in ("probability", "gentle", "ecn") if name in values}
+    return {"queue": Red(limit=limit, minimum=minimum, maximum=maximum, weight=weight, **extra)}
+
+
+def red_weight(minimum: int, burst: int) -> float:
+    """The greatest power of 1/2 with which ``burst`` packets into an empty queue keep the average below ``minimum``.
+
+    Section 4 of Floyd and Jacobson 1993; tc-red(8) finds its weight from ``burst`` in this way.
+    """
+    weight = 0.5
+    while burst + 1 - minimum > (1 - (1 - weight) ** burst) / weight and weight > 2**-31:
+        weight /= 2
+    return weight
+
+
+def _read_codel(words: _Words) -> _Values:
+    values: _Values = {}
+    while name := words.take_if("limit", "target", "interval", "ecn"):
+        words.begin("codel " + name)
+        if name == "ecn":
+            values[name] = True
+        else:
+            values[name] = (_count if name == "limit" else _time)(f"codel {name}", words.take())
+    return {"queue": CoDel(**values)}
+
+
+def _read_limit(words: _Words) -> _Values:
+    return {"queue": DropTail(limit=_count("limit", words.take()))}
+
+
+def _read_pfifo(words: _Words) -> _Values:
+    if not words.take_if("limit"):
+        return {"queue": DropTail()}
+    words.begin("pfifo limit")
+    return {"queue": DropTail(limit=_count("pfifo limit", words.take()))}
+
+
+def _read_bfifo(words: _Words) -> _Values:
+    if not words.take_if("limit"):
+        raise ValueError("'bfifo' needs a limit in octets behind it, such as limit 64kb")
+    words.begin("bfifo limit")
+    return {"queue": DropTail(limit=_size("bfifo limit", words.take()), unit="octets")}
 
 
 def _amount(name: str, word: str, expected: str) -> tuple[Fraction, str]:
@@ -120,22 +221,31 @@ def _rate(name: str, word: str) -> int:
     return round(number * _RATE_UNITS[unit])
 
 
+def _size(name: str, word: str) -> int:
+    number, unit = _amount(name, word, "a number of octets such as 64kb")
+    if unit not in _SIZE_UNITS:
+        raise ValueError(f"{name} {word!r} has no known unit: expected one of b, kb, mb")
+    return round(number * _SIZE_UNITS[unit])
+
+
 def _count(name: str, word: str) -> int:
     if not word.isdecimal():
         raise ValueError(f"{name} {word!r} is not a number of packets such as 1000")
     return int(word)
 
 
-_READERS: dict[str, Callable[[str, str], int | float]] = {
-    "loss": _probability,
-    "delay": _time,
-    "reorder": _probability,
-    "duplicate": _probability,
-    "corrupt": _probability,
-    "rate": _rate,
-    "limit": _count,
+_READERS: dict[str, Callable[[_Words], _Values]] = {
+    "loss": _read_loss,
+    "delay": _read_delay,
+    "reorder": lambda words: _read_chance(words, "reorder"),
+    "gap": lambda words: {"gap": _count("gap", words.take())},
+    "duplicate": lambda words: _read_chance(words, "duplicate"),
+    "corrupt": lambda words: _read_chance(words, "corrupt"),
+    "ecn": lambda _: {"ecn": True},
+    "rate": lambda words: {"rate": _rate("rate", words.take())},
+    "limit": _read_limit,
+    "pfifo": _read_pfifo,
+    "bfifo": _read_bfifo,
+    "red": _read_red,
+    "codel": _read_codel,
 }
-
-
-def _percent(probability: float) -> str:
-    return f"{Decimal(repr(probability)) * 100:f}%"

@@ -37,6 +37,10 @@ class Forwarder:
         self._counters = counters
         self._paths: dict[Address, Path] = {}
 
+    def configure(self, config: IpConfig) -> None:
+        """Another configuration from now on."""
+        self._config = config
+
     def forward(self, datagram: Datagram, header: Ipv4, now: Instant) -> None:
         """One datagram for another host, as it was received: IP options and all, without a link's padding."""
         refusal = self._refusal(datagram)

@@ -112,6 +112,11 @@ class IcmpLayer(Transport):
         self._replies: deque[EchoReply] = deque()
         ip.register(PROTOCOL_ICMP, self)
 
+    def configure(self, config: IcmpConfig) -> None:
+        """Another configuration from now on."""
+        self._config = config
+        self._bucket = TokenBucket(config.error_interval, config.error_burst)
+
     def send_echo(self, destination: Address, identifier: int, sequence: int, payload: bytes, now: Instant) -> None:
         """Sends an echo request; what comes of it is for `poll_reply`. Raises NetworkUnreachable."""
         path = self._ip.find_path(destination, None, now)
@@ -127,6 +132,11 @@ class IcmpLayer(Transport):
     def poll_reply(self) -> EchoReply | None:
         """The oldest answer to a request of ours, or error about one."""
         return self._replies.popleft() if self._replies else None
+
+    @property
+    def has_replies(self) -> bool:
+        """Whether `poll_reply` has something."""
+        return bool(self._replies)
 
     def send_error(self, type: int, code: int, datagram: Datagram, now: Instant, rest: int = 0) -> None:
         """Tells the sender of ``datagram`` what is wrong with it, unless nothing may be said or too much has been.

@@ -26,7 +26,19 @@ from halfopen.wire.packet import Packet
 class Internet:
     """Everything between interfaces and transports; has the shape of the whole `Stack`, which adds the transports."""
 
-    __slots__ = ("_input", "_output", "_path_mtus", "addresses", "arp", "counters", "icmp", "ip", "rng", "routes")
+    __slots__ = (
+        "_forwarder",
+        "_input",
+        "_output",
+        "_path_mtus",
+        "addresses",
+        "arp",
+        "counters",
+        "icmp",
+        "ip",
+        "rng",
+        "routes",
+    )
 
     def __init__(self, config: StackConfig, rng: Rng, counters: Counters) -> None:
         loopback = Interface("lo", IP, mtu=config.ip.loopback_mtu, offloads=Offloads(checksum=True), forwarding=False)
@@ -39,8 +51,13 @@ class Internet:
         self.arp = ArpLayer(config.arp, self.addresses, self._output, rng, counters)
         self.ip = IpLayer(self.addresses, self.routes, self.arp, self._path_mtus, rng)
         self.icmp = IcmpLayer(self.ip, config.icmp, counters)
-        forwarder = Forwarder(self.ip, self.icmp, config.ip, counters)
-        self._input = IpInput(self.ip, self.icmp, forwarder, Reassembler(config.fragments, counters), counters)
+        self._forwarder = Forwarder(self.ip, self.icmp, config.ip, counters)
+        self._input = IpInput(self.ip, self.icmp, self._forwarder, Reassembler(config.fragments, counters), counters)
+
+    def configure(self, config: StackConfig) -> None:
+        """Another configuration from now on, as far as it is about ICMP and forwarding."""
+        self.icmp.configure(config.icmp)
+        self._forwarder.configure(config.ip)
 
     def add_interface(self, config: InterfaceConfig, now: Instant = 0) -> Interface:
         """A new interface, with routes to the networks that it is on; ``now`` matters if its addresses are probed."""

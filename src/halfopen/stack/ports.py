@@ -143,6 +143,17 @@ class PortTable:
         if not holders:
             self._bound.pop((protocol, port), None)
 
+    def release_all(self, pid: int) -> None:
+        """Whatever the process ``pid`` has bound is free again."""
+        bound = [
+            (protocol, address, port)
+            for (protocol, port), holders in self._bound.items()
+            for address, owner in holders.items()
+            if owner.pid == pid
+        ]
+        for binding in bound:
+            self.release(*binding)
+
     def owner_of(self, protocol: str, address: Address, port: int) -> Owner | None:
         """Who has bound ``port`` for packets to ``address``."""
         holders = self._bound.get((protocol, port), {})

@@ -1,8 +1,9 @@
 """One host: interfaces below, TCP and UDP above, and nothing that knows what time it is or where packets come from."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
-from halfopen.base.addresses import Address, Prefix
+from halfopen.base.addresses import Address, Prefix, format_address, format_mac
 from halfopen.base.clock import Instant
 from halfopen.base.counters import Counters
 from halfopen.base.rng import Rng
@@ -28,9 +29,11 @@ class Stack:
     once. Datagrams from the host to itself are delivered while it is polled, so that events may come of polling, too.
     """
 
-    __slots__ = ("counters", "icmp", "internet", "ip", "ports", "routes", "tcp", "udp")
+    __slots__ = ("_rng", "config", "counters", "icmp", "internet", "ip", "ports", "routes", "tcp", "udp")
 
     def __init__(self, config: StackConfig, rng: Rng) -> None:
+        self.config = config
+        self._rng = rng
         self.counters = Counters()
         self.internet = Internet(config, rng, self.counters)
         self.ip: IpLayer = self.internet.ip
@@ -63,6 +66,33 @@ class Stack:
         """One more address on ``interface``, in use at once."""
         self.internet.add_address(interface, address, prefix, now)
 
+    def configure(self, config: StackConfig) -> None:
+        """Another configuration: ICMP, forwarding and TCP's opens follow it at once, the rest when rebooted."""
+        self.config = config
+        self.internet.configure(config)
+        self.tcp.config = config
+
+    def rebooted(self, now: Instant) -> "Stack":
+        """A new stack with the same configuration, interfaces and routes, which remembers nothing else."""
+        stack = Stack(self.config, self._rng)
+        twins = {each: stack.add_interface(_config_of(each), now) for each in self.interfaces}
+        known = set(stack.routes)
+        for route in self.routes:
+            twin = route if route.interface is None else replace(route, interface=twins[route.interface])
+            if twin not in known:
+                stack.routes.add(twin)
+        return stack
+
+    def on_exit(self, pid: int, now: Instant) -> None:
+        """The process ``pid`` has ended: all its sockets are closed, as if it had done so itself."""
+        for socket in self.tcp.sockets():
+            if socket.owner.pid == pid:
+                socket.close(now)
+        for datagrams in self.udp.sockets():
+            if datagrams.owner.pid == pid:
+                datagrams.close()
+        self.ports.release_all(pid)
+
     def receive(self, interface: Interface, packet: Packet, now: Instant) -> None:
         """Takes one packet from a link. Never raises, whatever the octets: bad ones go to a counter."""
         self.internet.receive(interface, packet, now)
@@ -91,3 +121,16 @@ class Stack:
         self.internet.on_deadline(now)
         self.tcp.on_deadline(now)
         self.udp.on_deadline(now)
+
+
+def _config_of(interface: Interface) -> InterfaceConfig:
+    """By which an interface like this one can be made again."""
+    return InterfaceConfig(
+        name=interface.name,
+        kind=interface.kind,
+        addresses=tuple(f"{format_address(address)}/{prefix.length}" for address, prefix in interface.addresses),
+        mac=format_mac(interface.mac) if interface.is_ethernet else None,
+        mtu=interface.mtu,
+        offloads=interface.offloads,
+        forwarding=interface.forwarding,
+    )

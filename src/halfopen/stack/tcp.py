@@ -25,7 +25,7 @@ from halfopen.stack.tcp_socket import Attention, TcpListener, TcpSocket
 from halfopen.stack.tcp_time_wait import Remnant, Remnants, RisingIsn
 from halfopen.tcp.config import TcpConfig
 from halfopen.tcp.connection import Connection
-from halfopen.tcp.half_open import IPV4_FLOW_OCTETS, IPV6_FLOW_OCTETS, HalfOpenTable
+from halfopen.tcp.half_open import IPV4_FLOW_OCTETS, IPV6_FLOW_OCTETS, HalfOpen, HalfOpenTable
 from halfopen.tcp.isn import Rfc6528Isn
 from halfopen.tcp.listener import Listener, Listening
 from halfopen.tcp.resets import reset_for
@@ -54,9 +54,7 @@ class TcpLayer(Transport, PortSource, Attention):
     """All TCP of one host."""
 
     __slots__ = (
-        "_config",
         "_counters",
-        "_deadlines",
         "_dirty",
         "_flows",
         "_isn",
@@ -66,11 +64,14 @@ class TcpLayer(Transport, PortSource, Attention):
         "_ports",
         "_remnants",
         "_rng",
+        "config",
+        "deadlines",
     )
 
     def __init__(self, ip: IpLayer, ports: PortTable, config: StackConfig, rng: Rng, counters: Counters) -> None:
         self._ports = ports
-        self._config = config
+        self.config = config
+        """The host's; its ``tcp`` is for those that are given none of their own. Replaced, it counts from then on."""
         self._rng = rng
         self._counters = counters
         self._paths = TcpPaths(ip, rng.octets(16), counters)
@@ -80,7 +81,7 @@ class TcpLayer(Transport, PortSource, Attention):
         self._listeners: dict[Endpoint, TcpListener] = {}
         self._dirty: deque[TcpSocket] = deque()
         self._news: deque[TcpSocket | TcpListener] = deque()
-        self._deadlines: Deadlines[TcpSocket | TcpListener | Remnant] = Deadlines()
+        self.deadlines: Deadlines[TcpSocket | TcpListener | Remnant] = Deadlines()
         ports.add_source(self)
         ip.register(PROTOCOL_TCP, self)
 
@@ -98,11 +99,11 @@ class TcpLayer(Transport, PortSource, Attention):
             port=port,
             isn=self._isn,
             paths=self._paths.limits,
-            table=HalfOpenTable(self._config.tcp_layer.half_open, self._rng.octets(32), flow_octets=octets),
-            config=config or self._config.tcp,
+            table=HalfOpenTable(self.config.tcp_layer.half_open, self._rng.octets(32), flow_octets=octets),
+            config=config or self.config.tcp,
             counters=self._counters,
         )
-        most = self._config.tcp_layer.backlog
+        most = self.config.tcp_layer.backlog
         listener = TcpListener(self, Listener(listening), (address, port), owner)
         listener.backlog = most if backlog is None else max(1, min(backlog, most))
         self._listeners[address, port] = listener
@@ -135,7 +136,7 @@ class TcpLayer(Transport, PortSource, Attention):
             burst=limits.burst,
             default_mss=limits.default_mss,
             timestamp_offset=limits.timestamp_offset,
-            config=config or self._config.tcp,
+            config=config or self.config.tcp,
             counters=self._counters,
         )
         socket = TcpSocket(self, Connection.open(opening, now), flow, path, owner)
@@ -183,7 +184,7 @@ class TcpLayer(Transport, PortSource, Attention):
             return
         seq = int.from_bytes(transport[4:8], "big")
         if error.kind == kinds.FRAGMENTATION_NEEDED:
-            mtu = max(error.mtu, min(self._config.ip.pmtu_min, socket.path.interface.mtu))
+            mtu = max(error.mtu, min(self.config.ip.pmtu_min, socket.path.interface.mtu))
             if socket.connection.on_path_mtu(mtu - headers_octets(flow), seq, now):
                 self._paths.learn_mtu(quoted.destination, mtu, now)
         else:
@@ -201,15 +202,15 @@ class TcpLayer(Transport, PortSource, Attention):
 
     def next_deadline(self) -> Instant:
         """The earliest instant at which `on_deadline` has something to do."""
-        return self._deadlines.next_deadline()
+        return self.deadlines.next_deadline()
 
     def on_deadline(self, now: Instant) -> None:
         """Timers that are due."""
-        while (thing := self._deadlines.pop_due(now)) is not None:
+        while (thing := self.deadlines.pop_due(now)) is not None:
             if type(thing) is TcpSocket:
                 deadline = thing.connection.next_deadline()
                 if deadline > now:
-                    self._deadlines.arm(thing, deadline)
+                    self.deadlines.arm(thing, deadline)
                 else:
                     thing.connection.on_deadline(now)
                     self.mark(thing)
@@ -217,12 +218,7 @@ class TcpLayer(Transport, PortSource, Attention):
                 thing.listener.on_deadline(now)
                 self._serve(thing, now)
             elif type(thing) is Remnant and not self._remnants.lapse(thing, now):
-                self._deadlines.arm(thing, thing.record.deadline)
-
-    @property
-    def armed_timers(self) -> int:
-        """Entries in the heap of deadlines."""
-        return len(self._deadlines)
+                self.deadlines.arm(thing, thing.record.deadline)
 
     @property
     def has_news(self) -> bool:
@@ -237,12 +233,20 @@ class TcpLayer(Transport, PortSource, Attention):
         socket.has_news = False
         return socket
 
-    def mark(self, socket: TcpSocket) -> None:
+    def find(self, flow: Flow) -> TcpSocket | HalfOpen | None:
+        """The connection of ``flow``, or the record of its peer in SYN-RECEIVED."""
+        found = self._flows.get(flow)
+        if isinstance(found, TcpSocket):
+            return found
+        listener = _find_listener(self._listeners, flow)
+        return listener.listener.half_open.find(flow) if listener is not None else None
+
+    def mark(self, socket: TcpSocket, *, with_news: bool = True) -> None:
         """Puts the socket on the lists of those with output and those with news."""
         if not socket.is_dirty:
             socket.is_dirty = True
             self._dirty.append(socket)
-        if not socket.has_news:
+        if with_news and not socket.has_news:
             socket.has_news = True
             self._news.append(socket)
 
@@ -250,9 +254,13 @@ class TcpLayer(Transport, PortSource, Attention):
         """Frees the listener's port; resets connections that nobody has accepted."""
         del self._listeners[listener.address, listener.port]
         self._ports.release("tcp", listener.address, listener.port)
-        self._deadlines.disarm(listener)
+        self.deadlines.disarm(listener)
         while (socket := listener.accept()) is not None:
             socket.abort(now)
+
+    def sockets(self) -> "list[TcpListener | TcpSocket]":
+        """All that have an owner: listeners, then connections."""
+        return [*self._listeners.values(), *(flow for flow in self._flows.values() if isinstance(flow, TcpSocket))]
 
     def rows(self) -> Iterator[PortRow]:
         """Listeners, connections, and what is left of them in TIME-WAIT."""
@@ -306,7 +314,7 @@ class TcpLayer(Transport, PortSource, Attention):
             remnant = self._flows.get(flow)
             if isinstance(remnant, Remnant):
                 self._remnants.forget(remnant)
-                self._deadlines.disarm(remnant)
+                self.deadlines.disarm(remnant)
             socket = TcpSocket(self, connection, flow, path, listener.owner)
             self._flows[flow] = socket
             self.mark(socket)
@@ -314,7 +322,7 @@ class TcpLayer(Transport, PortSource, Attention):
             if not listener.has_news:
                 listener.has_news = True
                 self._news.append(listener)
-        self._deadlines.arm(listener, core.next_deadline())
+        self.deadlines.arm(listener, core.next_deadline())
 
     def _transmit_turn(self, socket: TcpSocket, now: Instant) -> int:
         """Up to `TURN` segments of one connection; how many."""
@@ -340,20 +348,16 @@ class TcpLayer(Transport, PortSource, Attention):
         """A connection has said all: it goes, becomes a record of TIME-WAIT, or waits for its next deadline."""
         connection = socket.connection
         state = connection.state
-        if state is State.CLOSED:
-            self._remove(socket)
-        elif state is State.TIME_WAIT and socket.is_orphan:
-            self._remove(socket)
-            remnant = self._remnants.add(socket.flow, connection.time_wait())
-            if remnant is not None:
-                self._deadlines.arm(remnant, remnant.record.deadline)
-        else:
-            self._deadlines.arm(socket, connection.next_deadline())
-
-    def _remove(self, socket: TcpSocket) -> None:
+        if state is not State.CLOSED and not (state is State.TIME_WAIT and socket.is_orphan):
+            self.deadlines.arm(socket, connection.next_deadline())
+            return
         if self._flows.get(socket.flow) is socket:
             del self._flows[socket.flow]
-        self._deadlines.disarm(socket)
+        self.deadlines.disarm(socket)
+        if state is State.TIME_WAIT:
+            remnant = self._remnants.add(socket.flow, connection.time_wait())
+            if remnant is not None:
+                self.deadlines.arm(remnant, remnant.record.deadline)
 
 
 def _find_listener(listeners: Mapping[Endpoint, TcpListener], flow: Flow) -> TcpListener | None:

@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from halfopen.base.addresses import Address
@@ -35,8 +36,8 @@ class Attention(ABC):
     """Who is told that something was done to a socket, so that its output will be polled."""
 
     @abstractmethod
-    def mark(self, socket: "TcpSocket") -> None:
-        """The socket may have segments, events or another deadline now."""
+    def mark(self, socket: "TcpSocket", *, with_news: bool = True) -> None:
+        """The socket may have segments or another deadline now, and events or octets unless not ``with_news``."""
 
     @abstractmethod
     def forget(self, listener: "TcpListener", now: Instant) -> None:
@@ -107,6 +108,14 @@ class TcpSocket(Timed):
         return self.connection.unsent_octets
 
     @property
+    def send_room(self) -> int:
+        """Octets that `send` finds room for now (``SO_SNDBUF``, ``TCP_NOTSENT_LOWAT``). It takes more all the same."""
+        buffers = self.config.buffers
+        if buffers.unsent_low is not None and self.unsent_octets >= buffers.unsent_low:
+            return 0
+        return max(0, buffers.send - self.connection.queued_octets)
+
+    @property
     def row(self) -> PortRow:
         """The connection in a listing."""
         state = self.connection.state
@@ -126,7 +135,7 @@ class TcpSocket(Timed):
     def receive(self, limit: int, now: Instant) -> Buffers:
         """RECEIVE (RFC 9293 3.10.3): up to ``limit`` octets, nothing if none wait; opens the window."""
         taken = self.connection.receive(limit, now)
-        self._attention.mark(self)
+        self._attention.mark(self, with_news=self.readable_octets > 0)
         return taken
 
     def shutdown(self, now: Instant) -> None:
@@ -147,13 +156,17 @@ class TcpSocket(Timed):
         self._attention.mark(self)
 
     def configure(self, config: TcpConfig) -> None:
-        """Another configuration for the rest of the connection: Nagle, keep-alive, the user timeout, linger."""
+        """Another configuration for the rest of the connection, which takes effect at once."""
         self.connection.configure(config)
         self._attention.mark(self)
 
     def poll_event(self) -> Event | None:
         """The oldest event that has not been taken."""
         return self.connection.poll_event()
+
+    def put_back(self, events: Sequence[Event]) -> None:
+        """Whoever takes the socket over hears of these as if they had not been taken yet."""
+        self.connection.tcb.user.events[:0] = events
 
 
 class TcpListener(Timed):
@@ -182,6 +195,15 @@ class TcpListener(Timed):
         """The port in a listing; its queues are of connections."""
         anybody = make_flow(any_address(self.address), 0, self.address, self.port)
         return make_row(anybody, "LISTEN", self.owner, (len(self.accepted), self.backlog))
+
+    @property
+    def config(self) -> TcpConfig:
+        """What connections that are made from now on begin with."""
+        return self.listener.config
+
+    def configure(self, config: TcpConfig) -> None:
+        """Another configuration for connections from now on, those too that only wait for their peer's last ACK."""
+        self.listener.config = config
 
     def accept(self) -> TcpSocket | None:
         """The oldest established connection that nobody has taken."""

@@ -89,7 +89,7 @@ class UdpSocket:
         self._layer = layer
         self._queue: deque[Message] = deque()
         self._queued = 0
-        self._errors: deque[TcpError] = deque(maxlen=16)
+        self._errors: deque[IcmpError] = deque(maxlen=16)
         self._path: Path | None = None
         self.address = address
         self.port = port
@@ -133,6 +133,11 @@ class UdpSocket:
 
     def poll_error(self) -> TcpError | None:
         """The oldest error that ICMP has reported about a datagram of ours (RFC 1122 4.1.3.3)."""
+        error = self.poll_icmp_error()
+        return _as_tcp_error(error.kind) if error is not None else None
+
+    def poll_icmp_error(self) -> IcmpError | None:
+        """As `poll_error`, with all that ICMP said: who said it, about which datagram (Linux ``IP_RECVERR``)."""
         return self._errors.popleft() if self._errors else None
 
     @property
@@ -153,7 +158,7 @@ class UdpSocket:
         self._queue.append(message)
         return True
 
-    def report(self, error: TcpError) -> None:
+    def report(self, error: IcmpError) -> None:
         """Takes an error; of a flood of them the latest are kept."""
         self._errors.append(error)
 
@@ -285,8 +290,12 @@ class UdpLayer(Transport, PortSource):
             return
         if error.kind == seam.FRAGMENTATION_NEEDED:
             self._ip.update_path_mtu(quoted.destination, error.mtu, now)
-        socket.report(_as_tcp_error(error.kind))
+        socket.report(error)
         self._ready[socket] = None
+
+    def sockets(self) -> list[UdpSocket]:
+        """All that are open."""
+        return list(self._sockets.values())
 
     def rows(self) -> Iterator[PortRow]:
         """One row for each socket."""

@@ -67,6 +67,8 @@ def _answer_unacceptable(tcb: Tcb, seg: Segment, now: Instant) -> None:
     """
     if seg.length and not seg.flags & SYN:
         tcb.owed.acks.duplicate()
+    elif seg.seq == tcb.rcv.nxt - 1 and not seg.flags & SYN:
+        tcb.challenge(now, "answer to a probe")
     else:
         tcb.challenge(now)
 

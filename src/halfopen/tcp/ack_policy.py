@@ -76,6 +76,20 @@ class AckPolicy:
         if is_data:
             self._quick = min(self._quick, 2)
 
+    def switch(self, quick: int) -> None:
+        """The next ``quick`` segments are acknowledged at once, and what waits for its ACK now (Linux quick-ack mode).
+
+        With 0 the mode ends: ACKs wait for the timer, or for text to ride on.
+        """
+        self._quick = quick
+        if quick and self.deadline != NEVER:
+            self._acknowledge = True
+
+    @property
+    def is_duplicate(self) -> bool:
+        """The ACK that leaves next says nothing that one before it has not said."""
+        return self.owed > 0 and not self._acknowledge and not self._unacknowledged
+
     @property
     def is_owed(self) -> bool:
         """An ACK should leave now."""

@@ -15,7 +15,7 @@ from halfopen.tcp.recovery import on_ack
 from halfopen.tcp.resets import reset_for
 from halfopen.tcp.seqnum import unwrap
 from halfopen.tcp.state import CAN_RECEIVE, Event, State, move
-from halfopen.tcp.tcb import Tcb
+from halfopen.tcp.tcb import Cause, Tcb
 from halfopen.tcp.verdict import CONTINUE, STOP, Verdict
 from halfopen.wire.tcp import ACK, CWR, FIN, RST, SYN, URG, Segment
 
@@ -138,7 +138,7 @@ def process_text(tcb: Tcb, seg: Segment, now: Instant) -> Verdict:
     if not tcb.user.reading:
         tcb.user.reading = True
         tcb.tell(READABLE)
-    rcv.grow(tcb.user.config.buffers.receive)
+    rcv.grow(tcb.user.config.buffers.largest_window)
     if had_hole or rcv.duplicate is not None:
         tcb.owed.acks.at_once()
     tcb.owed.acks.on_text(moved, seg.gso_size or seg.octets, tcb.opening.mss, now, tcb.user.config.acks)
@@ -265,8 +265,9 @@ def on_path_mtu(tcb: Tcb, mss: int, seq: int) -> bool:
         return False
     if tcb.state is State.SYN_SENT or _size_for(tcb, mss) >= snd.mss:
         return False
-    _resize(tcb, _size_for(tcb, mss))
+    tcb.resize(_size_for(tcb, mss))
     snd.flight.mark_all_lost()
+    tcb.owed.cause = Cause.PATH_MTU
     tcb.count("TCPMTUReductions")
     return True
 
@@ -279,15 +280,10 @@ def on_wider_path(tcb: Tcb, mss: int) -> bool:
     size = _size_for(tcb, mss)
     if tcb.state is State.SYN_SENT or size <= tcb.snd.mss:
         return False
-    _resize(tcb, size)
+    tcb.resize(size)
     return True
 
 
 def _size_for(tcb: Tcb, mss: int) -> int:
     """Eff.snd.MSS (MUST-16) on a path of ``mss``."""
     return max(MINIMUM_MSS, min(mss, tcb.agreed.mss)) - tcb.agreed.option_octets
-
-
-def _resize(tcb: Tcb, size: int) -> None:
-    tcb.snd.resize(size, tcb.opening.burst)
-    tcb.congestion.mss = size

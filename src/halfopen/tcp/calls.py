@@ -4,7 +4,10 @@ from halfopen.base.clock import NEVER, Instant
 from halfopen.base.errors import ConnectionAborted, NotConnected
 from halfopen.base.octets import Buffer, Buffers
 from halfopen.tcp.closing import limit_fin_wait_2
-from halfopen.tcp.config import TcpConfig
+from halfopen.tcp.config import BufferConfig, TcpConfig
+from halfopen.tcp.congestion.algorithms import make_congestion_control
+from halfopen.tcp.negotiation import MINIMUM_MSS
+from halfopen.tcp.retransmission import give_up_at
 from halfopen.tcp.state import CAN_RECEIVE, SYNCHRONIZED, Event, State, move
 from halfopen.tcp.tcb import Tcb
 
@@ -86,14 +89,51 @@ def _reset(tcb: Tcb) -> None:
 
 
 def configure(tcb: Tcb, config: TcpConfig) -> None:
-    """Other choices from now on: Nagle, keep-alive, user timeout, linger, buffers."""
-    was = tcb.user.config
-    tcb.user.config = config
-    if config.keep_alive != was.keep_alive and tcb.state in SYNCHRONIZED - _OVER:
-        tcb.owed.unanswered = 0
-        tcb.timers.keep_alive = tcb.user.received_at + config.keep_alive.idle if config.keep_alive.enabled else NEVER
-    if config.buffers.receive_initial != was.buffers.receive_initial:
-        tcb.rcv.limit = max(tcb.rcv.wnd, min(config.buffers.receive_initial, tcb.rcv.widest))
+    """Other choices from now on; what the SYNs have agreed on stays. Choices that have not changed do nothing."""
+    was, tcb.user.config = tcb.user.config, config
+    if config is was or tcb.state in _OVER:
+        return
+    if config.buffers != was.buffers:
+        _take_buffers(tcb, config.buffers, was.buffers)
+    if config.options.mss is not None and config.options.mss < tcb.agreed.mss:
+        _lower_mss(tcb, config.options.mss)
+    if config.congestion.algorithm != was.congestion.algorithm:
+        congestion = make_congestion_control(config.congestion, tcb.snd.mss)
+        congestion.take_over(tcb.congestion)
+        tcb.congestion = congestion
+    if config.acks.switched != was.acks.switched:
+        tcb.owed.acks.switch(config.acks.quick)
+    if tcb.state in SYNCHRONIZED:
+        _rearm(tcb, was)
+
+
+def _take_buffers(tcb: Tcb, buffers: BufferConfig, was: BufferConfig) -> None:
+    """A window that opens by this is told at once, if it is worth an ACK; one that closes does so as text comes."""
+    tcb.bound(buffers.send)
+    limit = tcb.rcv.limit if buffers.first_window == was.first_window else buffers.first_window
+    tcb.rcv.limit = min(limit, buffers.largest_window, tcb.rcv.widest)
+    if tcb.state in CAN_RECEIVE and tcb.rcv.can_open(tcb.opening.mss):
+        tcb.owed.acks.at_once()
+
+
+def _lower_mss(tcb: Tcb, mss: int) -> None:
+    """Smaller segments. # Unlike Linux, where ``TCP_MAXSEG`` means nothing any more once the SYN has been sent."""
+    tcb.agreed.mss = max(MINIMUM_MSS, mss)
+    size = tcb.agreed.mss - tcb.agreed.option_octets
+    if size < tcb.snd.mss:
+        tcb.resize(size)
+
+
+def _rearm(tcb: Tcb, was: TcpConfig) -> None:
+    """Timers that run, by the times that hold now: keep-alive since the peer's last sign of life, and R2.
+
+    Of the interval and number of probes the timer finds out when it expires.
+    """
+    timers, keep_alive = tcb.timers, tcb.user.config.keep_alive
+    if (keep_alive.enabled, keep_alive.idle) != (was.keep_alive.enabled, was.keep_alive.idle):
+        timers.keep_alive = tcb.user.received_at + keep_alive.idle if keep_alive.enabled else NEVER
+    if timers.retransmit != NEVER:
+        timers.retransmit = min(timers.retransmit, give_up_at(tcb))
 
 
 def urgent_octets(tcb: Tcb) -> int:

@@ -22,7 +22,8 @@ class OptionsConfig:
     """Which options a SYN of ours offers and accepts."""
 
     mss: int | None = None
-    """The MSS option's value; None takes what the interface's MTU allows (RFC 9293 3.7.1)."""
+    """What no segment is to exceed, the peer's, by the MSS option, nor ours (``TCP_MAXSEG``); None takes what the
+    interface's MTU allows (RFC 9293 3.7.1), and a larger one than that means nothing."""
     window_scaling: bool = True
     timestamps: bool = True
     sack: bool = True
@@ -38,7 +39,23 @@ class BufferConfig:
     receive_initial: int = 512 * 1024
     """The receive window to start with; it doubles while the peer fills it (Linux ``tcp_rmem[1]``, auto-tuning)."""
     send: int = 4 * 1024 * 1024
-    """Unsent octets above which SEND should wait; the asyncio face keeps to less (Linux ``tcp_wmem[2]``)."""
+    """Octets in flight at most, for they stay here until they are acknowledged; and octets queued above which SEND
+    should wait, though the asyncio face keeps to less (Linux ``tcp_wmem[2]``, ``SO_SNDBUF``)."""
+    window_clamp: int | None = None
+    """No larger window is offered, whatever the buffer has (``TCP_WINDOW_CLAMP``)."""
+    unsent_low: int | None = None
+    """SEND should wait while so many octets have never been sent (``TCP_NOTSENT_LOWAT``)."""
+    largest_window: int = field(init=False, repr=False)
+    """`receive`, but no more than the clamp."""
+
+    def __post_init__(self) -> None:
+        clamp = self.window_clamp
+        object.__setattr__(self, "largest_window", self.receive if clamp is None else min(self.receive, clamp))
+
+    @property
+    def first_window(self) -> int:
+        """`receive_initial`, but no more than the clamp."""
+        return min(self.receive_initial, self.largest_window)
 
 
 @dataclass(slots=True, frozen=True, kw_only=True)
@@ -88,7 +105,11 @@ class AckConfig:
     """The delayed ACK timer; MUST-40 allows 500 ms."""
     quick: int = 16
     """Segments at the start that are acknowledged at once, so that the peer's window grows (Linux quickack)."""
+    switched: int = 0
+    """How often ``TCP_QUICKACK`` was set. Each time `quick` holds anew, though it may be what it was."""
     nagle: bool = True
+    cork: bool = False
+    """Segments that are not full wait for 200 ms, or until this is taken back (Linux ``TCP_CORK``)."""
     challenge_interval: Duration = 500 * MILLISECOND
     """At most one challenge ACK per connection in this time (RFC 5961 7; Linux ``tcp_invalid_ratelimit``)."""
 
@@ -116,6 +137,14 @@ class ClosingConfig:
 
 
 @dataclass(slots=True, frozen=True, kw_only=True)
+class ListeningConfig:
+    """How connections are accepted (RFC 9293 3.10.7.2)."""
+
+    defer_accept: Duration = 0
+    """How long after its SYN a peer that has sent no text is not yet handed to the user (``TCP_DEFER_ACCEPT``)."""
+
+
+@dataclass(slots=True, frozen=True, kw_only=True)
 class TcpConfig:
     """Everything about a connection."""
 
@@ -126,6 +155,7 @@ class TcpConfig:
     acks: AckConfig = field(default_factory=AckConfig)
     keep_alive: KeepAliveConfig = field(default_factory=KeepAliveConfig)
     closing: ClosingConfig = field(default_factory=ClosingConfig)
+    listening: ListeningConfig = field(default_factory=ListeningConfig)
 
 
 DEFAULT = TcpConfig()

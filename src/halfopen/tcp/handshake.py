@@ -65,13 +65,13 @@ def on_segment_in_syn_sent(tcb: Tcb, seg: Segment, now: Instant) -> bool:
 def take_syn(tcb: Tcb, seg: Segment, now: Instant) -> None:
     """IRS, RCV.NXT and everything that the peer's options decide; the SYN itself is done with."""
     opening = tcb.opening
-    tcb.agreed = agree(tcb.user.config, seg, opening.default_mss)
+    tcb.agreed = agree(opening.config, seg, opening.default_mss)
     tcb.agreed.ecn = tcb.agreed.ecn and asks_for_ecn(tcb)
     tcb.timestamps = None
     if tcb.agreed.timestamps and seg.options is not None and seg.options.timestamps is not None:
         tcb.timestamps = Timestamps(opening.timestamp_offset)
         tcb.timestamps.start(seg.options.timestamps[0], now)
-    tcb.rcv = ReceiveSpace(seg.seq, tcb.user.config.buffers.receive_initial, tcb.agreed.rcv_shift)
+    tcb.rcv = ReceiveSpace(seg.seq, tcb.user.config.buffers.first_window, tcb.agreed.rcv_shift)
     tcb.rcv.offer_syn()
     seg.seq = tcb.rcv.nxt
     seg.flags &= ~SYN
@@ -131,7 +131,7 @@ def resume(tcb: Tcb, half_open: HalfOpen, now: Instant) -> None:
         ecn=half_open.ecn,
         timestamps=half_open.ts_recent is not None,
     )
-    tcb.rcv = ReceiveSpace(half_open.irs, tcb.user.config.buffers.receive_initial, tcb.agreed.rcv_shift)
+    tcb.rcv = ReceiveSpace(half_open.irs, tcb.user.config.buffers.first_window, tcb.agreed.rcv_shift)
     tcb.rcv.offer_syn()
     if half_open.ts_recent is not None:
         tcb.timestamps = Timestamps(opening.timestamp_offset)

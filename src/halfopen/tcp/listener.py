@@ -14,7 +14,7 @@ from halfopen.base.counters import Counters
 from halfopen.base.trace import SILENT, TraceSink
 from halfopen.tcp.config import DEFAULT, TcpConfig
 from halfopen.tcp.connection import Connection
-from halfopen.tcp.half_open import HalfOpen, HalfOpenTable
+from halfopen.tcp.half_open import SYNACK_TIMEOUT, HalfOpen, HalfOpenTable
 from halfopen.tcp.isn import IsnGenerator
 from halfopen.tcp.negotiation import DEFAULT_MSS, agree, answer
 from halfopen.tcp.resets import reset_for
@@ -60,12 +60,14 @@ class Listening:
 class Listener:
     """A port in LISTEN."""
 
-    __slots__ = ("_accepted", "_evicted_at", "_listening", "_replies")
+    __slots__ = ("_accepted", "_evicted_at", "_listening", "_replies", "config")
 
     state = State.LISTEN
 
     def __init__(self, listening: Listening) -> None:
         self._listening = listening
+        self.config = listening.config
+        """For connections made from now on. What SYNs say stays as it was: peers that are half-open go by it."""
         self._accepted: deque[tuple[bytes, Connection]] = deque()
         self._replies: deque[tuple[bytes, Segment]] = deque()
         self._evicted_at: Instant = -NEVER
@@ -143,7 +145,7 @@ class Listener:
             seq=wrap(record.iss),
             ack=wrap(record.irs + 1),
             flags=SYN | ACK | (ECE if record.ecn else 0),
-            window=min(listening.config.buffers.receive_initial, 0xFFFF),
+            window=min(listening.config.buffers.first_window, 0xFFFF),
             options=answer(listening.config, limits.mss, stamp, record.sack_permitted, scaled),
         )
 
@@ -160,6 +162,7 @@ class Listener:
             self._count("TCPSynAckAgain")
             return
         connection = Connection.resume(self._opening(record, segment.source_port), record, now)
+        connection.configure(self.config)
         connection.on_segment(segment, now)
         if connection.state is State.SYN_RECEIVED:
             if connection.tcb.owed.challenged_at == now:
@@ -167,12 +170,23 @@ class Listener:
             self._reply(record.flow, connection.poll_transmit(now))
         elif connection.state is State.CLOSED:
             self._listening.table.reset(record.flow)
+        elif self._is_deferred(record, connection):
+            self._count("TCPDeferAcceptDrop")
         elif len(self._accepted) >= self._listening.backlog:
             self._count("ListenOverflows")
         else:
             self._listening.table.complete(record.flow)
             self._accepted.append((record.flow, connection))
             self._count("PassiveOpens")
+
+    def _is_deferred(self, record: HalfOpen, connection: Connection) -> bool:
+        """The peer has nothing to say yet, and may take its time: it stays half-open until it has (TCP_DEFER_ACCEPT).
+
+        # Unlike Linux, our SYN,ACK is sent again meanwhile. As there, the time is known by how often that was done.
+        """
+        waited = ((1 << record.retransmissions) - 1) * SYNACK_TIMEOUT
+        has_text = len(connection.tcb.rcv.queue) > 0 or connection.state is not State.ESTABLISHED
+        return not has_text and waited < self.config.listening.defer_accept
 
     def _opening(self, record: HalfOpen, remote_port: int) -> Opening:
         listening = self._listening

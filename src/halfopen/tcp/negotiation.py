@@ -22,7 +22,7 @@ class Agreed:
     """The outcome. Before the peer's SYN has come: what holds without any option."""
 
     mss: int = DEFAULT_MSS
-    """The peer's MSS option, never below `MINIMUM_MSS`."""
+    """The peer's MSS option, or less if the user wants that; never below `MINIMUM_MSS`."""
     snd_shift: int = 0
     """Snd.Wind.Shift: how the peer's window field is scaled."""
     rcv_shift: int = 0
@@ -47,7 +47,7 @@ def offer(config: TcpConfig, mss: int, timestamps: tuple[int, int] | None) -> Op
     """The options of a SYN without ACK (SHLD-5, MAY-3: always with an MSS)."""
     chosen = config.options
     return Options(
-        mss=chosen.mss or mss,
+        mss=min(mss, chosen.mss or mss),
         window_scale=window_shift(config.buffers.receive) if chosen.window_scaling else None,
         sack_permitted=chosen.sack,
         timestamps=timestamps if chosen.timestamps else None,
@@ -57,7 +57,7 @@ def offer(config: TcpConfig, mss: int, timestamps: tuple[int, int] | None) -> Op
 def answer(config: TcpConfig, mss: int, timestamps: tuple[int, int] | None, sack: bool, scaled: bool) -> Options:
     """The options of a SYN,ACK: only what the peer's SYN offered too."""
     return Options(
-        mss=config.options.mss or mss,
+        mss=min(mss, config.options.mss or mss),
         window_scale=window_shift(config.buffers.receive) if scaled else None,
         sack_permitted=sack,
         timestamps=timestamps,
@@ -71,9 +71,10 @@ def agree(config: TcpConfig, syn: Segment, default_mss: int) -> Agreed:
     """
     options = syn.options or Options()
     chosen = config.options
+    mss = options.mss if options.mss is not None else default_mss
     scaled = chosen.window_scaling and options.window_scale is not None
     return Agreed(
-        mss=max(MINIMUM_MSS, options.mss if options.mss is not None else default_mss),
+        mss=max(MINIMUM_MSS, min(mss, chosen.mss or mss)),
         snd_shift=min(options.window_scale or 0, MAX_WINDOW_SHIFT) if scaled else 0,
         rcv_shift=window_shift(config.buffers.receive) if scaled else 0,
         sack=chosen.sack and options.sack_permitted,

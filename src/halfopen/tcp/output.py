@@ -43,7 +43,7 @@ def next_segment(tcb: Tcb, now: Instant) -> Segment | None:
     if tcb.owed.syn:
         return _syn(tcb, now)
     if tcb.owed.acks.owed:
-        return _acknowledgment(tcb, now)
+        return _duplicate(tcb, now)
     if state in _MAY_SEND_TEXT:
         segment = _text(tcb, now)
         if segment is not None:
@@ -80,13 +80,16 @@ def _new_text(tcb: Tcb, unsent: int, now: Instant) -> Segment | None:
     snd = tcb.snd
     if snd.nxt == snd.una:
         _restart_if_idle(tcb, now)
-    allowed = min(room(tcb), snd.usable)
+    free = room(tcb)
+    allowed = min(free, snd.usable, snd.una + tcb.user.flight_limit - snd.nxt)
     count = _sendable(tcb, unsent, allowed)
     fin = snd.fin and count == unsent and count < (snd.usable if tcb.owed.tail_probe else allowed)
     if count == 0 and not fin:
         if tcb.owed.tail_probe and snd.usable >= min(unsent, snd.mss) > 0:
             count = min(unsent, snd.mss)
         else:
+            if allowed == free and free < min(unsent, snd.mss):
+                tcb.congestion.full_at = snd.nxt
             if snd.nxt == snd.una:
                 wait_for_window(tcb, now)
             return None
@@ -116,15 +119,15 @@ def _restart_if_idle(tcb: Tcb, now: Instant) -> None:
     recovery = tcb.recovery
     if recovery.sent_at and now > recovery.sent_at:
         restarts = tcb.user.config.congestion.restart_after_idle
-        tcb.congestion.on_idle(now - recovery.sent_at, tcb.rtt.rto if restarts else NEVER)
+        tcb.congestion.on_idle(now - recovery.sent_at, tcb.rtt.rto if restarts else NEVER, now)
 
 
 def _sendable(tcb: Tcb, unsent: int, allowed: int) -> int:
     """How many octets of new text make a segment now (RFC 9293 3.7.4 Nagle, 3.8.6.2.1 silly window avoidance).
 
-    Whole segments; and a rest, if it is all that is queued, and nothing is in flight or Nagle is off; and less than
-    that, half of the largest window ever offered, or when patience has run out. Urgent text is in no super-segment, in
-    whose parts the one pointer would name different octets (MUST-62).
+    Whole segments; and a rest, if it is all that is queued, and nothing is in flight or Nagle is off, and it is not
+    corked; and less than that, half of the largest window ever offered, or when patience has run out. Urgent text is in
+    no super-segment, in whose parts the one pointer would name different octets (MUST-62).
     """
     snd = tcb.snd
     mss = snd.mss
@@ -135,7 +138,8 @@ def _sendable(tcb: Tcb, unsent: int, allowed: int) -> int:
     if not rest:
         return count
     if count == unsent:
-        if not tcb.user.config.acks.nagle or snd.fin or (snd.nxt == snd.una and count < mss):
+        acks = tcb.user.config.acks
+        if snd.fin or not (acks.cork or (acks.nagle and (snd.nxt > snd.una or count > mss))):
             return count
         if snd.nxt < snd.up or tcb.owed.impatient:
             return count
@@ -243,6 +247,15 @@ def _acknowledgment(tcb: Tcb, now: Instant) -> Segment:
     return _bare(tcb, tcb.snd.acceptable(1 << tcb.agreed.snd_shift), now)
 
 
+def _duplicate(tcb: Tcb, now: Instant) -> Segment:
+    """An ACK for a segment that did not move RCV.NXT; the first of them may still be the first with its number."""
+    if not tcb.owed.acks.is_duplicate:
+        tcb.owed.answer = ("", now)
+    elif tcb.owed.answer[1] != now:
+        tcb.owed.answer = ("duplicate ACK", now)
+    return _acknowledgment(tcb, now)
+
+
 def _bare(tcb: Tcb, seq: int, now: Instant) -> Segment:
     """<SEQ=seq><ACK=RCV.NXT><CTL=ACK> without text; SACK blocks tell what is here behind a hole."""
     segment = _acknowledging(tcb, seq, ACK, now)
@@ -301,7 +314,7 @@ def _syn(tcb: Tcb, now: Instant) -> Segment:
     """
     tcb.owed.syn = False
     snd, opening = tcb.snd, tcb.opening
-    config = tcb.user.config
+    config = opening.config
     flags = SYN
     if tcb.state is State.SYN_SENT:
         options = offer(config, opening.mss, (clock_value(opening.timestamp_offset, now), 0))

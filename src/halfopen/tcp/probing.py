@@ -68,11 +68,19 @@ def on_keep_alive_deadline(tcb: Tcb, now: Instant) -> None:
         timers.keep_alive = due
     elif timers.retransmit != NEVER:  # Text or window probes are on their way, and have a limit of their own.
         timers.keep_alive = now + config.interval
-    elif tcb.owed.unanswered >= config.count:
+    elif _is_gone(tcb, now):
         tcb.count("TCPKeepAliveTimeout")
-        tcb.delete(ConnectionTimedOut(f"{config.count} keep-alive probes went unanswered"))
+        tcb.delete(ConnectionTimedOut(f"{tcb.owed.unanswered} keep-alive probes went unanswered"))
     else:
         tcb.owed.unanswered += 1
         tcb.owed.probe = True
         tcb.count("TCPKeepAlive")
         timers.keep_alive = now + config.interval
+
+
+def _is_gone(tcb: Tcb, now: Instant) -> bool:
+    """As many probes as may have gone unanswered; with a user timeout it decides in their place (tcp(7), Linux)."""
+    timeout = tcb.user.config.retransmission.user_timeout
+    if timeout is None:
+        return tcb.owed.unanswered >= tcb.user.config.keep_alive.count
+    return tcb.owed.unanswered > 0 and now - tcb.user.received_at >= timeout

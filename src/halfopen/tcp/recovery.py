@@ -12,7 +12,7 @@ from halfopen.tcp.rack import Rack
 from halfopen.tcp.retransmission import arm, arm_for_reordering
 from halfopen.tcp.scoreboard import IN_FLIGHT, LOST, Delivery
 from halfopen.tcp.seqnum import unwrap
-from halfopen.tcp.tcb import Phase, Tcb
+from halfopen.tcp.tcb import Cause, Phase, Tcb
 from halfopen.tcp.timers import Retransmit
 from halfopen.tcp.undo import is_ambiguous, start_undo, undo_by_dsack, undo_by_timestamp
 from halfopen.wire.tcp import ECE, FIN, SYN, Segment
@@ -226,6 +226,7 @@ def on_rack_deadline(tcb: Tcb, now: Instant) -> None:
     if flight.lost and tcb.recovery.phase is Phase.OPEN:
         outstanding = tcb.snd.outstanding
         _enter_recovery(tcb, outstanding, outstanding - flight.sacked, now)
+        tcb.owed.cause = Cause.RACK
         tcb.congestion.cwnd = pipe(tcb) + tcb.snd.mss
     arm_for_reordering(tcb, due, now)
 
@@ -252,10 +253,13 @@ def _adapt_window(tcb: Tcb, seg: Segment, delivery: Delivery, before: tuple[int,
         _on_ecn_echo(tcb, outstanding, now)
     elif delivery.acked and not was_recovering:
         rtt, congestion = tcb.rtt, tcb.congestion
-        limit = congestion.cwnd // 2 if congestion.cwnd < congestion.ssthresh else congestion.cwnd - 2 * snd.mss
+        # Several ACKs may come before we send again: what they acknowledge filled the window, though it is emptier now.
+        limited = snd.una - delivery.acked < congestion.full_at
+        if congestion.cwnd < congestion.ssthresh:
+            limited = limited or outstanding >= congestion.cwnd // 2
         latest = max(1, now - delivery.sampled_at) if delivery.sampled_at is not None else 0
         congestion.on_ack(
-            AckSample(delivery.acked, outstanding, latest, rtt.srtt, rtt.min_rtt, now, outstanding >= limit)
+            AckSample(delivery.acked, outstanding, latest, rtt.srtt, rtt.min_rtt, now, limited)
         )
 
 
@@ -264,6 +268,8 @@ def _enter_recovery(tcb: Tcb, outstanding: int, recover_flight: int, now: Instan
     recovery = tcb.recovery
     recovery.phase = Phase.RECOVERY
     recovery.point = tcb.snd.nxt
+    has_duplicates = max(recovery.dupacks, tcb.snd.flight.sacked // tcb.snd.mss) >= _dupthresh(tcb)
+    tcb.owed.cause = Cause.DUPLICATES if has_duplicates else Cause.RACK
     recovery.probe = None
     start_undo(tcb, now)
     _reduce(tcb, outstanding, now)
@@ -272,6 +278,10 @@ def _enter_recovery(tcb: Tcb, outstanding: int, recover_flight: int, now: Instan
     tcb.count("TCPSackRecovery" if tcb.agreed.sack else "TCPRenoRecovery")
     if tcb.opening.trace.enabled:
         tcb.note(now, "fast recovery", f"ssthresh {tcb.congestion.ssthresh}")
+
+
+def _dupthresh(tcb: Tcb) -> int:
+    return tcb.user.config.retransmission.dupthresh
 
 
 def _leave_recovery(tcb: Tcb, now: Instant) -> None:

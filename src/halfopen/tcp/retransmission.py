@@ -2,7 +2,7 @@
 
 from halfopen.base.clock import MILLISECOND, NEVER, SECOND, Duration, Instant
 from halfopen.tcp.scoreboard import IN_FLIGHT, SACKED
-from halfopen.tcp.tcb import Phase, Tcb
+from halfopen.tcp.tcb import Cause, Phase, Tcb
 from halfopen.tcp.timers import Retransmit
 from halfopen.tcp.undo import note_timeout, start_undo
 
@@ -116,6 +116,7 @@ def on_retransmission_timeout(tcb: Tcb, now: Instant) -> None:
     recovery.probe = None
     recovery.point = recovery.ecn_point = snd.nxt
     recovery.retries += 1
+    tcb.owed.cause = Cause.TIMEOUT
     tcb.owed.unanswered += 1
     tcb.owed.tail_probe = False
     tcb.owed.cwr = tcb.agreed.ecn

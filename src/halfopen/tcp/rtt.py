@@ -22,6 +22,7 @@ class RttEstimator:
         "_window_min",
         "_window_start",
         "backoffs",
+        "expired",
         "latest_rtt",
         "min_rtt",
         "rto",
@@ -43,6 +44,8 @@ class RttEstimator:
         self.min_rtt: Duration = 0
         self.latest_rtt: Duration = 0
         self.backoffs = 0
+        self.expired: Duration = 0
+        """The RTO that has expired last."""
         self._rto_initial = rto_initial
         self._rto_max = rto_max
         self._floor = max(granularity, rto_min)
@@ -69,6 +72,7 @@ class RttEstimator:
     def backoff(self) -> None:
         """The timer expired: "back off the timer", RTO doubles up to the maximum (RFC 6298 5.5)."""
         self.backoffs += 1
+        self.expired = self.rto
         self.rto = min(2 * self.rto, self._rto_max)
 
     def reset_backoff(self) -> None:

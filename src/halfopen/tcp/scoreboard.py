@@ -304,6 +304,11 @@ class Flight:
         else:
             log.append(entry)
 
+    def find(self, position: int) -> Sent | None:
+        """The record that the octet at ``position`` is part of."""
+        index = bisect_right(self.records, position, key=_start_of) - 1
+        return self.records[index] if index >= 0 and position < self.records[index].end else None
+
     def first_lost(self) -> Sent | None:
         """What to retransmit next (RFC 6675 4 NextSeg rule 1)."""
         losses, records = self._losses, self.records

@@ -23,6 +23,9 @@ class State(Enum):
     LAST_ACK = "LAST-ACK"
     TIME_WAIT = "TIME-WAIT"
 
+    # Enum's own hash is a call into Python, several times a segment; a member is equal to nothing but itself.
+    __hash__ = object.__hash__
+
 
 class Event(Enum):
     """What moves a connection from one state to another."""

@@ -51,15 +51,26 @@ class Phase(Enum):
     LOSS = "retransmission timeout"
 
 
+class Cause(Enum):
+    """Why text is sent once more, in the words of captures."""
+
+    TIMEOUT = "retransmission after RTO"
+    DUPLICATES = "fast retransmission"
+    RACK = "RACK retransmission"
+    PATH_MTU = "retransmission in smaller segments"
+
+
 class Undo:
     """How to find out that a retransmission was needless (RFC 3522 by timestamps, RFC 3708 by D-SACK)."""
 
-    __slots__ = ("end", "latest", "octets", "start", "timestamp")
+    __slots__ = ("end", "first", "latest", "octets", "start", "timestamp")
 
-    def __init__(self, start: int, end: int, timestamp: int | None) -> None:
+    def __init__(self, start: int, end: int, first: int, timestamp: int | None) -> None:
         self.start = start
         """SND.UNA when the first retransmission was due, and `end` SND.NXT: of what is outside it tells nothing."""
         self.end = end
+        self.first = first
+        """Where the first retransmission begins. What lies before it may have been sent again in an earlier episode."""
         self.timestamp = timestamp
         """TSval of the first retransmission, if timestamps are in use."""
         self.latest = timestamp
@@ -118,11 +129,16 @@ class Recovery:
         self.undo: Undo | None = None
 
 
+_NO_ANSWER: tuple[str, Instant] = ("", -NEVER)
+
+
 class Owed:
     """What input has marked for output to send, apart from text."""
 
     __slots__ = (
         "acks",
+        "answer",
+        "cause",
         "challenged_at",
         "cwr",
         "ece",
@@ -136,6 +152,10 @@ class Owed:
 
     def __init__(self, config: TcpConfig) -> None:
         self.acks = AckPolicy(config.acks)
+        self.answer = _NO_ANSWER
+        """What the last ACK was that is not simply one of text, and when; nothing but captures asks."""
+        self.cause = Cause.TIMEOUT
+        """Why what is lost now is owed again; nothing but captures asks."""
         self.syn = False
         self.reset: tuple[int, int | None] | None = None
         """(SEQ, ACK or None) of a RST."""
@@ -157,11 +177,13 @@ class Owed:
 class User:
     """The side of the connection that faces its user."""
 
-    __slots__ = ("config", "events", "is_active", "is_gone", "reading", "received_at")
+    __slots__ = ("config", "events", "flight_limit", "is_active", "is_gone", "reading", "received_at")
 
     def __init__(self, config: TcpConfig, is_active: bool) -> None:
         self.config = config
         self.events: list[UserEvent] = []
+        self.flight_limit = 0
+        """Octets that may be in flight, by what the user's buffer holds (`Tcb.bound`)."""
         self.is_active = is_active
         """Opened by us: decides what a RST or SYN in SYN-RECEIVED means (MUST-11)."""
         self.is_gone = False
@@ -199,7 +221,7 @@ class Tcb:
         self.timestamps: Timestamps | None = None
         """None unless both sides use them."""
         self.snd = SendSpace(opening.iss, opening.mss, opening.burst)
-        self.rcv = ReceiveSpace(0, config.buffers.receive_initial, 0)
+        self.rcv = ReceiveSpace(0, config.buffers.first_window, 0)
         self.rtt = RttEstimator(
             config.retransmission.rto_initial, config.retransmission.rto_min, config.retransmission.rto_max
         )
@@ -207,6 +229,7 @@ class Tcb:
         self.recovery = Recovery(self.snd.iss)
         self.timers = Timers()
         self.owed = Owed(config)
+        self.bound(config.buffers.send)
 
     def tell(self, event: UserEvent) -> None:
         """Puts an event where the user will find it."""
@@ -225,6 +248,15 @@ class Tcb:
         events[:] = [event for event in events if not isinstance(event, SoftError) or type(event.error) is not kind]
         events.append(SoftError(error))
 
+    def bound(self, octets: int) -> None:
+        """No more than ``octets`` in flight from now on, but two segments in any case (SO_SNDBUF)."""
+        self.user.flight_limit = max(octets, 2 * self.snd.mss)
+
+    def resize(self, size: int) -> None:
+        """Segments of another size from now on: Eff.snd.MSS (MUST-16), for congestion control too."""
+        self.snd.resize(size, self.opening.burst)
+        self.congestion.mss = size
+
     def count(self, name: str) -> None:
         """Adds one to a counter of the host."""
         self.opening.counters.add(name)
@@ -236,13 +268,14 @@ class Tcb:
             subject = f"{self.opening.local_port}>{self.opening.remote_port}"
             trace.emit(TraceEvent(now, "tcp", subject, what, details))
 
-    def challenge(self, now: Instant) -> None:
+    def challenge(self, now: Instant, what: str = "challenge ACK") -> None:
         """Owes a challenge ACK, unless one was granted a moment ago (RFC 5961 7): per connection, never shared, so that
         nobody can count others' (CVE-2016-5696)."""
         if now - self.owed.challenged_at < self.user.config.acks.challenge_interval:
             self.count("TCPChallengeACKLimited")
             return
         self.owed.challenged_at = now
+        self.owed.answer = (what, now)
         self.owed.acks.at_once()
         self.count("TCPChallengeACK")
 

@@ -8,8 +8,10 @@ from halfopen.wire.tcp import Segment
 
 def start_undo(tcb: Tcb, now: Instant) -> None:
     """The first retransmission of an episode is about to be sent."""
-    timestamps = tcb.timestamps
-    tcb.recovery.undo = Undo(tcb.snd.una, tcb.snd.nxt, timestamps.value(now) if timestamps is not None else None)
+    snd, timestamps = tcb.snd, tcb.timestamps
+    lost = snd.flight.first_lost()
+    first = lost.start if lost is not None else snd.una
+    tcb.recovery.undo = Undo(snd.una, snd.nxt, first, timestamps.value(now) if timestamps is not None else None)
 
 
 def note_timeout(tcb: Tcb, now: Instant) -> None:
@@ -31,7 +33,7 @@ def undo_by_timestamp(tcb: Tcb, seg: Segment) -> None:
     episode = tcb.recovery.undo
     if episode is None or episode.timestamp is None or episode.octets <= 0 or tcb.recovery.phase is Phase.OPEN:
         return
-    if seg.options is None or seg.options.timestamps is None:
+    if seg.options is None or seg.options.timestamps is None or tcb.snd.una <= episode.first:
         return
     echoed = seg.options.timestamps[1]
     if echoed and signed_difference(echoed, episode.timestamp) < 0:

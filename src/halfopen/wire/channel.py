@@ -1,70 +1,182 @@
 """What the network does to each packet on its way, and when it comes out: one `Impairment` at work."""
 
+from collections import deque
+from collections.abc import Callable
 from heapq import heappop, heappush
 
-from halfopen.base.clock import NEVER, SECOND, Duration, Instant
+from halfopen.base.chance import Correlated, Jitter, make_loss
+from halfopen.base.clock import NEVER, SECOND, Instant
 from halfopen.base.counters import Counters
-from halfopen.base.netem import Impairment
+from halfopen.base.impairment import CoDel, DropTail, Impairment, Red
 from halfopen.base.rng import Rng
+from halfopen.wire.ecn import marked
 from halfopen.wire.offload import complete_checksum
 from halfopen.wire.packet import CHECKSUM_NONE, Packet
+from halfopen.wire.queues import DROPPED, MARKED, OVERLIMIT, Bottleneck, CoDelQueue, RedQueue
+
+LOST = 1
+DUPLICATED = 4
+CORRUPTED = 8
+REORDERED = 16
 
 
 class Channel:
     """One direction of a network: packets in, packets out at their time.
 
-    What befalls a packet goes to ``counters``: ``Lost``, ``Duplicated``, ``Corrupted``, ``Reordered`` and ``Overlimit``
-    behind ``prefix``. Seeded: the same packets at the same times meet the same fate.
+    First a queue in front of the rate, then loss, duplication and corruption, then the delay. Unlike netem: what is
+    lost or doubled behind the rate has taken its time on it once.
+
+    What befalls a packet goes to ``counters``: ``Lost``, ``Duplicated``, ``Corrupted``, ``Reordered``, ``Overlimit``
+    for what a full queue refused, ``Dropped`` and ``Marked`` for what it did before, behind ``prefix``. ``tell`` hears
+    the fate of packets that met it after they were admitted. Seeded: the same packets at the same times meet the same
+    fate.
     """
 
     def __init__(self, impairment: Impairment, network_offset: int, rng: Rng, counters: Counters, prefix: str) -> None:
-        self.impairment = impairment
+        self.tell: Callable[[Packet, int], None] | None = None
         self._network_offset = network_offset
         self._rng = rng
         self._counters = counters
         self._prefix = prefix
+        self._line = Line()
+        self._bottlenecks: list[Bottleneck] = []
         self._held: list[tuple[Instant, int, Packet]] = []
+        self._held_packets = 0
         self._order = 0
-        self._wire_free_at: Instant = 0
+        self.impairment = impairment
+        self._fates = Fates(impairment)
+        self._set_queue()
 
-    def admit(self, packet: Packet, now: Instant) -> bool:
-        """Takes one packet, no super-segment; False if the queue is full. What the network itself loses is True."""
-        impairment = self.impairment
-        copies = 1 + self._happens(impairment.duplicate, "Duplicated")
-        if self._happens(impairment.loss, "Lost"):
-            # As in netem: a lost packet that was to be duplicated arrives once.
-            copies -= 1
-        fits = True
-        for _ in range(copies):
-            fits = self._hold(packet, now) and fits
-        return fits
+    def impair(self, impairment: Impairment) -> None:
+        """Packets that are admitted from now on meet this; those on their way go on as they were."""
+        before, self.impairment = self.impairment, impairment
+        self._fates = Fates(impairment)
+        if (before.queue, before.rate) != (impairment.queue, impairment.rate):
+            self._set_queue()
 
-    def _hold(self, packet: Packet, now: Instant) -> bool:
+    def _set_queue(self) -> None:
+        queue, rate = self.impairment.queue, self.impairment.rate
+        if isinstance(queue, CoDel):
+            self._bottlenecks.append(Bottleneck(CoDelQueue(queue, self._network_offset), rate))
+        elif isinstance(queue, Red):
+            self._bottlenecks.append(Bottleneck(RedQueue(queue, self._network_offset, self._rng, rate), rate))
+
+    def takes_whole(self, packet: Packet) -> bool:
+        """Whether a super-segment may be admitted as it is, because its packets would meet the same fate."""
         impairment = self.impairment
-        if impairment.holds_back and len(self._held) >= impairment.limit:
-            self._counters.add(self._prefix + "Overlimit")
+        if impairment.rate or self._fates.is_eventful:
             return False
-        if self._happens(impairment.corrupt, "Corrupted"):
-            packet = self._corrupted(packet)
+        return not impairment.holds_back or self._held_packets + packets_in(packet) <= impairment.queue.limit
+
+    def admit(self, packet: Packet, now: Instant) -> int:
+        """Takes one packet; its fate as a sum of the constants above, 0 if it is just handed on."""
+        impairment = self.impairment
+        queue = impairment.queue
         when = now
+        if not isinstance(queue, DropTail):
+            return self._queue(packet, now)
         if impairment.rate:
-            when = max(now, self._wire_free_at) + packet.octets * 8 * SECOND // impairment.rate
-            self._wire_free_at = when
-        if not self._happens(impairment.reorder, "Reordered"):
-            when = max(now, when + impairment.delay + self._jitter())
+            if not self._line.has_room(packet, now, queue):
+                return self._count(OVERLIMIT)
+            when = self._line.enter(packet, now, impairment.rate)
+        elif self._held_packets >= queue.limit and impairment.holds_back:
+            return self._count(OVERLIMIT)
+        if self._fates.is_eventful:
+            return self._meet(packet, when)
+        self._hold(packet, when + impairment.delay)
+        return 0
+
+    def backlog(self, now: Instant) -> tuple[int, int]:
+        """Packets and octets that wait for the rate."""
+        if isinstance(self.impairment.queue, DropTail):
+            return self._line.backlog(now)
+        return self._bottlenecks[-1].backlog
+
+    def next_deadline(self) -> Instant:
+        """When `due` has something to do: a packet leaves its queue, or the network."""
+        deadline = self._held[0][0] if self._held else NEVER
+        for bottleneck in self._bottlenecks:
+            deadline = min(deadline, bottleneck.next_deadline())
+        return deadline
+
+    def due(self, now: Instant, limit: int) -> list[Packet]:
+        """Up to ``limit`` packets whose time has come, in the order of their times."""
+        if self._bottlenecks:
+            self._advance(now)
+        held = self._held
+        packets: list[Packet] = []
+        while held and held[0][0] <= now and len(packets) < limit:
+            packet = heappop(held)[2]
+            self._held_packets -= packets_in(packet) if packet.gso_size else 1
+            packets.append(packet)
+        return packets
+
+    def _queue(self, packet: Packet, now: Instant) -> int:
+        self._advance(now)
+        fate = self._bottlenecks[-1].admit(packet, now)
+        if fate:
+            self._count(fate)
+        return fate | self._advance(now, packet)
+
+    def _advance(self, now: Instant, admitted: Packet | None = None) -> int:
+        """Lets queues send until ``now``; the fate of the packet just ``admitted``, if it has gone already."""
+        fate = 0
+        for bottleneck in tuple(self._bottlenecks):
+            for packet, mark, when in bottleneck.advance(now):
+                if mark:
+                    self._count(mark)
+                befallen = mark if mark == DROPPED else mark | self._meet(packet, when)
+                if packet is admitted:
+                    fate = befallen
+                elif befallen and self.tell is not None:
+                    self.tell(packet, befallen)
+            is_current = bottleneck is self._bottlenecks[-1] and not isinstance(self.impairment.queue, DropTail)
+            if not bottleneck.backlog[0] and not is_current:
+                self._bottlenecks.remove(bottleneck)
+        return fate
+
+    def _hold(self, packet: Packet, until: Instant) -> None:
         self._order += 1
-        heappush(self._held, (when, self._order, packet))
-        return True
+        self._held_packets += packets_in(packet) if packet.gso_size else 1
+        heappush(self._held, (until, self._order, packet))
 
-    def _jitter(self) -> Duration:
-        jitter = self.impairment.jitter
-        return self._rng.below(2 * jitter + 1) - jitter if jitter else 0
+    def _meet(self, packet: Packet, when: Instant) -> int:
+        """Lets fate befall one packet, no super-segment, that has left the rate at ``when``."""
+        fates, rng = self._fates, self._rng
+        fate = 0
+        copies = 1
+        if fates.duplicate.happens(rng):
+            fate = self._count(DUPLICATED)
+            copies = 2
+        if fates.loss.happens(rng):
+            spared = marked(packet, self._network_offset) if self.impairment.ecn else None
+            if spared is None:
+                fate |= self._count(LOST)
+                # As in netem: a lost packet that was to be duplicated arrives once.
+                copies -= 1
+            else:
+                fate |= self._count(MARKED)
+                packet = spared
+        for _ in range(copies):
+            fate |= self._delay(packet, when)
+        return fate
 
-    def _happens(self, probability: float, name: str) -> bool:
-        if not probability or self._rng.uniform() >= probability:
-            return False
-        self._counters.add(self._prefix + name)
-        return True
+    def _delay(self, packet: Packet, when: Instant) -> int:
+        fates, rng = self._fates, self._rng
+        fate = 0
+        if fates.corrupt.happens(rng):
+            fate = self._count(CORRUPTED)
+            packet = self._corrupted(packet)
+        if fates.overtakes(rng):
+            fate |= self._count(REORDERED)
+            self._hold(packet, when)
+        else:
+            self._hold(packet, max(when, when + self.impairment.delay + fates.jitter.draw(rng)))
+        return fate
+
+    def _count(self, fate: int) -> int:
+        self._counters.add(self._prefix + _NAMES[fate])
+        return fate
 
     def _corrupted(self, packet: Packet) -> Packet:
         """One bit inverted behind the link header: an Ethernet's own check would have caught one within."""
@@ -75,14 +187,86 @@ class Channel:
         octets[self._network_offset + (bit >> 3)] ^= 1 << (bit & 7)
         return Packet(bytes(octets), (), CHECKSUM_NONE)
 
-    def next_deadline(self) -> Instant:
-        """When the first packet held back is to leave."""
-        return self._held[0][0] if self._held else NEVER
 
-    def due(self, now: Instant, limit: int) -> list[Packet]:
-        """Up to ``limit`` packets whose time has come, in the order of their times."""
-        held = self._held
-        packets: list[Packet] = []
-        while held and held[0][0] <= now and len(packets) < limit:
-            packets.append(heappop(held)[2])
-        return packets
+class Line:
+    """Packets that wait in line for a wire to be free (drop-tail). When each will be on it is known when it comes."""
+
+    __slots__ = ("_free_at", "_octets", "_waiting")
+
+    def __init__(self) -> None:
+        self._free_at: Instant = 0
+        self._waiting: deque[tuple[Instant, int]] = deque()
+        self._octets = 0
+
+    def has_room(self, packet: Packet, now: Instant, queue: DropTail) -> bool:
+        """Whether the queue takes ``packet``; one that need not wait it always takes."""
+        if self._free_at <= now:
+            return True
+        packets, octets = self.backlog(now)
+        return packets < queue.limit if queue.unit == "packets" else octets + packet.octets <= queue.limit
+
+    def enter(self, packet: Packet, now: Instant, rate: int) -> Instant:
+        """When the last bit of ``packet`` will have left at ``rate`` bits per second."""
+        octets = packet.octets
+        start = now
+        if self._free_at > now:
+            start = self._free_at
+            self._waiting.append((start, octets))
+            self._octets += octets
+        self._free_at = start + octets * 8 * SECOND // rate
+        return self._free_at
+
+    def backlog(self, now: Instant) -> tuple[int, int]:
+        """Packets and octets that wait."""
+        waiting = self._waiting
+        while waiting and waiting[0][0] <= now:
+            self._octets -= waiting.popleft()[1]
+        return len(waiting), self._octets
+
+
+class Fates:
+    """The random processes of an impairment."""
+
+    __slots__ = ("_gap", "_reorder", "_since_reordered", "corrupt", "duplicate", "is_eventful", "jitter", "loss")
+
+    def __init__(self, impairment: Impairment) -> None:
+        memory = impairment.correlations
+        self.loss = make_loss(impairment.loss, memory.loss)
+        self.duplicate = Correlated(impairment.duplicate, memory.duplicate)
+        self.corrupt = Correlated(impairment.corrupt, memory.corrupt)
+        self.jitter = Jitter(impairment.jitter, impairment.distribution, memory.delay)
+        self._reorder = Correlated(impairment.reorder, memory.reorder)
+        self._gap = impairment.gap
+        self._since_reordered = 0
+        self.is_eventful = bool(
+            impairment.loss or impairment.duplicate or impairment.corrupt or impairment.jitter or impairment.reorder
+        )
+
+    def overtakes(self, rng: Rng) -> bool:
+        """Whether the next packet does; ``gap`` packets after one that did, the next may."""
+        self._since_reordered += 1
+        if self._since_reordered < self._gap or not self._reorder.happens(rng):
+            return False
+        self._since_reordered = 0
+        return True
+
+
+_NAMES = {
+    LOST: "Lost",
+    OVERLIMIT: "Overlimit",
+    DROPPED: "Dropped",
+    DUPLICATED: "Duplicated",
+    CORRUPTED: "Corrupted",
+    REORDERED: "Reordered",
+    MARKED: "Marked",
+}
+
+
+def packets_in(packet: Packet) -> int:
+    """How many packets a super-segment stands for; 1 for any other."""
+    size = packet.gso_size
+    if not size:
+        return 1
+    start = packet.checksum_start
+    payload_octets = packet.octets - start - (packet.head[start + 12] >> 2 & 0x3C)
+    return max(1, -(-payload_octets // size))

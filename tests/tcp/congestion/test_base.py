@@ -107,23 +107,23 @@ def test_undo_takes_nothing_away() -> None:
 def test_idle_for_more_than_a_timeout_restarts_from_the_initial_window() -> None:
     control = NewReno(MSS, 10 * MSS)
     control.cwnd, control.ssthresh = 100 * MSS, 20 * MSS
-    control.on_idle(200 * MILLISECOND, 300 * MILLISECOND)
+    control.on_idle(200 * MILLISECOND, 300 * MILLISECOND, 0)
     assert control.cwnd == 100 * MSS
-    control.on_idle(400 * MILLISECOND, 300 * MILLISECOND)
+    control.on_idle(400 * MILLISECOND, 300 * MILLISECOND, 0)
     assert (control.cwnd, control.ssthresh) == (10 * MSS, 75 * MSS)
 
 
 def test_the_restart_window_is_never_larger_than_the_window() -> None:
     control = NewReno(MSS, 10 * MSS)
     control.cwnd, control.ssthresh = 4 * MSS, 50 * MSS
-    control.on_idle(10 * SECOND, SECOND)
+    control.on_idle(10 * SECOND, SECOND, 0)
     assert (control.cwnd, control.ssthresh) == (4 * MSS, 50 * MSS)
 
 
 def test_the_restart_can_be_switched_off() -> None:
     control = NewReno(MSS, 10 * MSS)
     control.cwnd = 100 * MSS
-    control.on_idle(10 * SECOND, NEVER)
+    control.on_idle(10 * SECOND, NEVER, 0)
     assert control.cwnd == 100 * MSS
 
 
@@ -146,3 +146,13 @@ def test_hystart_is_for_the_first_slow_start_only() -> None:
     for step in range(20):
         control.on_ack(sample(MSS, control.cwnd, rtt=RTT + 50 * step * MILLISECOND))
     assert (control.cwnd, control.ssthresh) == (21 * MSS, INFINITE)
+
+
+@pytest.mark.parametrize("ssthresh", [INFINITE, 20 * MSS])
+def test_one_that_takes_over_goes_on_with_the_windows(ssthresh: int) -> None:
+    before, after = NewReno(MSS, 10 * MSS), NewReno(MSS, 10 * MSS, HyStart())
+    before.cwnd, before.ssthresh = 15 * MSS, ssthresh
+    after.take_over(before)
+    assert (after.cwnd, after.ssthresh) == (15 * MSS, ssthresh)
+    after.on_ack(sample(MSS, 15 * MSS))
+    assert after.cwnd == 16 * MSS

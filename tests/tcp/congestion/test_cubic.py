@@ -212,17 +212,29 @@ def test_idle_time_does_not_count() -> None:
         for _ in range(20):
             each.round_trip()
     flow.now += 60 * SECOND
-    flow.control.on_idle(60 * SECOND, NEVER)
+    flow.control.on_idle(60 * SECOND, NEVER, flow.now)
     for each in (flow, busy):
         for _ in range(20):
             each.round_trip()
     assert flow.segments == pytest.approx(busy.segments, rel=0.002)
 
 
+def test_a_flight_that_is_acknowledged_all_at_once_is_no_idle_time() -> None:
+    flow, busy = Flow(1000), Flow(1000)
+    for each in (flow, busy):
+        each.lose()
+    for _ in range(40):
+        # The next flight leaves the moment the last one is acknowledged, a round trip after it was sent.
+        for each in (flow, busy):
+            each.round_trip()
+        flow.control.on_idle(100 * MILLISECOND, NEVER, flow.now)
+    assert flow.control.cwnd == busy.control.cwnd
+
+
 def test_idle_before_any_curve_is_only_the_restart_window() -> None:
     flow = Flow(10)
     flow.round_trip()
-    flow.control.on_idle(10 * SECOND, SECOND)
+    flow.control.on_idle(10 * SECOND, SECOND, flow.now)
     assert flow.segments == 10
     assert flow.control.ssthresh == INFINITE
 

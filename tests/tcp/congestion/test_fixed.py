@@ -11,7 +11,7 @@ def test_nothing_that_happens_changes_the_window() -> None:
     assert control.cwnd == 20_000
     control.on_lost_syn()
     assert control.cwnd == 20_000
-    control.on_idle(100 * SECOND, SECOND)
+    control.on_idle(100 * SECOND, SECOND, 0)
     assert control.cwnd == 20_000
     control.on_timeout(20_000, 0, first=True)
     assert control.cwnd == 20_000

@@ -37,13 +37,15 @@ class CongestionControl(ABC):
     ECN-Echo is an `on_loss` with nothing to retransmit (RFC 3168 6.1.2). ``mss`` may be set when the path MTU changes.
     """
 
-    __slots__ = ("_hystart", "_undo", "cwnd", "initial_window", "mss", "ssthresh")
+    __slots__ = ("_hystart", "_undo", "cwnd", "full_at", "initial_window", "mss", "ssthresh")
 
     def __init__(self, mss: int, initial_window: int, hystart: HyStart | None = None) -> None:
         self.mss = mss
         self.initial_window = initial_window
         self.cwnd = initial_window
         self.ssthresh = INFINITE
+        self.full_at = 0
+        """SND.NXT, unwrapped, when cwnd last held text back: until that is acknowledged, cwnd is the limit."""
         self._hystart = hystart
         self._undo: tuple[int, int] | None = None
 
@@ -74,15 +76,23 @@ class CongestionControl(ABC):
             self.ssthresh = max(self.ssthresh, ssthresh)
             self._undo = None
 
-    def on_idle(self, idle: Duration, rto: Duration) -> None:
-        """Sending begins again after ``idle`` with nothing in flight: the restart window (RFC 5681 4.1).
+    def on_idle(self, unsent: Duration, rto: Duration, now: Instant) -> None:
+        """Nothing is in flight, and nothing was sent for the time ``unsent``: the restart window (RFC 5681 4.1).
 
         Only if that was longer than ``rto``; NEVER keeps the window. ssthresh remembers three quarters of it, as Linux
         and RFC 7661 4.4 have it.
         """
-        if idle > rto:
+        if unsent > rto:
             self.ssthresh = max(self.ssthresh, self.cwnd - self.cwnd // 4)
             self.cwnd = min(self.initial_window, self.cwnd)
+
+    def take_over(self, other: "CongestionControl") -> None:
+        """Goes on with the windows of ``other``, in whose place the user has put this (as Linux)."""
+        self.cwnd = other.cwnd
+        self.ssthresh = other.ssthresh
+        self.full_at = other.full_at
+        if self.ssthresh < INFINITE:
+            self._hystart = None
 
     def on_lost_syn(self) -> None:
         """The SYN or SYN-ACK had to be sent again: the initial window is one segment (RFC 5681 3.1)."""

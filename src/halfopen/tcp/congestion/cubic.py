@@ -109,12 +109,12 @@ class Cubic(CongestionControl):
             self._w_max, self._k, self._w_est, self._cwnd_prior, self._epoch = self._saved
         super().on_undo()
 
-    def on_idle(self, idle: Duration, rto: Duration) -> None:
-        """Idle time does not move along the curve (RFC 9438 5.8)."""
+    def on_idle(self, unsent: Duration, rto: Duration, now: Instant) -> None:
+        """Time in which nothing was in flight, from the last ACK on, does not move along the curve (RFC 9438 5.8)."""
         if self._epoch != NEVER:
-            self._epoch += idle
-            self._last_ack += idle
-        super().on_idle(idle, rto)
+            self._epoch += now - self._last_ack
+            self._last_ack = now
+        super().on_idle(unsent, rto, now)
 
     def _reduce(self, flight: int) -> None:
         """ssthresh = max(flight * BETA, 2 segments) (RFC 9438 4.6)."""

@@ -26,7 +26,7 @@ class Fixed(CongestionControl):
         """There was no reduction."""
         self.cwnd = self.initial_window
 
-    def on_idle(self, idle: Duration, rto: Duration) -> None:
+    def on_idle(self, unsent: Duration, rto: Duration, now: Instant) -> None:
         """No restart window."""
         return None
 
