@@ -56,3 +56,8 @@ def test_every_arrow_is_shown_or_counted_and_order_is_kept(kinds: list[bool], li
     assert sum(row.count if isinstance(row, Fold) else 1 for row in rows) == len(arrows)
     assert [row.when for row in rows] == sorted(row.when for row in rows)
     assert sum(isinstance(row, Arrow) for row in rows) <= limit
+
+
+def test_an_arrow_touches_its_ends_and_what_lies_between() -> None:
+    arrow = Arrow(when=0, source="a", destination="c", label="", waypoints=((1, "b"),))
+    assert arrow.places == ("a", "b", "c")

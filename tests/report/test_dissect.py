@@ -4,12 +4,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from halfopen.base.addresses import parse_address
+from halfopen.base.clock import MILLISECOND
 from halfopen.capture.pcapng import Reader, Writer
 from halfopen.capture.record import CapturedInterface, Record
 from halfopen.report.dissect import ladder_of
+from halfopen.sim.rules import Rule, drop
 from halfopen.wire import arp, ethernet, icmpv4, ipv4, tcp, udp
 from halfopen.wire.tcp import ACK, FIN, PSH, RST, SYN
 from halfopen.wire.tcp_options import Options
+from tests.report.captures import over_a_router, two_hosts
 from tests.report.frames import ALICE, ALICE_MAC, BOB, BOB_MAC, TAP, TUN, arp_frame, captured, datagram, segment
 
 ISS, IRS = 3134554921, 987654321
@@ -245,3 +248,83 @@ def test_any_captured_octets_give_a_ladder(records: list[Record], relative: bool
     ladder = ladder_of(records, relative=relative)
     assert len(ladder.arrows) + ladder.omitted <= len(records)
     assert ladder.as_text().count("\n") >= len(ladder.arrows)
+
+
+def test_a_way_over_a_router_is_one_arrow_with_a_waypoint() -> None:
+    records, names = over_a_router()
+    ladder = ladder_of(records, relative=True, names=names)
+    assert [name.split(":")[0] for name in ladder.lifelines] == ["client", "r1", "server"]
+    syn = next(arrow for arrow in ladder.arrows if arrow.label.startswith("SYN seq"))
+    ((reached, router),) = syn.waypoints
+    assert router == "r1"
+    assert reached - syn.when == 5 * MILLISECOND
+    assert syn.arrived is not None
+    assert syn.arrived - reached >= 20 * MILLISECOND
+    assert 'class="head" cx=' in ladder.as_svg()
+
+
+def test_a_loss_by_a_rule_is_a_lost_arrow_with_the_reason() -> None:
+    records, names = two_hosts("delay 30ms", rule=lose_syn_ack)
+    (lost,) = [arrow for arrow in ladder_of(records, names=names).arrows if arrow.lost]
+    assert lost.label.startswith("SYN,ACK")
+    assert lost.note == "dropped by link client-server, rule 1"
+    assert (lost.arrived, lost.is_routine) == (None, False)
+
+
+def test_what_the_network_repeats_arrives_once_more_from_the_same_departure() -> None:
+    client, server = CapturedInterface("client.eth0", TUN.linktype), CapturedInterface("server.eth0", TUN.linktype)
+    octets = segment(ACK, 2, 2, data=b"x")
+    records = [
+        Record(0, client, octets, "duplicated by link a-b, rule 1", "outbound"),
+        Record(9, server, octets, None, "inbound"),
+        Record(12, server, octets, None, "inbound"),
+    ]
+    first, again = ladder_of(records).arrows
+    assert [(arrow.when, arrow.arrived) for arrow in (first, again)] == [(0, 9), (0, 12)]
+    assert again.note == "the same once more, made by the network"
+
+
+def test_what_a_router_keeps_ends_there() -> None:
+    left, right = CapturedInterface("r1.eth0", TUN.linktype), CapturedInterface("r1.eth1", TUN.linktype)
+    client, server = CapturedInterface("client.eth0", TUN.linktype), CapturedInterface("server.eth0", TUN.linktype)
+    through, kept = (datagram(ALICE, BOB, 17, udp.emit(5000, port, 8, 0)) for port in (1, 2))
+    records = [
+        Record(0, client, through, None, "outbound"),
+        Record(1, left, through, None, "inbound"),
+        Record(1, right, through, None, "outbound"),
+        Record(2, server, through, None, "inbound"),
+        Record(10, client, kept, None, "outbound"),
+        Record(11, left, kept, None, "inbound"),
+    ]
+    ladder = ladder_of(records, names={ALICE: "client", BOB: "server"})
+    assert [arrow.destination for arrow in ladder.arrows] == ["server", "r1"]
+    assert not ladder.arrows[1].lost
+
+
+def test_what_is_lost_before_a_router_ends_there() -> None:
+    names = ("client.eth0", "r1.eth0", "r1.eth1", "server.eth0")
+    client, left, right, server = (CapturedInterface(name, TUN.linktype) for name in names)
+    through, lost, later = (segment(ACK, number, 1, data=b"x") for number in (1, 2, 3))
+    records = [
+        Record(0, client, through, None, "outbound"),
+        Record(1, left, through, None, "inbound"),
+        Record(1, right, through, None, "outbound"),
+        Record(2, server, through, None, "inbound"),
+        Record(5, client, lost, "lost by link client-r1", "outbound"),
+        Record(6, client, later, None, "outbound"),
+        Record(7, left, later, None, "inbound"),
+        Record(7, right, later, "dropped: queue of r1-server full", "outbound"),
+    ]
+    _, first, second = ladder_of(records, names={ALICE: "client", BOB: "server"}).arrows
+    assert (first.lost, first.destination) == (True, "r1")
+    assert (second.lost, second.destination, second.waypoints) == (True, "server:80", ((7, "r1"),))
+
+
+def test_what_the_capture_says_itself_is_not_said_twice() -> None:
+    syn = segment(SYN, ISS)
+    records = [captured(0, syn), captured(1, syn, comment="SYN retransmission 1"), captured(2, syn)]
+    assert [arrow.note for arrow in ladder_of(records).arrows] == ["", "SYN retransmission 1", "retransmission"]
+
+
+def lose_syn_ack() -> Rule:
+    return drop(syn=True, ack=True, first=1)

@@ -187,3 +187,35 @@ def test_any_ladder_can_be_shown_in_every_form(arrows: list[Arrow], width: int) 
     assert all(line.isprintable() for line in text.splitlines())
     assert len(ElementTree.fromstring(ladder.as_svg()).findall(f"{SVG}text[@class='time']")) == len(arrows)
     assert all(MERMAID_LINE.fullmatch(line) or "participant" in line for line in ladder.as_mermaid().splitlines())
+
+
+def test_a_way_over_routers_is_drawn_from_lifeline_to_lifeline() -> None:
+    ladder = Ladder.of(
+        (
+            arrow(0, "client", "server", "one", arrived=9 * MS, waypoints=((3 * MS, "r1"),)),
+            arrow(20, "client", "server", "two", lost=True, waypoints=((23 * MS, "r1"),)),
+        )
+    )
+    assert ladder.lifelines == ("client", "r1", "server")
+    root = ElementTree.fromstring(ladder.as_svg())
+    groups = [each for each in root.iter(SVG + "g") if each.find(SVG + "line") is not None]
+    kinds = [each.find(SVG + "line").get("class") for each in groups]
+    assert kinds == ["arrow", "arrow", "arrow", "lost"]
+    assert [each.find(SVG + "circle") is not None for each in groups] == [True, False, True, False]
+    starts = [re.search(r"translate\(([\d.]+)", each.get("transform"))[1] for each in groups]
+    assert starts[0] == starts[2] != starts[1] == starts[3]
+
+
+def test_notebooks_show_the_drawing() -> None:
+    assert three_hosts()._repr_svg_() == three_hosts().as_svg()
+
+
+def test_routers_stand_between_those_whom_they_join() -> None:
+    ladder = Ladder.of(
+        (
+            arrow(0, "phone", "nat", "one"),
+            arrow(1, "nat", "server", "two", waypoints=((2 * MS, "r1"),)),
+            arrow(5, "tablet", "nat", "three"),
+        )
+    )
+    assert ladder.lifelines == ("phone", "nat", "r1", "server", "tablet")

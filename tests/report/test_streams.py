@@ -67,3 +67,12 @@ def test_a_stream_in_order_is_never_odd_wherever_it_starts(initial: int, lengths
         assert view.offset((initial + at) % (1 << 32)) == at
         assert view.add((initial + at) % (1 << 32), length) == ""
         at += length
+
+
+def test_the_highest_offset_and_sack_edges_are_told() -> None:
+    view = StreamView()
+    view.begin(0xFFFFFFF0)
+    view.add(0xFFFFFFF0, 1)
+    view.add(0xFFFFFFF1, 100)
+    assert view.highest == 101
+    assert view.sack((0x10, 0x20)) == (32, 48)

@@ -21,12 +21,14 @@ COMMANDS = {
     "demo": "Exchange files with the Linux kernel, verified, and show what happened.",
     "nc": "Connect standard input and output to a peer, over our TCP.",
     "ping": "Send ICMP echo requests from a host of ours.",
+    "report": "Make a page of graphs and tables from a capture file.",
     "serve": "Serve a directory or a web application over our TCP.",
     "show": "Draw a capture file as a ladder diagram.",
     "ss": "List the ports of running halfopen processes, and who has them.",
+    "topology": "Check a description of a network, print it, draw it.",
 }
 
-OPTIONAL = frozenset({"aiohttp", "pyroute2", "rich", "uvicorn"})
+OPTIONAL = frozenset({"aiohttp", "pyroute2", "rich", "uvicorn", "vl_convert"})
 
 PEERS_DOING = frozenset(
     {

@@ -10,8 +10,9 @@ from functools import partial
 import click
 
 from halfopen.aio.host import Host
+from halfopen.aio.pump import EchoFace
 from halfopen.base.addresses import Address, format_address
-from halfopen.base.clock import MILLISECOND, SECOND, Instant
+from halfopen.base.clock import MILLISECOND, SECOND
 from halfopen.base.errors import NetworkUnreachable
 from halfopen.cli.device import Attachment, DeviceOptions, device_options, run_on_device
 from halfopen.cli.interrupts import until_interrupted
@@ -23,8 +24,6 @@ PAYLOAD = bytes(range(56))
 """As many octets as ping has sent since 1983."""
 PATIENCE = 1.0
 """Seconds that the last request is waited for, at least."""
-GLANCE = 0.001
-"""Seconds between two looks for replies; the times shown are the stack's own and do not depend on it."""
 
 
 @dataclass(slots=True)
@@ -67,7 +66,7 @@ class Results:
 
 
 @dataclass(slots=True)
-class Pinging:
+class Pinging(EchoFace):
     """Requests at a steady pace, and what becomes of them."""
 
     destination: Address
@@ -76,34 +75,25 @@ class Pinging:
     results: Results
     say: Callable[[str], object]
     identifier: int = field(default_factory=lambda: os.getpid() & 0xFFFF)
+    _settled: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def run(self, host: Host) -> None:
         """Sends all, then waits for the last answers."""
-        for sequence in range(1, self.count + 1):
-            self._send(host, sequence)
-            last = sequence == self.count
-            patience = max(self.interval, PATIENCE) if last else self.interval
-            await self._listen(host, host.pump.now() + round(patience * SECOND), last)
-
-    def _send(self, host: Host, sequence: int) -> None:
-        self.results.sent += 1
+        host.pump.attach_echo(self.identifier, self)
         try:
-            host.stack.icmp.send_echo(self.destination, self.identifier, sequence, PAYLOAD, host.pump.now())
-        except NetworkUnreachable as error:
-            self.results.errors += 1
-            self.say(f"icmp_seq={sequence} {error}")
-        host.pump.kick()
+            for sequence in range(1, self.count + 1):
+                self._send(host, sequence)
+                if sequence < self.count:
+                    await asyncio.sleep(self.interval)
+            async with asyncio.timeout(max(self.interval, PATIENCE)):
+                await self._settled.wait()
+        except TimeoutError:
+            pass
+        finally:
+            host.pump.detach_echo(self.identifier)
 
-    async def _listen(self, host: Host, until: Instant, last: bool) -> None:
-        """Until ``until``, or until nothing more is to come."""
-        results = self.results
-        while host.pump.now() < until and not (last and len(results.rtts) + results.errors >= results.sent):
-            # The pump tells nobody of ICMP; a look costs less than the answer does.
-            while (reply := host.stack.icmp.poll_reply()) is not None:
-                self._take(reply)
-            await asyncio.sleep(GLANCE)
-
-    def _take(self, reply: EchoReply) -> None:
+    def on_reply(self, reply: EchoReply) -> None:
+        """Says what has come of a request."""
         source = format_address(reply.source)
         if reply.kind == REPLY:
             self.results.rtts.append(reply.rtt)
@@ -115,6 +105,22 @@ class Pinging:
         else:
             self.results.errors += 1
             self.say(f"From {source}: icmp_seq={reply.sequence} {reply.kind}")
+        self._settle()
+
+    def _send(self, host: Host, sequence: int) -> None:
+        self.results.sent += 1
+        try:
+            host.stack.icmp.send_echo(self.destination, self.identifier, sequence, PAYLOAD, host.pump.now())
+        except NetworkUnreachable as error:
+            self.results.errors += 1
+            self.say(f"icmp_seq={sequence} {error}")
+            self._settle()
+        host.pump.kick()
+
+    def _settle(self) -> None:
+        """The last is not waited for when nothing is open any more."""
+        if len(self.results.rtts) + self.results.errors >= self.count:
+            self._settled.set()
 
 
 @click.command("ping", short_help="Send ICMP echo requests from a host of ours.")

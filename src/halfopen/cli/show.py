@@ -2,7 +2,8 @@
 
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import click
 from halfopen.base.addresses import Address
 from halfopen.base.errors import Malformed
 from halfopen.capture.pcap import open_capture
+from halfopen.capture.record import CaptureReader
 from halfopen.cli.parameters import port_number
 from halfopen.report.dissect import ladder_of
 from halfopen.report.ladder import MAX_ARROWS, Ladder
@@ -33,7 +35,7 @@ def command(capture: Path, relative: bool, port: int | None, limit: int, **form:
     elif form["mermaid"]:
         click.echo(ladder.as_mermaid(limit=limit))
     elif isinstance(form["svg"], Path):
-        _write(form["svg"], ladder.as_svg(limit=limit))
+        write(form["svg"], ladder.as_svg(limit=limit))
     elif ladder.arrows:
         click.echo(ladder.as_text(width, limit=limit))
     else:
@@ -44,10 +46,17 @@ def read_ladder(
     capture: Path, relative: bool = False, port: int | None = None, names: Mapping[Address, str] | None = None
 ) -> Ladder:
     """The ladder of a file; a usage error names the file if it is not a capture."""
+    with reading(capture) as reader:
+        return ladder_of(reader, relative=relative, port=port, names=names or reader.names)
+
+
+@contextmanager
+def reading(capture: Path) -> Iterator[CaptureReader]:
+    """A reader of the file; a usage error names the file if it is not a capture, or damaged."""
     try:
         with capture.open("rb") as file:
             reader = open_capture(file)
-            ladder = ladder_of(reader, relative=relative, port=port, names=names or reader.names)
+            yield reader
     except Malformed as error:
         what = "a damaged capture" if error.reason != "CaptureBadMagic" else "not a capture"
         raise click.UsageError(f"{capture} is {what} ({error.reason}): expected a pcapng or pcap file") from None
@@ -55,11 +64,11 @@ def read_ladder(
         raise click.UsageError(f"{capture} cannot be read: {error.strerror}; expected a pcapng or pcap file") from None
     if reader.truncated:
         click.echo(f"{capture} ends in the middle of a frame; what stands before it is shown.", err=True)
-    return ladder
 
 
-def _write(path: Path, text: str) -> None:
+def write(path: Path, text: str) -> None:
+    """A whole file; a usage error names it if it cannot be written."""
     try:
-        path.write_text(text)
+        path.write_text(text, "utf-8")
     except OSError as error:
         raise click.UsageError(f"{path} cannot be written: {error.strerror}") from None

@@ -13,8 +13,9 @@ class Arrow:
     """One frame on its way from one lifeline to another.
 
     ``label`` says what it is and ``details`` (TCP options, say) continues it; ``note`` is a remark about it.
-    ``arrived`` is when the other end saw it, if that is known. ``is_routine`` arrows may be folded with their
-    neighbours when there are too many, and go without their details where there is no room.
+    ``arrived`` is when the other end saw it, if that is known; ``waypoints`` are when it came to which routers between
+    the two, and ``number`` is the frame's in the capture. ``is_routine`` arrows may be folded with their neighbours
+    when there are too many, and go without their details where there is no room.
     """
 
     when: Instant
@@ -25,7 +26,14 @@ class Arrow:
     note: str = ""
     lost: bool = False
     arrived: Instant | None = None
+    waypoints: tuple[tuple[Instant, str], ...] = ()
     is_routine: bool = False
+    number: int = 0
+
+    @property
+    def places(self) -> tuple[str, ...]:
+        """The lifelines that it touches, in the order of its way."""
+        return (self.source, *(name for _, name in self.waypoints), self.destination)
 
 
 @dataclass(slots=True, frozen=True)

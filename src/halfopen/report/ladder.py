@@ -3,8 +3,9 @@
 `Ladder` is the value; `as_text`, `as_mermaid` and `as_svg` show it. `halfopen.report.dissect` makes one from a capture.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from halfopen.base.clock import Instant
 from halfopen.report import ladder_mermaid, ladder_svg, ladder_text
@@ -28,8 +29,7 @@ class Ladder:
     def of(cls, arrows: Iterable[Arrow], *, lifelines: tuple[str, ...] = (), omitted: int = 0) -> "Ladder":
         """A ladder of these arrows; lifelines that are not given follow those that are, in the order of appearance."""
         ordered = tuple(sorted(arrows, key=lambda arrow: arrow.when))
-        ends = (end for arrow in ordered for end in (arrow.source, arrow.destination))
-        return cls(tuple(dict.fromkeys((*lifelines, *ends))), ordered, omitted)
+        return cls(tuple(dict.fromkeys((*lifelines, *_in_order(ordered)))), ordered, omitted)
 
     @property
     def start(self) -> Instant:
@@ -52,8 +52,32 @@ class Ladder:
         """A drawing whose vertical axis is time; arrows slant where both the departure and the arrival are known."""
         return ladder_svg.render(self.lifelines, self.rows(limit), self.start) + "\n"
 
+    def _repr_svg_(self) -> str:
+        """For notebooks."""
+        return self.as_svg()
+
     def _remark(self, prefix: str) -> str:
         if not self.omitted:
             return ""
         frames = "1 frame is" if self.omitted == 1 else f"{self.omitted} frames are"
         return f"{prefix}{frames} not shown: not IPv4 or ARP, or malformed"
+
+
+def _in_order(arrows: Sequence[Arrow]) -> Iterator[str]:
+    """Lifelines as they appear; where routers are known, as one comes to them on the way, so that those lie between."""
+    ends = [end for arrow in arrows for end in arrow.places]
+    if not any(arrow.waypoints for arrow in arrows):
+        yield from ends
+        return
+    neighbours: dict[str, dict[str, None]] = {end: {} for end in ends}
+    for arrow in arrows:
+        for one, other in pairwise(arrow.places):
+            neighbours[one][other] = neighbours[other][one] = None
+    known: set[str] = set()
+    waiting = list(reversed(neighbours))
+    while waiting:
+        name = waiting.pop()
+        if name not in known:
+            known.add(name)
+            yield name
+            waiting += reversed(neighbours[name])

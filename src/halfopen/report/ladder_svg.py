@@ -25,13 +25,21 @@ PLAIN_ROW, DETAILED_ROW = 34, 48
 MAX_ROW = 130
 """Height of the longest pause; a longer one is drawn with a break."""
 
-STYLE = """\
-text{font:12px "DejaVu Sans Mono",Menlo,Consolas,monospace;fill:#1f2328;
+_LIGHT = """\
+.ladder text{font:12px "DejaVu Sans Mono",Menlo,Consolas,monospace;fill:#1f2328;
 paint-order:stroke;stroke:#ffffff;stroke-width:3px;stroke-linejoin:round}
-.time{fill:#656d76;text-anchor:end}.host{font-weight:600;text-anchor:middle}
-.details{font-size:11px;fill:#656d76}.note{font-size:11px;font-style:italic;fill:#9a6700}.fold{fill:#656d76;text-anchor:middle}
-.life{stroke:#afb8c1}.break{stroke:#afb8c1;stroke-dasharray:2 4}.box{fill:#f6f8fa;stroke:#afb8c1}
-.arrow{stroke:#0969da;stroke-width:1.4;fill:none}.head{fill:#0969da}.lost{stroke:#cf222e;stroke-width:1.4;fill:none}"""
+.ladder .time{fill:#656d76;text-anchor:end}.ladder .host{font-weight:600;text-anchor:middle}
+.ladder .details{font-size:11px;fill:#656d76}.ladder .note{font-size:11px;font-style:italic;fill:#9a6700}
+.ladder .fold{fill:#656d76;text-anchor:middle}.ladder .ground{fill:#ffffff}
+.ladder .life{stroke:#afb8c1}.ladder .break{stroke:#afb8c1;stroke-dasharray:2 4}
+.ladder .box{fill:#f6f8fa;stroke:#afb8c1}.ladder .arrow{stroke:#0969da;stroke-width:1.4;fill:none}
+.ladder .head{fill:#0969da}.ladder .lost{stroke:#cf222e;stroke-width:1.4;fill:none}"""
+_DARK = """\
+.ladder text{fill:#e6edf3;stroke:#0d1117}.ladder .ground{fill:#0d1117}.ladder .box{fill:#161b22;stroke:#484f58}
+.ladder .time,.ladder .details,.ladder .fold{fill:#9198a1}.ladder .note{fill:#e3b341}
+.ladder .life,.ladder .break{stroke:#484f58}.ladder .arrow{stroke:#58a6ff}.ladder .head{fill:#58a6ff}
+.ladder .lost{stroke:#ff6a63}"""
+STYLE = f"{_LIGHT}\n@media (prefers-color-scheme:dark){{\n{_DARK}\n}}"
 
 
 @dataclass(slots=True)
@@ -49,7 +57,8 @@ class _Axis:
 def _make_axis(rows: Sequence[Row], arrivals: Sequence[Instant]) -> _Axis:
     """Pauses in proportion, the median as high as a row, but none higher than `MAX_ROW` or too low for its text."""
     # Departures before arrivals of the same instant: then the answer to a frame leaves where its arrow ends.
-    knots = sorted([(row.when, index) for index, row in enumerate(rows)] + [(when, len(rows)) for when in arrivals])
+    others = [*arrivals, *(when for row in rows if isinstance(row, Arrow) for when, _ in row.waypoints)]
+    knots = sorted([(row.when, index) for index, row in enumerate(rows)] + [(when, len(rows)) for when in others])
     pauses = [later - earlier for (earlier, _), (later, _) in pairwise(knots) if later > earlier]
     scale = DETAILED_ROW / median_low(pauses) if pauses else 0.0
     axis = _Axis([], {}, [])
@@ -99,7 +108,8 @@ def render(lifelines: Sequence[str], rows: Sequence[Row], start: Instant) -> str
             sketch.texts.append(_text("time", (first - 20, height + 4), relative_seconds(row.when, start)))
             if isinstance(row, Arrow):
                 end = max(height, axis.instants[arrival])
-                _draw_arrow(sketch, row, (places[row.source], height), (places[row.destination], end))
+                turns = [(places[name], max(height, axis.instants[when])) for when, name in row.waypoints]
+                _draw_arrow(sketch, row, [(places[row.source], height), *turns, (places[row.destination], end)])
             else:
                 sketch.texts.append(_text("fold", ((first + last) / 2, height + 4), row.label))
     _draw_lifelines(sketch, places, bottom, breaks)
@@ -128,9 +138,9 @@ def _arrivals(rows: Sequence[Row]) -> list[Instant]:
 def _document(width: float, height: float, drawn: Sequence[str]) -> str:
     head = (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{width:.0f}" height="{height:.0f}"'
-        f' viewBox="0 0 {width:.0f} {height:.0f}" role="img" aria-label="ladder diagram">'
+        f' viewBox="0 0 {width:.0f} {height:.0f}" class="ladder" role="img" aria-label="ladder diagram">'
     )
-    background = '<rect width="100%" height="100%" fill="#ffffff"/>'
+    background = '<rect class="ground" width="100%" height="100%"/>'
     return "\n".join((head, f"<style>{STYLE}</style>", background, *drawn, "</svg>"))
 
 
@@ -142,7 +152,8 @@ def _gap(lifelines: Sequence[str], rows: Sequence[Row]) -> float:
         if isinstance(row, Arrow):
             letters = max(len(row.label), len(row.details) + len(row.note))
             length = (letters * LETTER + 56) / (LOST_REACH if row.lost else 1)
-            wanted = max(wanted, length / max(1, abs(index[row.source] - index[row.destination])))
+            crossed = 1 if row.waypoints else max(1, abs(index[row.source] - index[row.destination]))
+            wanted = max(wanted, length / crossed)
     return min(max(wanted, MIN_GAP), MAX_GAP)
 
 
@@ -163,26 +174,34 @@ def _draw_lifelines(
     sketch.shapes[:0] = shapes
 
 
-def _draw_arrow(sketch: _Sketch, arrow: Arrow, tail: tuple[float, float], tip: tuple[float, float]) -> None:
-    """Line and head; the label above the line and details below it, at the sender's end and along its slope."""
+def _draw_arrow(sketch: _Sketch, arrow: Arrow, points: Sequence[tuple[float, float]]) -> None:
+    """A line from point to point and its head; the label above the first piece, details below it, along its slope."""
     if arrow.source == arrow.destination:
-        _draw_loop(sketch, arrow, tail)
+        _draw_loop(sketch, arrow, points[0])
         return
-    side = 1 if tip[0] > tail[0] else -1
-    slope = degrees(atan2(tip[1] - tail[1], abs(tip[0] - tail[0]))) * side
-    group = f'<g transform="translate({tail[0]:.1f} {tail[1]:.1f}) rotate({slope:.2f})"'
-    # In the group the arrow lies level, so that only its length is left to know.
-    length = hypot(tip[0] - tail[0], tip[1] - tail[1]) * side
+    for number, (tail, tip) in enumerate(pairwise(points)):
+        side = 1 if tip[0] > tail[0] else -1
+        slope = degrees(atan2(tip[1] - tail[1], abs(tip[0] - tail[0]))) * side
+        group = f'<g transform="translate({tail[0]:.1f} {tail[1]:.1f}) rotate({slope:.2f})"'
+        # In the group the piece lies level, so that only its length is left to know.
+        length = hypot(tip[0] - tail[0], tip[1] - tail[1]) * side
+        sketch.shapes.append(f"{group}>{_piece(arrow, length, number == len(points) - 2)}</g>")
+        if not number:
+            anchor = "start" if side > 0 else "end"
+            label = _text("label", (20 * side, -5), arrow.label)
+            sketch.texts.append(f'{group} text-anchor="{anchor}">{label}{_below(arrow, (20 * side, 14))}</g>')
+
+
+def _piece(arrow: Arrow, length: float, is_last: bool) -> str:
+    """A level line of ``length``, which is negative to the left: up to a router, or to the end of an arrow."""
+    side = 1 if length > 0 else -1
+    if not is_last:
+        return _line("arrow", (0, 0), (length, 0)) + f'<circle class="head" cx="{length:.1f}" cy="0" r="3"/>'
     if arrow.lost:
         length *= LOST_REACH
-        line = _line("lost", (0, 0), (length, 0)) + f'<path class="lost" d="M{length - 5:.1f} -5l10 10m0 -10l-10 10"/>'
-    else:
-        line = _line("arrow", (0, 0), (length - 4 * side, 0))
-        line += f'<path class="head" d="M{length:.1f} 0l{-9 * side} -4v8z"/>'
-    sketch.shapes.append(f"{group}>{line}</g>")
-    anchor = "start" if side > 0 else "end"
-    label = _text("label", (20 * side, -5), arrow.label)
-    sketch.texts.append(f'{group} text-anchor="{anchor}">{label}{_below(arrow, (20 * side, 14))}</g>')
+        return _line("lost", (0, 0), (length, 0)) + f'<path class="lost" d="M{length - 5:.1f} -5l10 10m0 -10l-10 10"/>'
+    line = _line("arrow", (0, 0), (length - 4 * side, 0))
+    return f'{line}<path class="head" d="M{length:.1f} 0l{-9 * side} -4v8z"/>'
 
 
 def _draw_loop(sketch: _Sketch, arrow: Arrow, at: tuple[float, float]) -> None:

@@ -30,6 +30,15 @@ class StreamView:
             self._base = (seq - 1) % _MODULUS
         return self._highest + (seq - self._base - self._highest + _HALF) % _MODULUS - _HALF
 
+    @property
+    def highest(self) -> int:
+        """Offset behind the last octet seen."""
+        return self._highest
+
+    def sack(self, edges: tuple[int, int]) -> tuple[int, int]:
+        """Offsets of the edges of a SACK block (RFC 2018)."""
+        return self.offset(edges[0]), self.offset(edges[1])
+
     def add(self, seq: int, length: int) -> str:
         """Takes note of a segment; says what is odd about its place, or nothing (``""``)."""
         start = self.offset(seq)
