@@ -103,6 +103,15 @@ async def test_what_is_written_arrives_and_the_names_are_right() -> None:
         await pair.end()
 
 
+async def test_nagles_algorithm_is_off_as_on_all_of_asyncios_transports() -> None:
+    async with two_hosts() as hosts:
+        pair = await connect(*hosts)
+        for transport in (pair.near, pair.far):
+            sock = transport.get_extra_info("socket")
+            assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) == 1
+        await pair.end()
+
+
 async def test_mutable_buffers_are_copied() -> None:
     async with two_hosts() as hosts:
         pair = await connect(*hosts)

@@ -1,13 +1,12 @@
 """UDP sockets of ours as asyncio datagram transports."""
 
 import asyncio
-import socket as kernel
 from contextvars import copy_context
 from typing import Any
 
 from halfopen.aio.errors import as_os_error
 from halfopen.aio.pump import Face, Pump
-from halfopen.aio.sockets import SocketAddress, StackSocket, socket_address
+from halfopen.aio.sockets import DatagramSocket, SocketAddress, socket_address
 from halfopen.base.addresses import parse_address
 from halfopen.base.clock import Instant
 from halfopen.base.errors import HalfopenError
@@ -24,7 +23,7 @@ class StackDatagramTransport(asyncio.DatagramTransport, Face):
         self._udp = udp
         self._protocol = protocol
         self._context = copy_context()
-        self._sock = StackSocket(kernel.SOCK_DGRAM, (udp.address, udp.port), udp.remote)
+        self._sock = DatagramSocket(udp.options, (udp.address, udp.port), udp.remote)
         self._is_closing = False
 
     def start(self, waiter: "asyncio.Future[None]") -> None:

@@ -4,7 +4,9 @@ import asyncio
 import os
 import ssl as ssl_module
 import sys
+from asyncio import staggered
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import TypedDict, TypeVar, Unpack
 
 from halfopen.aio.connecting import Connecting
@@ -42,6 +44,7 @@ class ConnectOptions(TlsOptions, total=False):
     """What an active open may choose."""
 
     local_addr: tuple[Name, int] | None
+    happy_eyeballs_delay: float | None
     config: TcpConfig | None
 
 
@@ -71,24 +74,48 @@ class Host:
         return Owner(task.get_name() if task is not None else "main", os.getpid(), self.program)
 
     async def connect(
-        self, host: Name, port: int, local: tuple[Name, int] | None = None, config: TcpConfig | None = None
+        self,
+        host: Name,
+        port: int,
+        local: tuple[Name, int] | None = None,
+        config: TcpConfig | None = None,
+        delay: float | None = None,
     ) -> TcpSocket:
-        """An established connection; the addresses of ``host`` are tried in turn. OSError if none answers."""
+        """An established connection; the addresses of ``host`` are tried in turn. OSError if none answers.
+
+        With ``delay`` the next address joins the race when the one before has not answered in so many seconds
+        (RFC 8305 5).
+        """
         source = (self.names.resolve(local[0], passive=True)[0], local[1]) if local is not None else None
-        errors: list[OSError] = []
-        for address in self.names.resolve(host):
-            try:
-                return await self._connect_to((address, port), source, config)
-            except OSError as error:
-                errors.append(error)
-        raise errors[0] if len(errors) == 1 else OSError(f"Multiple exceptions: {', '.join(map(str, errors))}")
+        attempts = [
+            partial(self._connect_to, (address, port), source, config) for address in self.names.destinations(host)
+        ]
+        errors: list[Exception] = []
+        if delay is not None and len(attempts) > 1:
+            tcp: TcpSocket | None
+            tcp, _, failed = await staggered.staggered_race(attempts, delay, loop=self.pump.loop)
+            if tcp is not None:
+                return tcp
+            errors = [error for error in failed if isinstance(error, Exception)]
+        else:
+            for attempt in attempts:
+                try:
+                    return await attempt()
+                except OSError as error:
+                    errors.append(error)
+        if len(errors) == 1:
+            raise errors[0]
+        raise OSError(f"Multiple exceptions: {', '.join(map(str, errors))}") from ExceptionGroup(
+            "create_connection failed", errors
+        )
 
     async def create_connection(
         self, protocol_factory: Callable[[], P], host: Name, port: int, **options: Unpack[ConnectOptions]
     ) -> tuple[asyncio.Transport, P]:
         """As `asyncio.loop.create_connection`."""
         tls = _client_tls(options, host)
-        tcp = await self.connect(host, port, options.get("local_addr"), options.get("config"))
+        delay = options.get("happy_eyeballs_delay")
+        tcp = await self.connect(host, port, options.get("local_addr"), options.get("config"), delay)
         return await self.adopt(tcp, protocol_factory, tls)
 
     async def adopt(
@@ -96,14 +123,7 @@ class Host:
     ) -> tuple[asyncio.Transport, P]:
         """A transport and protocol for a connection that stands already."""
         protocol = protocol_factory()
-        waiter: asyncio.Future[None] = self.pump.loop.create_future()
-        transport = TransportMaker(self.pump, tls).start(tcp, protocol, waiter)
-        try:
-            await waiter
-        except BaseException:
-            transport.close()
-            raise
-        return transport, protocol
+        return await TransportMaker(self.pump, tls).started(tcp, protocol), protocol
 
     async def create_server(
         self,
@@ -139,7 +159,7 @@ class Host:
             udp.options.broadcast = allow_broadcast
             if remote_addr is not None:
                 try:
-                    udp.connect(self.names.resolve(remote_addr[0])[0], remote_addr[1], self.pump.now())
+                    udp.connect(self.names.destinations(remote_addr[0])[0], remote_addr[1], self.pump.now())
                 except BaseException:
                     udp.close()
                     raise

@@ -2,35 +2,30 @@
 
 import asyncio
 import socket as kernel
-from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from typing import IO, Any
 
-from halfopen.aio.adopted import Adoptions
+from halfopen.aio.datagram_state import Datagrams
+from halfopen.aio.datagrams import StackDatagramTransport
 from halfopen.aio.host import ConnectOptions, Host, ServeOptions, TlsOptions, make_tls
 from halfopen.aio.names import AddressInfo, Hints, Name, port_number
+from halfopen.aio.server import StackServer
+from halfopen.aio.sock_calls import SocketCalls
+from halfopen.aio.socket_states import StatefulSocket
 from halfopen.aio.sockets import SocketAddress
+from halfopen.aio.tls import TransportMaker
 from halfopen.aio.transport import StackTransport
-from halfopen.base.octets import Buffer
+from halfopen.aio.unconnected import Listening, Unconnected
 
 FILE_BLOCK = 256 * 1024
 """Octets of a file that are read at once."""
 
 
-class StackNetworking(asyncio.BaseEventLoop):
+class StackNetworking(SocketCalls):
     """The methods of an event loop that reach for the network, served by `current_host`.
 
-    Arguments that choose between families or race addresses are accepted and mean nothing: addresses are tried in turn.
-    ``start_tls`` is the stdlib's own.
+    Arguments that choose between address families are accepted and mean nothing. ``start_tls`` is the stdlib's own.
     """
-
-    def __init__(self, *arguments: Any) -> None:
-        super().__init__(*arguments)
-        self._adoptions = Adoptions()
-
-    @abstractmethod
-    def current_host(self) -> Host:
-        """The host that the running code is on."""
 
     # typeshed has overloads for what may be combined; here one signature takes what programs pass.
 
@@ -55,20 +50,34 @@ class StackNetworking(asyncio.BaseEventLoop):
     async def create_connection(
         self, protocol_factory: Callable[[], Any], host: Name = None, port: int | str | None = None, **options: Any
     ) -> tuple[asyncio.Transport, Any]:
-        """To ``host``, or over a connection that `sock_connect` has made."""
+        """To ``host``, or over the connection of ``sock``."""
         sock: kernel.socket | None = options.get("sock")
-        if sock is None:
-            chosen = ConnectOptions(config=None, local_addr=options.get("local_addr"), **_tls_of(options))
+        if sock is not None:
+            no_address_beside_a_socket(host, port)
+            return await self._go_on_with(sock, protocol_factory, options, server_side=False)
+        if host is None and port is None:
+            raise ValueError("host and port was not specified and no sock specified")
+        chosen = ConnectOptions(
+            config=None,
+            local_addr=options.get("local_addr"),
+            happy_eyeballs_delay=options.get("happy_eyeballs_delay"),
+            **_tls_of(options),
+        )
+        try:
             return await self.current_host().create_connection(protocol_factory, host, port_number(port), **chosen)
-        if host is not None or port is not None:
-            raise ValueError("host/port and sock can not be specified at the same time")
-        tls = make_tls(_tls_of(options), server_side=False)
-        if tls is not None and tls.server_hostname is None:
-            raise ValueError("You must set server_hostname when using ssl without a host")
-        adopted = self._adoptions.release(sock)
-        if adopted is None:
-            raise ValueError(f"{sock!r} was not connected by this loop's sock_connect()")
-        return await self.current_host().adopt(adopted.tcp, protocol_factory, tls)
+        except OSError as error:
+            if not options.get("all_errors"):
+                raise
+            several = error.__cause__
+            raise several if isinstance(several, ExceptionGroup) else ExceptionGroup(str(error), [error]) from None
+
+    async def connect_accepted_socket(
+        self, protocol_factory: Callable[[], Any], sock: kernel.socket, **options: Any
+    ) -> tuple[asyncio.Transport, Any]:
+        """A transport over the connection of a socket that was accepted outside the loop."""
+        if sock.type != kernel.SOCK_STREAM:
+            raise ValueError(f"A Stream Socket was expected, got {sock!r}")
+        return await self._go_on_with(sock, protocol_factory, options, server_side=True)
 
     async def create_server(  # type: ignore[override]  # one signature for all overloads
         self,
@@ -77,15 +86,16 @@ class StackNetworking(asyncio.BaseEventLoop):
         port: int | str | None = None,
         **options: Any,
     ) -> asyncio.AbstractServer:
-        """On all addresses (None, the empty string), one or several; ``sock`` lends its address."""
-        sock: kernel.socket | None = options.get("sock")
-        if sock is not None:
-            if host is not None or port is not None:
-                raise ValueError("host/port and sock can not be specified at the same time")
-            host, port = sock.getsockname()[:2]
-            sock.close()
+        """On all addresses (None, the empty string), one or several; or on the port that ``sock`` has."""
         backlog, start_serving = options.get("backlog", 100), options.get("start_serving", True)
         chosen = ServeOptions(config=None, backlog=backlog, start_serving=start_serving, **_tls_of(options))
+        sock: kernel.socket | None = options.get("sock")
+        if sock is not None:
+            no_address_beside_a_socket(host, port)
+            if isinstance(sock, StatefulSocket):
+                return await _serve(sock, protocol_factory, chosen)
+            host, port = sock.getsockname()[:2]
+            sock.close()
         return await self.current_host().create_server(protocol_factory, host, port_number(port), **chosen)
 
     async def create_datagram_endpoint(  # type: ignore[override]  # no Unix paths
@@ -95,43 +105,35 @@ class StackNetworking(asyncio.BaseEventLoop):
         remote_addr: tuple[Name, int] | None = None,
         **options: Any,
     ) -> tuple[asyncio.DatagramTransport, Any]:
-        """A UDP socket of the host's."""
+        """A UDP socket of the host's, or that of ``sock``."""
+        sock: kernel.socket | None = options.get("sock")
+        if sock is not None:
+            if local_addr or remote_addr:
+                raise ValueError("socket modifier keyword arguments can not be used when sock is specified")
+            if isinstance(sock, StatefulSocket):
+                return await _exchange_datagrams(sock, protocol_factory)
+            local_addr = sock.getsockname()[:2]
+            sock.close()
         broadcast = bool(options.get("allow_broadcast"))
         return await self.current_host().create_datagram_endpoint(
             protocol_factory, local_addr, remote_addr, allow_broadcast=broadcast
         )
 
-    async def sock_connect(  # type: ignore[override]  # no Unix paths
-        self, sock: kernel.socket, address: SocketAddress
-    ) -> None:
-        """The real handshake, on our stack; ``sock`` stands for the connection afterwards."""
-        host = self.current_host()
-        local = sock.getsockname() if sock.family in (kernel.AF_INET, kernel.AF_INET6) else None
-        source = (local[0], local[1]) if local is not None and local[1] else None
-        tcp = await host.connect(address[0], address[1], source)
-        self._adoptions.adopt(sock, host.pump, tcp)
-
-    async def sock_recv(self, sock: kernel.socket, nbytes: int) -> bytes:
-        """From a connection of ours if ``sock`` stands for one, else the kernel's."""
-        adopted = self._adoptions.find(sock)
-        return await (super().sock_recv(sock, nbytes) if adopted is None else adopted.receive(nbytes))
-
-    async def sock_recv_into(self, sock: kernel.socket, buf: Any) -> int:
-        """From a connection of ours if ``sock`` stands for one, else the kernel's."""
-        adopted = self._adoptions.find(sock)
-        if adopted is None:
-            return await super().sock_recv_into(sock, buf)
-        target = memoryview(buf).cast("B")
-        octets = await adopted.receive(len(target))
-        target[: len(octets)] = octets
-        return len(octets)
-
-    async def sock_sendall(  # type: ignore[override]  # our buffers
-        self, sock: kernel.socket, data: Buffer
-    ) -> None:
-        """Over a connection of ours if ``sock`` stands for one, else the kernel's."""
-        adopted = self._adoptions.find(sock)
-        await (super().sock_sendall(sock, data) if adopted is None else adopted.send(data))
+    async def _go_on_with(
+        self, sock: kernel.socket, protocol_factory: Callable[[], Any], options: dict[str, Any], *, server_side: bool
+    ) -> tuple[asyncio.Transport, Any]:
+        tls = make_tls(_tls_of(options), server_side=server_side)
+        if tls is not None and not server_side and tls.server_hostname is None:
+            raise ValueError("You must set server_hostname when using ssl without a host")
+        state = self.state_of(sock)
+        protocol = protocol_factory()
+        tcp = self.release(sock)
+        if state is None or tcp is None:
+            raise ValueError(f"{sock!r} was not connected by this loop's sock_connect()")
+        transport = await TransportMaker(state.pump, tls).started(tcp, protocol)
+        if isinstance(sock, StatefulSocket):
+            sock.follow(transport.get_extra_info("socket"))
+        return transport, protocol
 
     async def _sendfile_fallback(
         self, transp: asyncio.WriteTransport, file: IO[bytes], offset: int, count: int | None
@@ -181,6 +183,43 @@ class LoopOverStack(StackNetworking, asyncio.SelectorEventLoop):
         if not self.is_closed():
             self._host.pump.close()
         super().close()
+
+
+def no_address_beside_a_socket(host: object, port: object) -> None:
+    """ValueError if a caller gives both."""
+    if host is not None or port is not None:
+        raise ValueError("host/port and sock can not be specified at the same time")
+
+
+async def _serve(sock: kernel.socket, factory: Callable[[], Any], options: ServeOptions) -> StackServer:
+    """A server on the port that ``sock`` is bound to or listens on."""
+    assert isinstance(sock, StatefulSocket)
+    if isinstance(sock.state, (Unconnected, Listening)):
+        sock.listen(options.get("backlog", 100))
+    state = sock.state
+    if not isinstance(state, Listening):
+        raise ValueError(f"{sock!r} cannot listen")
+    tls = make_tls(options, server_side=True)
+    sock.hand_over()
+    server = StackServer(state.pump, [state.release()], factory, tls)
+    if options.get("start_serving", True):
+        await server.start_serving()
+    return server
+
+
+async def _exchange_datagrams(
+    sock: StatefulSocket, factory: Callable[[], Any]
+) -> tuple[asyncio.DatagramTransport, Any]:
+    state = sock.state
+    if not isinstance(state, Datagrams):
+        raise ValueError(f"A UDP Socket was expected, got {sock!r}")
+    protocol = factory()
+    sock.hand_over()
+    waiter: asyncio.Future[None] = state.pump.loop.create_future()
+    transport = StackDatagramTransport(state.pump, state.release(), protocol)
+    transport.start(waiter)
+    await waiter
+    return transport, protocol
 
 
 def _tls_of(options: dict[str, Any]) -> TlsOptions:

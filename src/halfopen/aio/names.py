@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from halfopen.aio.sockets import SocketAddress, socket_address
-from halfopen.base.addresses import IPV4_ANY, Address, format_address, parse_address
+from halfopen.base.addresses import IPV4_ANY, Address, format_address, is_unspecified, parse_address
 
 Name: TypeAlias = str | bytes | None
 
@@ -16,6 +16,8 @@ LOOPBACK: Address = b"\x7f\x00\x00\x01"
 AddressInfo: TypeAlias = tuple[kernel.AddressFamily, kernel.SocketKind, int, str, SocketAddress]
 
 KINDS = ((kernel.SOCK_STREAM, kernel.IPPROTO_TCP), (kernel.SOCK_DGRAM, kernel.IPPROTO_UDP))
+
+FAMILIES = frozenset((0, kernel.AF_INET, kernel.AF_INET6))
 
 
 @dataclass(slots=True, frozen=True, kw_only=True)
@@ -53,32 +55,44 @@ class Names:
         text = host.decode("idna") if isinstance(host, bytes) else host
         if not text:
             return [IPV4_ANY if passive else LOOPBACK]
-        try:
-            return [ipaddress.ip_address(text.partition("%")[0]).packed]
-        except ValueError:
-            pass
+        literal = literal_address(text)
+        if literal is not None:
+            return [literal]
         found = self._addresses.get(text.lower().rstrip("."))
         if found is None:
             raise kernel.gaierror(kernel.EAI_NONAME, f"{text!r}: name or service not known")
         return list(found)
+
+    def destinations(self, host: Name) -> list[Address]:
+        """As `resolve`, for a client: the unspecified address, nobody's own (MUST-46), means this host as on Linux."""
+        return [LOOPBACK if is_unspecified(address) else address for address in self.resolve(host)]
 
     def name_of(self, address: Address) -> str | None:
         """The first name that was given to ``address``."""
         return next((name for name, addresses in self._addresses.items() if address in addresses), None)
 
     def address_info(self, host: Name, port: int | str | bytes | None, hints: Hints = NO_HINTS) -> list[AddressInfo]:
-        """What `socket.getaddrinfo` would return, by this table."""
+        """What `socket.getaddrinfo` would return, by this table; `socket.gaierror` with its numbers."""
+        if host is None and port is None:
+            raise kernel.gaierror(kernel.EAI_NONAME, "neither a name nor a port is given")
+        if hints.family not in FAMILIES:
+            raise kernel.gaierror(kernel.EAI_FAMILY, "ai_family not supported")
+        kinds = [(kind, proto) for kind, proto in KINDS if hints.kind in (0, kind) and hints.proto in (0, proto)]
+        if not kinds:
+            raise kernel.gaierror(kernel.EAI_SOCKTYPE, "ai_socktype not supported")
         number = port_number(port)
+        text = host.decode("idna") if isinstance(host, bytes) else host
+        if text and hints.flags & kernel.AI_NUMERICHOST and literal_address(text) is None:
+            raise kernel.gaierror(kernel.EAI_NONAME, f"{text!r} is no address")
         rows: list[AddressInfo] = []
-        for address in self.resolve(host, bool(hints.flags & kernel.AI_PASSIVE)):
-            its_family = kernel.AF_INET if len(address) == 4 else kernel.AF_INET6
-            if hints.family not in (0, its_family):
-                continue
-            for its_kind, its_proto in KINDS:
-                if hints.kind in (0, its_kind) and hints.proto in (0, its_proto):
-                    rows.append((its_family, its_kind, its_proto, "", socket_address(address, number)))
+        for address in self.resolve(text, bool(hints.flags & kernel.AI_PASSIVE)):
+            family = kernel.AF_INET if len(address) == 4 else kernel.AF_INET6
+            if hints.family in (0, family):
+                rows += [(family, kind, proto, "", socket_address(address, number)) for kind, proto in kinds]
         if not rows:
-            raise kernel.gaierror(kernel.EAI_NONAME, f"{host!r}: no address of that family or type")
+            raise kernel.gaierror(kernel.EAI_NONAME, f"{host!r}: no address of that family")
+        if hints.flags & kernel.AI_CANONNAME:
+            rows[0] = (*rows[0][:3], text or "", rows[0][4])
         return rows
 
     def name_info(self, sockaddr: SocketAddress, flags: int = 0) -> tuple[str, str]:
@@ -93,6 +107,17 @@ def port_number(port: int | str | bytes | None) -> int:
     if port is None or port == "" or port == b"":
         return 0
     try:
-        return int(port)
+        number = int(port)
     except ValueError:
         raise kernel.gaierror(kernel.EAI_SERVICE, f"{port!r}: ports are given as numbers") from None
+    if not 0 <= number <= 0xFFFF:
+        raise OverflowError("port must be 0-65535.")
+    return number
+
+
+def literal_address(text: str) -> Address | None:
+    """The address that ``text`` is, with or without a scope; None for a name."""
+    try:
+        return ipaddress.ip_address(text.partition("%")[0]).packed
+    except ValueError:
+        return None

@@ -5,6 +5,7 @@ from abc import ABC, abstractmethod
 from contextvars import Context
 
 from halfopen.base.clock import NEVER, SECOND, Instant
+from halfopen.stack.icmp import EchoReply
 from halfopen.stack.interface import Interface
 from halfopen.stack.stack import Stack
 from halfopen.stack.tcp_socket import TcpListener, TcpSocket
@@ -27,6 +28,16 @@ class Face(ABC):
         """The socket has events, data, connections, or room that it was asked for. Must not raise."""
 
 
+class EchoFace(ABC):
+    """Who sends echo requests with an identifier of its own."""
+
+    __slots__ = ()
+
+    @abstractmethod
+    def on_reply(self, reply: EchoReply) -> None:
+        """What has come of one of them: the answer, or what went wrong. Must not raise."""
+
+
 class Pump(ABC):
     """Drives one stack. A subclass knows the clock and the links, and calls `receive` and `flush`.
 
@@ -38,6 +49,7 @@ class Pump(ABC):
         self.stack = stack
         self.loop = loop
         self._faces: dict[AnySocket, Face] = {}
+        self._echoes: dict[int, EchoFace] = {}
         self._context = Context()
         self._is_kicked = False
         self._is_flushing = False
@@ -60,6 +72,18 @@ class Pump(ABC):
         """Nobody listens to ``socket`` any more."""
         self._faces.pop(socket, None)
 
+    def attach_echo(self, identifier: int, face: EchoFace) -> None:
+        """From now on ``face`` hears of answers to echo requests with ``identifier``; all others are dropped."""
+        self._echoes[identifier] = face
+
+    def has_echo(self, identifier: int) -> bool:
+        """Whether somebody sends with that identifier."""
+        return identifier in self._echoes
+
+    def detach_echo(self, identifier: int) -> None:
+        """Nobody waits for them any more. When nobody at all does, answers are left for who polls."""
+        self._echoes.pop(identifier, None)
+
     def kick(self) -> None:
         """Something was done to a socket: flush soon. Costs nothing when repeated."""
         if not (self._is_kicked or self._is_flushing):
@@ -74,11 +98,12 @@ class Pump(ABC):
         try:
             for _ in range(ROUNDS):
                 self._tell_news(now)
-                if not self._transmit(now):
+                # The stack has said all: only who hears of news could give it more to say.
+                if not (self._transmit(now) and self._has_news):
                     break
         finally:
             self._is_flushing = False
-        if self.stack.tcp.has_news or self.stack.udp.has_news:
+        if self._has_news:
             self.kick()
         self._set_timer(now)
 
@@ -89,17 +114,27 @@ class Pump(ABC):
             self._timer = None
         self._timer_at = NEVER
 
+    @property
+    def _has_news(self) -> bool:
+        stack = self.stack
+        return stack.tcp.has_news or stack.udp.has_news or (bool(self._echoes) and stack.icmp.has_replies)
+
     def _tell_news(self, now: Instant) -> None:
-        faces = self._faces
-        tcp, udp = self.stack.tcp, self.stack.udp
+        tcp, udp, icmp = self.stack.tcp, self.stack.udp, self.stack.icmp
         while (socket := tcp.poll_event()) is not None:
-            face = faces.get(socket)
-            if face is not None:
-                face.on_news(now)
+            self._tell(socket, now)
         while (datagrams := udp.poll_event()) is not None:
-            face = faces.get(datagrams)
+            self._tell(datagrams, now)
+        while self._echoes and (reply := icmp.poll_reply()) is not None:
+            face = self._echoes.get(reply.identifier)
             if face is not None:
-                face.on_news(now)
+                face.on_reply(reply)
+
+    def _tell(self, socket: AnySocket, now: Instant) -> None:
+        """Calls the face of ``socket``, if it has one."""
+        face = self._faces.get(socket)
+        if face is not None:
+            face.on_news(now)
 
     def _transmit(self, now: Instant) -> bool:
         """Whether anything was sent."""

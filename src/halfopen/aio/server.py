@@ -1,10 +1,10 @@
 """Servers: listeners of ours behind `asyncio.AbstractServer`."""
 
 import asyncio
-import socket as kernel
 from collections.abc import Callable, Sequence
 from contextvars import copy_context
 
+from halfopen.aio.listening import ListeningSocket
 from halfopen.aio.pump import Face, Pump
 from halfopen.aio.sockets import StackSocket
 from halfopen.aio.tls import Tls, TransportMaker
@@ -40,7 +40,7 @@ class StackServer(asyncio.AbstractServer, Face, TransportOwner):
     @property
     def sockets(self) -> tuple[StackSocket, ...]:
         """One for each listening port; none after `close`."""
-        return tuple(StackSocket(kernel.SOCK_STREAM, (each.address, each.port), None) for each in self._listeners)
+        return tuple(ListeningSocket(each) for each in self._listeners)
 
     def get_loop(self) -> asyncio.AbstractEventLoop:
         """The loop that the server runs in."""

@@ -10,8 +10,16 @@ from halfopen.aio.options import OPTIONS, TCP_INFO, Value
 from halfopen.aio.pump import Pump
 from halfopen.aio.tcp_info import pack_tcp_info
 from halfopen.base.addresses import Address, format_address
+from halfopen.stack.tcp import Endpoint
 from halfopen.stack.tcp_socket import TcpSocket
+from halfopen.stack.udp import UdpOptions
+from halfopen.tcp.config import TcpConfig
 from halfopen.tcp.status import make_status
+
+SO_TYPE = kernel.SO_TYPE
+SO_ERROR = kernel.SO_ERROR
+SO_PROTOCOL: int = getattr(kernel, "SO_PROTOCOL", 38)
+SO_DOMAIN: int = getattr(kernel, "SO_DOMAIN", 39)
 
 SocketAddress: TypeAlias = tuple[str, int] | tuple[str, int, int, int]
 """As the `socket` module has it: (host, port), for IPv6 with flow label and scope."""
@@ -26,13 +34,14 @@ def socket_address(address: Address, port: int) -> SocketAddress:
 class StackSocket:
     """Names and options that every kind of socket has. It moves no data: that is the transport's."""
 
-    def __init__(self, kind: kernel.SocketKind, local: tuple[Address, int], remote: tuple[Address, int] | None) -> None:
+    def __init__(self, kind: kernel.SocketKind, local: Endpoint, remote: Endpoint | None = None) -> None:
         self.family = kernel.AF_INET if len(local[0]) == 4 else kernel.AF_INET6
         self.type = kind
         self.proto = kernel.IPPROTO_TCP if kind == kernel.SOCK_STREAM else kernel.IPPROTO_UDP
-        self._local = local
-        self._remote = remote
-        self._kept: dict[tuple[int, int], Value] = {}
+        self.local = local
+        self.remote = remote
+        self.kept: dict[tuple[int, int], Value] = {}
+        """Options that mean nothing here, such as SO_REUSEADDR, as they were set."""
 
     def fileno(self) -> int:
         """No descriptor stands behind this socket."""
@@ -40,28 +49,23 @@ class StackSocket:
 
     def getsockname(self) -> SocketAddress:
         """Our end."""
-        return socket_address(*self._local)
+        return socket_address(*self.local)
 
     def getpeername(self) -> SocketAddress:
         """The peer's end; OSError (ENOTCONN) without one."""
-        if self._remote is None:
+        if self.remote is None:
             raise OSError(errno.ENOTCONN, os.strerror(errno.ENOTCONN))
-        return socket_address(*self._remote)
+        return socket_address(*self.remote)
 
     def setsockopt(self, level: int, name: int, value: Value) -> None:
-        """Options that mean nothing here, such as SO_REUSEADDR, are remembered for `getsockopt`."""
-        self._kept[level, name] = value
+        """Options that mean nothing here are remembered for `getsockopt`."""
+        self.kept[level, name] = value
 
     def getsockopt(self, level: int, name: int, length: int = 0) -> Value:
         """An int, or with ``length`` that many octets at most."""
-        value: Value
-        if (level, name) == (kernel.SOL_SOCKET, kernel.SO_TYPE):
-            value = self.type
-        elif (level, name) == (kernel.SOL_SOCKET, kernel.SO_ERROR):
-            value = 0
-        else:
-            value = self._kept.get((level, name), 0)
-        return _sized(value, length)
+        known = {SO_TYPE: int(self.type), SO_DOMAIN: int(self.family), SO_PROTOCOL: int(self.proto), SO_ERROR: 0}
+        value: Value | None = known.get(name) if level == kernel.SOL_SOCKET else None
+        return sized(self.kept.get((level, name), 0) if value is None else value, length)
 
     def setblocking(self, flag: bool) -> None:
         """Only non-blocking sockets are to be had."""
@@ -93,7 +97,52 @@ class Readiness(ABC):
         """Octets or the end of the stream can be read."""
 
 
-class ConnectionSocket(StackSocket):
+class TcpOptions(StackSocket, ABC):
+    """A TCP socket, whose options change a `TcpConfig`."""
+
+    @property
+    @abstractmethod
+    def config(self) -> TcpConfig:
+        """What its options are part of."""
+
+    @abstractmethod
+    def configure(self, config: TcpConfig) -> None:
+        """Another choice from now on."""
+
+    def setsockopt(self, level: int, name: int, value: Value) -> None:
+        """Changes the configuration where the option is part of it."""
+        option = OPTIONS.get((level, name))
+        if option is None:
+            super().setsockopt(level, name, value)
+        else:
+            self.configure(option[0](self.config, value))
+
+    def getsockopt(self, level: int, name: int, length: int = 0) -> Value:
+        """From the configuration where the option is part of it."""
+        option = OPTIONS.get((level, name))
+        if option is None:
+            return super().getsockopt(level, name, length)
+        return sized(option[1](self.config), length)
+
+
+class FutureSocket(TcpOptions):
+    """A TCP socket without a connection: its options are for the one to come."""
+
+    def __init__(self, local: Endpoint, config: TcpConfig) -> None:
+        super().__init__(kernel.SOCK_STREAM, local)
+        self._config = config
+
+    @property
+    def config(self) -> TcpConfig:
+        """For the connection to come, or those that are accepted."""
+        return self._config
+
+    def configure(self, config: TcpConfig) -> None:
+        """Another choice."""
+        self._config = config
+
+
+class ConnectionSocket(TcpOptions):
     """The socket of a connection: its options change the `TcpConfig` that the connection runs by."""
 
     def __init__(self, pump: Pump, tcp: TcpSocket, readable: Readiness) -> None:
@@ -122,25 +171,24 @@ class ConnectionSocket(StackSocket):
         if self._signal is not None:
             self._signal.set(self._readable.is_readable)
 
-    def setsockopt(self, level: int, name: int, value: Value) -> None:
-        """Changes the connection's configuration where the option is part of it."""
-        option = OPTIONS.get((level, name))
-        if option is None:
-            super().setsockopt(level, name, value)
-        else:
-            self._tcp.configure(option[0](self._tcp.config, value))
+    @property
+    def config(self) -> TcpConfig:
+        """The connection's."""
+        return self._tcp.config
+
+    def configure(self, config: TcpConfig) -> None:
+        """For the rest of the connection."""
+        self._tcp.configure(config)
+        if not self._pump.loop.is_closed():
             self._pump.kick()
 
     def getsockopt(self, level: int, name: int, length: int = 0) -> Value:
-        """From the connection's configuration or, for TCP_INFO, its status."""
+        """As its base; TCP_INFO and TCP_MAXSEG from the connection's status."""
         if (level, name) == (kernel.IPPROTO_TCP, TCP_INFO):
             return pack_tcp_info(make_status(self._tcp.connection.tcb))[: length or None]
         if (level, name) == (kernel.IPPROTO_TCP, kernel.TCP_MAXSEG):
-            return _sized(make_status(self._tcp.connection.tcb).snd.mss, length)
-        option = OPTIONS.get((level, name))
-        if option is None:
-            return super().getsockopt(level, name, length)
-        return _sized(option[1](self._tcp.config), length)
+            return sized(make_status(self._tcp.connection.tcb).snd.mss, length)
+        return super().getsockopt(level, name, length)
 
     def shutdown(self, how: int) -> None:
         """SHUT_WR and SHUT_RDWR close our direction; reading stays the transport's."""
@@ -154,6 +202,39 @@ class ConnectionSocket(StackSocket):
         if self._signal is not None:
             self._signal.close()
             self._signal = None
+
+
+class DatagramSocket(StackSocket):
+    """A UDP socket, whose options are those of its datagrams."""
+
+    def __init__(self, options: UdpOptions, local: Endpoint, remote: Endpoint | None = None) -> None:
+        super().__init__(kernel.SOCK_DGRAM, local, remote)
+        self.options = options
+
+    def setsockopt(self, level: int, name: int, value: Value) -> None:
+        """SO_BROADCAST, SO_RCVBUF, IP_TTL and IP_TOS act; others are remembered."""
+        super().setsockopt(level, name, value)
+        number = value if isinstance(value, int) else int.from_bytes(value[:4], "little", signed=True)
+        if (level, name) == (kernel.SOL_SOCKET, kernel.SO_BROADCAST):
+            self.options.broadcast = bool(number)
+        elif (level, name) == (kernel.SOL_SOCKET, kernel.SO_RCVBUF):
+            self.options.receive_limit = max(2304, 2 * number)
+        elif (level, name) == (kernel.IPPROTO_IP, kernel.IP_TTL):
+            self.options.ttl = number
+        elif (level, name) == (kernel.IPPROTO_IP, kernel.IP_TOS):
+            self.options.tos = number
+
+    def getsockopt(self, level: int, name: int, length: int = 0) -> Value:
+        """What `setsockopt` has done, or the defaults."""
+        options = self.options
+        acting = {
+            (kernel.SOL_SOCKET, kernel.SO_BROADCAST): int(options.broadcast),
+            (kernel.SOL_SOCKET, kernel.SO_RCVBUF): options.receive_limit,
+            (kernel.IPPROTO_IP, kernel.IP_TTL): options.ttl,
+            (kernel.IPPROTO_IP, kernel.IP_TOS): options.tos,
+        }
+        value = acting.get((level, name))
+        return super().getsockopt(level, name, length) if value is None else sized(value, length)
 
 
 class ReadinessSignal:
@@ -192,7 +273,8 @@ class ReadinessSignal:
                 end.close()
 
 
-def _sized(value: Value, length: int) -> Value:
+def sized(value: Value, length: int) -> Value:
+    """``value`` as `socket.getsockopt` returns it: as it is, or as ``length`` octets at most."""
     if length == 0:
         return value
     octets = value if isinstance(value, bytes) else value.to_bytes(4, "little", signed=True)

@@ -53,3 +53,14 @@ class TransportMaker:
         )
         StackTransport(self.pump, tcp, between, self.owner).start()
         return between._app_transport  # noqa: SLF001  # what the stdlib's own _make_ssl_transport returns
+
+    async def started(self, tcp: TcpSocket, protocol: asyncio.BaseProtocol) -> asyncio.Transport:
+        """As `start`, once ``connection_made`` was called, with TLS once the handshake is done."""
+        waiter: asyncio.Future[None] = self.pump.loop.create_future()
+        transport = self.start(tcp, protocol, waiter)
+        try:
+            await waiter
+        except BaseException:
+            transport.close()
+            raise
+        return transport

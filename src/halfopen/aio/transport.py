@@ -1,13 +1,15 @@
 """A connection of ours as an asyncio transport: the whole contract of `asyncio.Transport`, and what sslproto needs.
 
-Two choices are ours. *Write buffer*: `get_write_buffer_size` counts octets that were never sent, not those in flight,
-so that the usual limit of 64 KB does not also limit the window (what Linux offers as ``TCP_NOTSENT_LOWAT``). *Reading
-paused*: octets stay in the connection's receive queue, so that its window closes and the peer stops.
+Nagle's algorithm is off, as on all of asyncio's transports. Two choices are ours. *Write buffer*:
+`get_write_buffer_size` counts octets that were never sent, not those in flight, so that the usual limit of 64 KB does
+not also limit the window (what Linux offers as ``TCP_NOTSENT_LOWAT``). *Reading paused*: octets stay in the
+connection's receive queue, so that its window closes and the peer stops.
 """
 
 import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
+from dataclasses import replace
 
 from halfopen.aio.errors import as_os_error
 from halfopen.aio.pump import Face, Pump
@@ -40,6 +42,7 @@ class StackTransport(ConnectionTransport, Face):
         self, pump: Pump, tcp: TcpSocket, protocol: asyncio.BaseProtocol, owner: TransportOwner | None = None
     ) -> None:
         super().__init__(pump, tcp, protocol)
+        tcp.configure(replace(tcp.config, acks=replace(tcp.config.acks, nagle=False)))
         self._owner = owner
         self._is_closing = False
         self._is_lost = False
