@@ -1,13 +1,19 @@
 import asyncio
+from collections.abc import Callable
 
 import pytest
 
 from halfopen.base.clock import MILLISECOND, SECOND, Instant
+from halfopen.base.errors import ConfigError
 from halfopen.base.netem import parse
 from halfopen.capture.record import Direction
-from halfopen.sim.cable import CableEnd, Observer
+from halfopen.sim.cable import Cable, CableEnd, Observer
+from halfopen.sim.match import Passing
 from halfopen.sim.network import Network
+from halfopen.sim.rules import DROP, PASS, Delay, Duplicate, Rewrite, UnusedRuleWarning, Verdict, drop
 from halfopen.sim.scheduler import START
+from halfopen.stack.config import StackConfig
+from halfopen.tcp.config import Ecn, OptionsConfig, TcpConfig
 from halfopen.wire.packet import CHECKSUM_PARTIAL, Packet
 from tests.sim.world import World, serve, swallow, two_hosts
 
@@ -17,9 +23,18 @@ Seen = tuple[Instant, str, str, Packet]
 class Eyes(Observer):
     def __init__(self) -> None:
         self.seen: list[Seen] = []
+        self.comments: list[str | None] = []
+        self.fates: list[tuple[Instant, str, int, str]] = []
 
-    def on_packet(self, when: Instant, end: CableEnd, packet: Packet, direction: Direction) -> None:
+    def on_fate(self, when: Instant, end: CableEnd, packet: Packet, comment: str) -> None:
+        self.fates.append((when - START, end.label, packet.head[-1], comment))
+
+    def on_packet(
+        self, when: Instant, end: CableEnd, packet: Packet, direction: Direction, comment: str | None = None
+    ) -> None:
         self.seen.append((when - START, end.label, direction, packet))
+        if direction == "outbound":
+            self.comments.append(comment)
 
     def arrived(self) -> list[tuple[Instant, str, int]]:
         return [
@@ -111,7 +126,7 @@ def test_an_interface_that_comes_later_meets_what_the_others_meet() -> None:
     with two_hosts() as world:
         eyes = watched(world)
         world.cable.impair(parse("delay 5ms"))
-        late = world.network.host("late")
+        late = world.network.host("late", "192.0.2.9/24")
         send(world.cable.plug(late.sim_pump, late.stack.interfaces[0]), 1)
         world.network.run(asyncio.sleep(1))
     assert eyes.arrived() == [(5 * MILLISECOND, "client.eth0", 0), (5 * MILLISECOND, "server.eth0", 0)]
@@ -151,3 +166,330 @@ def test_super_segments_are_cut_and_each_packet_has_its_own_fate() -> None:
     assert world.cable.counters["CableLost"] > 20
     assert world.client.stack.counters["RetransSegs"] > 20
     assert eyes.seen[-1][0] < 60 * SECOND
+
+
+def three_hosts(network: Network, words: str = "") -> tuple[Cable, Eyes]:
+    hub = network.segment([network.host(name) for name in "abc"], words)
+    eyes = Eyes()
+    hub.observers.append(eyes)
+    return hub, eyes
+
+
+def to(end: CableEnd, number: int) -> Packet:
+    """A frame addressed to the interface at ``end``."""
+    return Packet(end.interface.mac + bytes(92) + bytes((number,)))
+
+
+def broadcast(number: int) -> Packet:
+    return Packet(b"\xff" * 6 + bytes(92) + bytes((number,)))
+
+
+def test_each_direction_has_an_impairment_of_its_own() -> None:
+    with two_hosts("delay 1ms") as world:
+        eyes = watched(world)
+        world.cable.impair("delay 5ms", towards="server")
+        world.cable.impair(parse("delay 9ms"), towards=world.client)
+        for end in world.cable.ends:
+            send(end, 1)
+        world.network.run(asyncio.sleep(1))
+    assert eyes.arrived() == [(5 * MILLISECOND, "server.eth0", 0), (9 * MILLISECOND, "client.eth0", 0)]
+
+
+def test_words_and_hosts_that_are_not_understood_are_named() -> None:
+    with two_hosts() as world:
+        with pytest.raises(ConfigError, match="link client-server: 'los' is not an impairment"):
+            world.cable.impair("los 1%")
+        with pytest.raises(ConfigError, match="link client-server: 'svr' is not on it: expected one of client, server"):
+            world.cable.impair("loss 1%", towards="svr")
+
+
+def test_a_cable_that_is_down_lets_nothing_in_and_what_is_on_its_way_arrives() -> None:
+    with two_hosts("delay 5ms") as world:
+        eyes = watched(world)
+        client, server = world.cable.ends
+        send(client, 1)
+        world.cable.down()
+        send(client, 2)
+        send(server, 1)
+        world.cable.up(towards="server")
+        send(client, 1)
+        send(server, 1)
+        world.cable.up()
+        world.cable.down(towards=world.server)
+        send(client, 1)
+        send(server, 1)
+        world.network.run(asyncio.sleep(1))
+    assert [label for _, label, _ in eyes.arrived()] == ["server.eth0", "server.eth0", "client.eth0"]
+    assert world.cable.counters.snapshot() == {"CableDown": 5}
+    assert eyes.comments[:3] == [None, "dropped: link client-server is down", "dropped: link client-server is down"]
+
+
+def test_a_rule_drops_what_it_is_about_and_says_so() -> None:
+    with two_hosts() as world:
+        eyes = watched(world)
+        world.cable.rule(lambda passing: DROP if passing.source == "client" else None)
+        for end in world.cable.ends:
+            send(end, 2)
+        world.network.run(asyncio.sleep(1))
+    assert eyes.arrived() == [(0, "client.eth0", 0), (0, "client.eth0", 1)]
+    assert eyes.comments == ["dropped by link client-server, rule 1"] * 2 + [None] * 2
+    assert world.cable.counters.snapshot() == {"CableRuleDropped": 2}
+
+
+def test_a_rule_may_be_for_one_direction() -> None:
+    with two_hosts() as world:
+        eyes = watched(world)
+        with world.cable.rule(drop(), towards="client") as rule:
+            for end in world.cable.ends:
+                send(end, 2)
+        world.network.run(asyncio.sleep(1))
+    assert [label for _, label, _ in eyes.arrived()] == ["server.eth0"] * 2
+    assert rule.matched == 2
+
+
+def numbered(number: int, verdict: Verdict) -> Callable[[Passing], Verdict | None]:
+    return lambda passing: verdict if passing.packet.head[-1] == number else None
+
+
+def test_rules_delay_duplicate_and_rewrite() -> None:
+    with two_hosts("delay 1ms") as world:
+        eyes = watched(world)
+        verdicts: list[Verdict] = [PASS, Delay(7 * MILLISECOND), Duplicate(2), Rewrite(frame(9))]
+        for number, verdict in enumerate(verdicts):
+            world.cable.rule(numbered(number, verdict))
+        send(world.cable.ends[0], 4)
+        world.network.run(asyncio.sleep(1))
+    assert [(when // MILLISECOND, number) for when, _, number in eyes.arrived()] == [
+        (1, 0),
+        (1, 2),
+        (1, 2),
+        (1, 2),
+        (1, 9),
+        (8, 1),
+    ]
+    assert eyes.comments == [
+        None,
+        "delayed by link client-server, rule 2",
+        "duplicated by link client-server, rule 3",
+        "rewritten by link client-server, rule 4",
+    ]
+    assert world.cable.counters.snapshot() == {
+        "CableRuleDelayed": 1,
+        "CableRuleDuplicated": 2,
+        "CableRuleRewritten": 1,
+    }
+
+
+def test_what_is_delayed_by_a_rule_meets_the_network_when_it_goes_on() -> None:
+    with two_hosts("loss 100%") as world:
+        eyes = watched(world)
+        world.cable.rule(Always(Delay(MILLISECOND)))
+        send(world.cable.ends[0], 1)
+        world.network.run(asyncio.sleep(1))
+    assert eyes.comments == ["delayed by link client-server, rule 1"]
+    assert eyes.fates == [(MILLISECOND, "client.eth0", 0, "lost by link client-server (loss 100%)")]
+
+
+class Always:
+    def __init__(self, verdict: Verdict) -> None:
+        self._verdict = verdict
+
+    def __call__(self, _: Passing) -> Verdict:
+        return self._verdict
+
+
+@pytest.mark.parametrize(
+    ("words", "comment"),
+    [
+        ("loss 100%", "lost by link client-server (loss 100%)"),
+        ("duplicate 100%", "duplicated by link client-server"),
+        ("corrupt 100%", "corrupted by link client-server"),
+        ("delay 1ms reorder 100%", "reordered by link client-server"),
+        ("duplicate 100% corrupt 100%", "duplicated by link client-server; corrupted by link client-server"),
+    ],
+)
+def test_comments_tell_the_fate_of_what_was_sent(words: str, comment: str) -> None:
+    with two_hosts(words) as world:
+        eyes = watched(world)
+        send(world.cable.ends[0], 1)
+    assert eyes.comments == [comment]
+
+
+def test_comments_tell_of_full_queues_and_of_managed_ones() -> None:
+    with two_hosts("rate 1mbit limit 1") as world:
+        eyes = watched(world)
+        send(world.cable.ends[0], 3)
+        assert eyes.comments == [None, None, "dropped: queue of client-server full"]
+        world.cable.impair("rate 1mbit red limit 9 min 1 max 2 weight 100%")
+        send(world.cable.ends[0], 5)
+    assert eyes.comments[-1] == "dropped by red of client-server"
+
+
+def test_what_codel_drops_is_told_when_it_happens() -> None:
+    with two_hosts("rate 1mbit codel") as world:
+        eyes = watched(world)
+        for _ in range(10):
+            send(world.cable.ends[0], 100)
+        world.network.run(asyncio.sleep(1))
+    assert set(eyes.comments) == {None}
+    assert len(eyes.fates) == world.cable.counters["CableDropped"] > 5
+    when, label, _, comment = eyes.fates[0]
+    assert (when // MILLISECOND, label, comment) == (105, "client.eth0", "dropped by codel of client-server")
+
+
+def test_the_queue_in_front_of_the_rate_may_be_looked_at() -> None:
+    with two_hosts("rate 1mbit") as world:
+        send(world.cable.ends[0], 3)
+        assert world.cable.ends[0].backlog == (2, 200)
+        assert world.cable.ends[0].towards == "client-server>server"
+        assert world.cable.ends[1].backlog == (0, 0)
+        assert world.cable.ends[1].towards == "client-server>client"
+
+
+def test_on_a_hub_rules_see_what_concerns_the_host_that_it_goes_to() -> None:
+    with Network() as network:
+        hub, eyes = three_hosts(network)
+        seen = list[tuple[str, str, int]]()
+
+        def look(passing: Passing) -> Verdict | None:
+            seen.append((passing.source, passing.destination, passing.packet.head[-1]))
+            return DROP if passing.destination == "c" else None
+
+        hub.rule(look)
+        a, b, c = hub.ends
+        for packet in (to(b, 1), to(c, 2), broadcast(3)):
+            a.send(packet, a.pump.now())
+        network.run(asyncio.sleep(1))
+    assert seen == [("a", "b", 1), ("a", "c", 2), ("a", "b", 3), ("a", "c", 3)]
+    assert [(label, number) for _, label, number in eyes.arrived()] == [
+        ("b.eth0", 1),
+        ("c.eth0", 1),
+        ("b.eth0", 2),
+        ("b.eth0", 3),
+    ]
+    assert eyes.fates == [(0, "a.eth0", number, "dropped by link a-b-c, rule 1") for number in (2, 3)]
+    assert a.towards == "a-b-c>"
+
+
+def test_a_hub_may_have_another_network_towards_one_host() -> None:
+    with Network() as network:
+        hub, eyes = three_hosts(network, "delay 1ms")
+        hub.impair("delay 5ms", towards="c")
+        hub.impair("delay 7ms", towards="c")
+        hub.down(towards="b")
+        a, *_ = hub.ends
+        a.send(broadcast(1), a.pump.now())
+        network.run(asyncio.sleep(1))
+    assert eyes.arrived() == [(8 * MILLISECOND, "c.eth0", 1)]
+    assert eyes.fates == [(MILLISECOND, "a.eth0", 1, "dropped: link a-b-c is down")]
+
+
+def test_a_rule_that_never_matched_is_warned_of_when_the_cable_is_closed() -> None:
+    with two_hosts() as world:
+        world.cable.rule(drop(port=81))
+        with pytest.warns(UnusedRuleWarning, match=r"rule 1 of link client-server: drop\(port=81\) never matched"):
+            world.cable.close()
+
+
+async def upload(octets: int, server: str = "server") -> None:
+    reader, writer = await asyncio.open_connection(server, 7)
+    writer.write(bytes(octets))
+    writer.write_eof()
+    assert await reader.read() == str(octets).encode()
+    writer.close()
+    await writer.wait_closed()
+
+
+def transfer(world: World, octets: int) -> None:
+    async def main() -> None:
+        await world.server.run(serve(swallow))
+        await world.client.run(upload(octets))
+
+    world.run(main)
+
+
+def test_the_syn_ack_can_be_lost_and_comes_again_after_a_second() -> None:
+    with two_hosts() as world:
+        with world.cable.rule(drop(syn=True, ack=True, first=1)) as rule:
+            transfer(world, 10)
+        assert rule.matched == 1
+        assert 1.0 <= world.elapsed() < 1.1
+
+
+def test_observers_see_single_packets_and_change_nothing() -> None:
+    def run(words: str, *, is_watched: bool) -> tuple[float, dict[str, int], list[Packet]]:
+        with two_hosts(words) as world:
+            eyes = watched(world) if is_watched else Eyes()
+            transfer(world, 500_000)
+            return world.elapsed(), world.server.stack.counters.snapshot(), [packet for *_, packet in eyes.seen]
+
+    for words in ("", "delay 3ms", "delay 3ms limit 20", "rate 100mbit"):
+        *watched_run, seen = run(words, is_watched=True)
+        *alone, _ = run(words, is_watched=False)
+        assert watched_run == alone
+        assert max(packet.octets for packet in seen) == 1514
+
+
+def test_rules_of_a_hub_and_the_ways_out_of_it_meet_single_packets() -> None:
+    with Network() as network:
+        hub, eyes = three_hosts(network)
+        sizes = set[int]()
+
+        def look(passing: Passing) -> None:
+            sizes.add(passing.packet.gso_size)
+
+        async def main() -> None:
+            await network.hosts["a"].run(serve(swallow))
+            await network.hosts["b"].run(upload(100_000, "a"))
+            hub.impair("rate 10mbit", towards="a")
+            hub.rule(look).matched = 1
+            await network.hosts["b"].run(upload(100_000, "a"))
+            await network.hosts["c"].run(upload(100_000, "a"))
+
+        network.run(main())
+        assert network.elapsed > 2 * 100_000 * 8 / 10e6
+    assert sizes == {0}
+    assert max(packet.octets for *_, packet in eyes.seen) == 1514
+
+
+class Depths(Observer):
+    """How many packets wait whenever one is sent."""
+
+    def __init__(self) -> None:
+        self.depths: list[int] = []
+
+    def on_packet(
+        self, when: Instant, end: CableEnd, packet: Packet, direction: Direction, comment: str | None = None
+    ) -> None:
+        if direction == "outbound" and end.pump.name == "client":
+            self.depths.append(end.backlog[0])
+
+
+@pytest.mark.parametrize("queue", ["codel ecn", "red limit 400 min 10 max 100 burst 20 probability 5% ecn"])
+def test_marks_instead_of_losses_slow_down_a_sender_that_understands_them(queue: str) -> None:
+    def run(ecn: Ecn, queue: str) -> tuple[dict[str, int], dict[str, int], int]:
+        with Network(seed=5) as network:
+            config = StackConfig(tcp=TcpConfig(options=OptionsConfig(ecn=ecn)))
+            client, server = (network.host(name, config=config) for name in ("client", "server"))
+            cable = network.link(client, server, "delay 10ms")
+            cable.impair(f"rate 20mbit {queue} delay 10ms", towards="server")
+            eyes = Depths()
+            cable.observers.append(eyes)
+
+            async def main() -> None:
+                await server.run(serve(swallow))
+                await client.run(upload(3_000_000))
+
+            network.run(main())
+            assert 3_000_000 * 8 / 20e6 < network.elapsed < 1.5
+            return cable.counters.snapshot(), client.stack.counters.snapshot(), sum(eyes.depths) // len(eyes.depths)
+
+    fates, sender, depth = run(Ecn.ACTIVE, queue)
+    assert fates.keys() == {"CableMarked"}
+    assert sender.get("RetransSegs", 0) == 0
+    fates, sender, unmanaged = run(Ecn.ACTIVE, "limit 1000")
+    assert fates == {}
+    assert depth < unmanaged / 3
+    fates, sender, _ = run(Ecn.OFF, queue)
+    assert fates.keys() == {"CableDropped"}
+    assert sender["RetransSegs"] > 0

@@ -6,7 +6,7 @@ import pytest
 
 from halfopen.base.errors import SimulationError
 from halfopen.sim.loop import LIVELOCK, SimLoop
-from tests.sim.world import two_hosts
+from tests.sim.world import echo, serve, two_hosts
 
 
 def run(main: Any) -> Any:
@@ -161,3 +161,46 @@ def test_tasks_stay_on_the_host_of_who_creates_them() -> None:
             return list(await asyncio.gather(*tasks))
 
         assert world.on_client(program) == ["client"] * 3 + ["server"]
+
+
+def test_happy_eyeballs_try_the_next_address_while_the_first_keeps_silent() -> None:
+    with two_hosts("delay 20ms") as world:
+
+        async def program() -> list[float]:
+            loop = world.network.loop
+            names = world.client.names
+            names.add("double", bytes((192, 0, 2, 77)))
+            names.add("double", bytes((192, 0, 2, 2)))
+            await world.server.run(serve(echo))
+            took: list[float] = []
+            for options in ({"happy_eyeballs_delay": 0.25}, {}):
+                began = loop.time()
+                transport, _ = await loop.create_connection(asyncio.Protocol, "double", 7, **options)
+                took.append(loop.time() - began)
+                transport.close()
+            return took
+
+        racing, waiting = world.on_client(program)
+        assert racing == pytest.approx(0.25 + 0.12)
+        assert waiting > 2
+
+
+def test_every_address_that_fails_can_be_told() -> None:
+    with two_hosts("delay 20ms") as world:
+
+        async def program() -> None:
+            loop = world.network.loop
+            world.client.names.add("double", bytes((192, 0, 2, 1)))
+            world.client.names.add("double", bytes((192, 0, 2, 2)))
+            for options, count in (({}, 2), ({"happy_eyeballs_delay": 0.25}, 2)):
+                with pytest.raises(ExceptionGroup) as several:
+                    await loop.create_connection(asyncio.Protocol, "double", 7, all_errors=True, **options)
+                assert [type(error) for error in several.value.exceptions] == [ConnectionRefusedError] * count
+                with pytest.raises(OSError, match="Multiple exceptions"):
+                    await loop.create_connection(asyncio.Protocol, "double", 7, **options)
+            with pytest.raises(ExceptionGroup):
+                await loop.create_connection(asyncio.Protocol, "server", 7, all_errors=True)
+            with pytest.raises(ConnectionRefusedError):
+                await loop.create_connection(asyncio.Protocol, "server", 7)
+
+        world.on_client(program)

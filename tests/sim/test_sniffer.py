@@ -2,8 +2,9 @@ import asyncio
 import io
 
 from halfopen.capture.pcapng import Reader
+from halfopen.sim.rules import drop
 from halfopen.wire.checksum import ones_sum
-from tests.sim.world import echo, serve, two_hosts
+from tests.sim.world import echo, serve, swallow, two_hosts
 
 
 def captured(words: str = "delay 20ms") -> Reader:
@@ -50,3 +51,30 @@ def test_checksums_are_complete() -> None:
         segment = octets[34:]
         pseudo = octets[26:34] + b"\0\6" + len(segment).to_bytes(2, "big")
         assert ones_sum(pseudo + segment + bytes(len(segment) & 1)) == 0xFFFF
+
+
+def test_comments_say_what_the_network_has_done_to_a_packet_and_when_on_its_way_then_under_the_cables_name() -> None:
+    file = io.BytesIO()
+    with two_hosts("rate 1mbit codel") as world:
+        world.network.capture(file)
+        rule = world.cable.rule(drop(syn=True, first=1))
+
+        async def main() -> None:
+            await world.server.run(serve(swallow))
+            await world.client.run(upload())
+
+        async def upload() -> None:
+            _, writer = await asyncio.open_connection("server", 7)
+            writer.write(bytes(500_000))
+            await asyncio.sleep(3)
+            writer.close()
+
+        world.run(main)
+        assert rule.matched == 1
+    file.seek(0)
+    records = list(Reader(file))
+    dropped = [record for record in records if record.comment == "dropped by link client-server, rule 1"]
+    assert [(record.interface.name, record.direction) for record in dropped] == [("client.eth0", "outbound")]
+    late = [record for record in records if record.comment == "dropped by codel of client-server"]
+    assert len(late) == world.cable.counters["CableDropped"] > 0
+    assert {(record.interface.name, record.direction) for record in late} == {("client-server", None)}

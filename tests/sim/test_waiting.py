@@ -1,10 +1,13 @@
 import asyncio
 from collections.abc import Coroutine, Generator
+from contextlib import closing
 from typing import Any
 
 import pytest
 
-from halfopen.sim.waiting import place, who_waits
+from halfopen.base.errors import SimulationError
+from halfopen.sim.waiting import place, who_spins, who_waits
+from tests.sim.world import echo, serve, two_hosts
 
 
 class Foreign:
@@ -28,6 +31,9 @@ class Compiled(Coroutine[Any, Any, None]):
 
     def send(self, value: object) -> None:
         raise StopIteration
+
+    def close(self) -> None:
+        pass
 
     def throw(self, kind: Any, value: Any = None, traceback: Any = None) -> None:
         raise kind
@@ -70,3 +76,68 @@ def test_a_loop_without_tasks_says_so() -> None:
     loop = asyncio.new_event_loop()
     assert who_waits(loop) == "  no task is left"
     loop.close()
+
+
+def test_nobody_spins_where_nothing_is_ready() -> None:
+    assert who_spins([]) == "  nobody"
+
+
+def test_a_deadlock_tells_the_host_of_each_task_and_its_ports() -> None:
+    with two_hosts("delay 1ms") as world:
+
+        async def forlorn() -> None:
+            reader, writer = await asyncio.open_connection("server", 7)
+            with closing(writer):
+                await reader.read()
+
+        async def main() -> None:
+            await world.server.run(serve(echo))
+            await world.client.run(forlorn())
+
+        with pytest.raises(SimulationError) as caught:
+            world.run(main)
+    lines = str(caught.value).splitlines()
+    assert lines[0].startswith("deadlock at 10")
+    where = {line.split()[2]: line for line in lines if " on " in line}
+    assert ".forlorn() waits in StreamReader._wait_for_data() (streams.py:" in where["client"]
+    assert "echo() waits in StreamReader._wait_for_data() (streams.py:" in where["server"]
+    assert not any("main()" in line and " on " in line for line in lines)
+    ports = [line.split()[1] for line in lines if line.startswith("tcp")]
+    assert ports == ["ESTAB", "LISTEN", "ESTAB"]
+
+
+def test_a_livelock_tells_which_program_never_yields_to_time() -> None:
+    with two_hosts() as world:
+
+        async def sleeper() -> None:
+            await asyncio.sleep(1)
+
+        async def spinner() -> None:
+            while True:
+                await asyncio.sleep(0)
+
+        async def main() -> None:
+            tasks = [world.client.run(sleeper()), world.server.run(spinner())]
+            await asyncio.gather(*tasks)
+
+        with pytest.raises(SimulationError) as caught:
+            world.run(main)
+    culprits = str(caught.value).partition("because of\n")[2].partition("\nand\n")[0]
+    assert " on server " in culprits
+    assert ".spinner() is in sleep() (tasks.py:" in culprits
+    assert "sleeper" not in culprits
+    assert "sleeper" in str(caught.value)
+
+
+def test_a_callback_that_calls_itself_again_is_told_as_well() -> None:
+    with two_hosts() as world:
+
+        def again() -> None:
+            asyncio.get_running_loop().call_soon(again)
+
+        async def main() -> None:
+            again()
+            await asyncio.sleep(1)
+
+        with pytest.raises(SimulationError, match=r"because of\n  <function .*again at "):
+            world.run(main)

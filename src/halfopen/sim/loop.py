@@ -7,11 +7,13 @@ from contextvars import Context, ContextVar
 from typing import Any, TypeVar
 
 from halfopen.aio.host import Host
-from halfopen.aio.loop import StackNetworking
 from halfopen.base.clock import SECOND
 from halfopen.base.errors import SimulationError
+from halfopen.sim.loop_sockets import SimulatedSockets
+from halfopen.sim.processes import Processes
 from halfopen.sim.scheduler import Event, Scheduler
-from halfopen.sim.waiting import who_waits
+from halfopen.sim.socket_table import socket_tables
+from halfopen.sim.waiting import who_spins, who_waits
 
 T = TypeVar("T")
 
@@ -19,7 +21,10 @@ CURRENT_HOST: ContextVar[Host] = ContextVar("halfopen.current_host")
 """The host that the running code is on. Tasks and callbacks inherit it from who started them."""
 
 LIVELOCK = 100_000
-"""So many iterations of the loop within one instant are taken for a program that never yields to time."""
+"""So many iterations of the loop within one instant are taken for a program that never yields to time.
+
+One that does not even yield to the loop (``while True: pass``) nobody can report; Ctrl-C, pressed twice, ends it.
+"""
 
 
 class Timer(asyncio.TimerHandle):
@@ -35,7 +40,7 @@ class Timer(asyncio.TimerHandle):
         super().cancel()
 
 
-class SimLoop(StackNetworking):
+class SimLoop(SimulatedSockets):
     """asyncio over hosts of ours in virtual time.
 
     Time stands still while anything is ready to run. Then it jumps exactly to the next timer or packet; if there is
@@ -48,8 +53,10 @@ class SimLoop(StackNetworking):
     def __init__(self) -> None:
         super().__init__()
         self.scheduler = Scheduler()
+        self.processes = Processes(self, self._ready)
         self._selector = self  # The base class asks its selector how long to wait.
         self._iterations = 0
+        self._clock_resolution = 1 / SECOND
 
     def current_host(self) -> Host:
         """The host that the running code is on; SimulationError if it is on none."""
@@ -77,9 +84,15 @@ class SimLoop(StackNetworking):
     ) -> asyncio.Task[T]:
         """The task is on the host of who creates it, even if it is given a context of its own."""
         host = CURRENT_HOST.get(None)
-        if context is not None and host is not None and CURRENT_HOST not in context:
-            context.run(CURRENT_HOST.set, host)
-        return super().create_task(coro, context=context, **options)
+        if context is not None:
+            if host is not None and CURRENT_HOST not in context:
+                context.run(CURRENT_HOST.set, host)
+            host = context.get(CURRENT_HOST)
+        context, programs = self.processes.belonging(host, context)
+        task = super().create_task(coro, context=context, **options)
+        if programs is not None:
+            self.processes.enlist(task, programs)
+        return task
 
     def run_in_executor(  # type: ignore[override]  # a plain future, as BaseEventLoop's is at run time
         self, executor: object, func: Callable[..., T], *args: Any
@@ -97,14 +110,28 @@ class SimLoop(StackNetworking):
         if timeout is None:
             self._iterations = 0
             if not self.scheduler.jump():
-                raise SimulationError(f"deadlock at {self.time():.9f} s: nothing is planned, and\n{who_waits(self)}")
+                raise SimulationError(f"deadlock at {self.time():.9f} s: nothing is planned, and\n{self.report()}")
         else:
             self._iterations += 1
             if self._iterations > LIVELOCK:
                 self._iterations = 0
-                raise SimulationError(f"livelock at {self.time():.9f} s: time cannot pass while\n{who_waits(self)}")
+                spinning = who_spins(self._ready, self._host_name)
+                raise SimulationError(
+                    f"livelock at {self.time():.9f} s: time cannot pass because of\n{spinning}\nand\n{self.report()}"
+                )
             self.scheduler.run_due()
+        self.processes.withhold()
         return []
+
+    def report(self) -> str:
+        """Who waits where, and the ports of every host."""
+        return f"{who_waits(self, self._host_name)}\n{socket_tables(self.processes.running)}"
+
+    def _host_name(self, task: asyncio.Task[Any]) -> str | None:
+        programs = self.processes.programs_of(task)
+        if programs is None:
+            return None
+        return programs.host.program + (" (stopped)" if programs.is_stopped else "")
 
     def _process_events(self, event_list: list[object]) -> None:
         """There are no descriptors."""

@@ -1,46 +1,85 @@
 """A simulated network: hosts, the cables between them, and the time they share."""
 
 import asyncio
-from collections.abc import Coroutine, Sequence
-from typing import Any, BinaryIO, TypeVar
+from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, nullcontext
+from dataclasses import replace
+from typing import Any, BinaryIO, TypedDict, TypeVar, Unpack
 
-from halfopen.aio.names import Names
-from halfopen.base.addresses import Address, format_address, parse_interface
-from halfopen.base.errors import ConfigError
-from halfopen.base.netem import Impairment, parse
+from halfopen.base.clock import SECOND, seconds
 from halfopen.base.rng import SeededRng
 from halfopen.sim.cable import Cable, Observer
+from halfopen.sim.fabric import Fabric, impairment
 from halfopen.sim.host import SimHost
+from halfopen.sim.isolation import Isolation
 from halfopen.sim.loop import SimLoop
-from halfopen.sim.sniffer import Sniffer
-from halfopen.stack.config import InterfaceConfig, StackConfig
-from halfopen.stack.interface import Interface, Offloads
-from halfopen.stack.stack import Stack
+from halfopen.sim.partition import Partition
+from halfopen.sim.scheduler import START
+from halfopen.sim.socket_table import socket_tables
+from halfopen.sim.sysctl import Value
+from halfopen.sim.topology import Topology
+from halfopen.sim.topology_parts import HOST, HUB, LINK, NAT, ROUTER, SWITCH, Member, Node, Segment
+from halfopen.stack.config import StackConfig
 
 T = TypeVar("T")
 
-OFFLOADS = Offloads(checksum=True, gso_octets=65535)
-"""Cables cut super-segments, and compute a checksum only where somebody looks."""
+
+class HostOptions(TypedDict, total=False):
+    """``sysctl`` is the configuration by Linux's names, on top of ``config``; without that it is Linux's own."""
+
+    sysctl: Mapping[str, Value]
+    config: StackConfig
+
+
+class LinkOptions(TypedDict, total=False):
+    """``network`` is the prefix (``"192.0.2.0/24"``); without, the hosts' addresses tell, or it is a new one."""
+
+    network: str | None
+    mtu: int
 
 
 class Network:
     """Hosts and cables in virtual time. The same ``seed`` and the same programs give the same history::
 
-    with Network(seed=1) as network:
-        client, server = network.host("client"), network.host("server")
-        network.link(client, server, "delay 20ms loss 1%")
-        network.run(main())
+        with Network(seed=1) as network:
+            client, server = network.host("client"), network.host("server")
+            network.link(client, server, "delay 20ms loss 1%")
+            network.run(main())
+
+    ``words`` are netem's, or a profile's name, for all links that are given none. Hosts that no link mentions are on
+    one switch, ``lan``. Every host has routes to all networks, by hop count. If ``isolated``, programs see virtual
+    time on every clock, and cannot get out of the simulation (`halfopen.sim.isolation`), but for the kinds of escapes
+    that ``allow`` names: ``"socket"``, ``"names"``, ``"process"``, ``"thread"``, ``"sleep"``.
     """
 
-    def __init__(self, seed: int | str = 0) -> None:
+    def __init__(
+        self,
+        seed: int | str = 0,
+        *,
+        topology: Topology | None = None,
+        words: str = "",
+        isolated: bool = False,
+        allow: Collection[str] = (),
+    ) -> None:
+        impairment("words", words)
+        rng = SeededRng(seed)
+        self.seed = seed
         self.loop = SimLoop()
-        self.hosts: dict[str, SimHost] = {}
-        self.cables: list[Cable] = []
-        self._rng = SeededRng(seed)
-        self._names = Names()
-        self._addresses: dict[Address, str] = {}
-        self._observers: list[Observer] = []
+        self._fabric = Fabric(self.loop, rng, words)
+        self.hosts = self._fabric.hosts
+        self.cables = self._fabric.cables
+        self.isolation: Callable[[], AbstractContextManager[object]] = nullcontext
+        """While its block runs, the process is the simulation's. `run` sees to it; others who run the loop need it."""
+        self._partitions: dict[tuple[str, str], Partition] = {}
         self._runner = asyncio.Runner(loop_factory=lambda: self.loop)
+        self.loop.set_exception_handler(report_error)
+        try:
+            if isolated:
+                self.isolation = Isolation(self.loop, rng.fork("isolation"), allow).entered
+            self._fabric.build(topology or Topology())
+        except BaseException:
+            self.close()
+            raise
 
     def __enter__(self) -> "Network":
         return self
@@ -48,88 +87,145 @@ class Network:
     def __exit__(self, *exception: object) -> None:
         self.close()
 
-    def host(self, name: str, *addresses: str, config: StackConfig | None = None) -> SimHost:
-        """A host with an interface for each address (``"192.0.2.1/24"``); without, the next of 192.0.2.0/24.
+    @property
+    def elapsed(self) -> float:
+        """Seconds of virtual time since the beginning."""
+        return (self.loop.scheduler.now - START) / SECOND
+
+    @property
+    def topology(self) -> Topology:
+        """What is there, as a description that can be printed, drawn, and built again."""
+        return self._fabric.topology
+
+    def host(self, name: str, *addresses: str, **options: Unpack[HostOptions]) -> SimHost:
+        """A host with an interface for each address (``"192.0.2.1/24"``); without, it gets one with each link.
 
         All other hosts know it by ``name``. ConfigError if a name or an address is taken or cannot be meant.
         """
-        if name.lower() in ("localhost", *(taken.lower() for taken in self.hosts)):
-            raise ConfigError(f"there is a host called {name!r} already")
-        given = addresses or (self._next_address(),)
-        parsed = [self._checked(name, text) for text in given]
-        stack = Stack(config or StackConfig(), self._rng.fork(f"host {name}"))
-        for number, text in enumerate(given):
-            interface = InterfaceConfig(name=f"eth{number}", kind="ethernet", addresses=(text,), offloads=OFFLOADS)
-            stack.add_interface(interface, self.loop.scheduler.now)
-        for address in parsed:
-            self._addresses[address] = name
-            self._names.add(name, address)
-        self.hosts[name] = host = SimHost(stack, self.loop, name, self._names)
-        return host
+        config = options.get("config")
+        kind = ROUTER if config is not None and config.ip.forwarding else HOST
+        return self._fabric.add(_node(name, kind, addresses, options), config)
 
-    def link(self, first: SimHost, second: SimHost, words: str = "") -> Cable:
-        """A cable between two hosts; ``words`` are netem's: ``"delay 20ms loss 1% rate 10mbit"``, each way."""
-        return self.segment((first, second), words)
+    def router(self, name: str, *addresses: str, **options: Unpack[HostOptions]) -> SimHost:
+        """A host that forwards."""
+        return self._fabric.add(_node(name, ROUTER, addresses, options), options.get("config"))
+
+    def nat(
+        self, name: str, *addresses: str, idle_timeout: float | None = None, on_expire: str | None = None
+    ) -> SimHost:
+        """A router that hides the first network linked to it, its inside, from the second, its outside.
+
+        It forgets a connection after ``idle_timeout`` seconds; ``on_expire`` is what it does with its segments then:
+        ``"drop"``, or ``"rst"``.
+        """
+        timeout = None if idle_timeout is None else seconds(idle_timeout)
+        node = Node(name=name, kind=NAT, addresses=addresses, idle_timeout=timeout, on_expire=on_expire)
+        return self._fabric.add(node)
+
+    def link(
+        self,
+        first: SimHost,
+        second: SimHost,
+        words: str = "",
+        *,
+        back: str | None = None,
+        **options: Unpack[LinkOptions],
+    ) -> Cable:
+        """A cable between two hosts; ``words`` are netem's: ``"delay 20ms loss 1% rate 10mbit"``, each way.
+
+        ``back`` is what it does from the second to the first, if not the same.
+        """
+        name = self._fabric.free_name((first, second))
+        segment = _segment(LINK, name, (first, second), words, options)
+        return self._fabric.lay(replace(segment, back=back))
+
+    def switch(self, name: str, *hosts: SimHost, words: str = "", **options: Unpack[LinkOptions]) -> Cable:
+        """A switch with a port for each of ``hosts``; ``words`` are what each port does to what comes in."""
+        return self._fabric.lay(_segment(SWITCH, name, hosts, words, options))
+
+    def hub(self, name: str, *hosts: SimHost, words: str = "", **options: Unpack[LinkOptions]) -> Cable:
+        """A cable that all of ``hosts`` are on: what one sends all others see."""
+        return self._fabric.lay(_segment(HUB, name, hosts, words, options))
 
     def segment(self, hosts: Sequence[SimHost], words: str = "") -> Cable:
-        """A cable that all of ``hosts`` are on; each gives the first interface that is free."""
-        title = "-".join(host.name for host in hosts)
-        cable = Cable(self.loop.scheduler, self._rng.fork(f"cable {len(self.cables)}"), impairment(title, words))
-        plugs = [(host.sim_pump, free_interface(title, host)) for host in hosts]
-        if len({host.name for host in hosts}) < max(2, len(hosts)):
-            raise ConfigError(f"link {title}: a cable joins two hosts or more, each of them once")
-        for pump, interface in plugs:
-            cable.plug(pump, interface)
-        cable.observers = self._observers
-        self.cables.append(cable)
-        return cable
+        """A hub that is called after its hosts."""
+        return self.hub(self._fabric.free_name(hosts), *hosts, words=words)
+
+    def partition(self, first: SimHost, second: SimHost, oneway: bool = False) -> None:
+        """Nothing that either sends reaches the other, whatever lies between; ``oneway``: nothing of the first's."""
+        self._fabric.settle()
+        for pair in [(first, second)] if oneway else [(first, second), (second, first)]:
+            key = pair[0].name, pair[1].name
+            if key not in self._partitions:
+                self._partitions[key] = Partition(*pair)
+                self._partitions[key].begin(self.cables)
+
+    def heal(self, first: SimHost, second: SimHost) -> None:
+        """Ends what `partition` began, both ways; harmless when repeated."""
+        for key in ((first.name, second.name), (second.name, first.name)):
+            if key in self._partitions:
+                self._partitions.pop(key).end()
+
+    def at(self, elapsed: float, action: Callable[[], object]) -> asyncio.TimerHandle:
+        """Calls ``action``, on no host, when so many seconds have passed since the beginning."""
+        return self.loop.call_at(START / SECOND + elapsed, action)
+
+    def ss(self) -> str:
+        """The sockets of every host, as ``ss -tunap`` prints them."""
+        return socket_tables(self.hosts.values())
+
+    def observe(self, observer: Observer) -> None:
+        """From now on ``observer`` sees what is on any cable."""
+        self._fabric.observers.append(observer)
 
     def capture(self, file: BinaryIO) -> None:
-        """From now on writes what is on any cable to ``file``, as pcapng; names are those of the hosts so far."""
-        self._observers.append(Sniffer(file, self._addresses))
+        """Writes what is on any cable to ``file`` as pcapng, from now on or from the next `run` on."""
+        self._fabric.capture(file)
 
     def run(self, main: Coroutine[Any, Any, T]) -> T:
         """Runs ``main`` to its end, on no host; time goes on from where it stood.
 
-        SimulationError if nobody can go on, or time cannot.
+        SimulationError if nobody can go on, or time cannot; KeyboardInterrupt says where it has struck.
         """
-        return self._runner.run(main)
+        with ExitStack() as inside:
+            try:
+                self._fabric.settle()
+                inside.enter_context(self.isolation())
+            except BaseException:
+                main.close()
+                raise
+            try:
+                return self._runner.run(main)
+            except KeyboardInterrupt as interrupt:
+                raise KeyboardInterrupt(f"at {self.elapsed:.9f} s of virtual time\n{self.loop.report()}") from interrupt
 
     def close(self) -> None:
         """Cancels what still runs, and ends virtual time; harmless when repeated."""
-        if not self.loop.is_closed():
+        if self.loop.is_closed():
+            return
+        with self.isolation() if asyncio.all_tasks(self.loop) else nullcontext():
+            for host in self.hosts.values():
+                if host.is_paused:
+                    host.power_off()  # What stands still cannot be cancelled.
             self._runner.get_loop()  # A runner that has never run does not know its loop yet.
             self._runner.close()
-
-    def _next_address(self) -> str:
-        for last in range(1, 255):
-            if bytes((192, 0, 2, last)) not in self._addresses:
-                return f"192.0.2.{last}/24"
-        raise ConfigError("192.0.2.0/24 is full: give the host an address of another network")
-
-    def _checked(self, name: str, text: str) -> Address:
-        try:
-            address = parse_interface(text)[0]
-        except ValueError as error:
-            raise ConfigError(f"host {name!r}: {error}") from None
-        if address in self._addresses:
-            raise ConfigError(
-                f"host {name!r}: {format_address(address)} belongs to {self._addresses[address]!r} already"
-            )
-        return address
+        for partition in self._partitions.values():
+            partition.end()
+        for cable in self.cables:
+            cable.close()
 
 
-def free_interface(title: str, host: SimHost) -> Interface:
-    """The interface that ``host`` gives for a link; ConfigError if it has none left."""
-    interface = host.sim_pump.free_interface()
-    if interface is None:
-        raise ConfigError(f"link {title}: {host.name} has no interface left; each address gives it one")
-    return interface
+def report_error(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """As asyncio does, but not of cancelled tasks of `asyncio.start_server`, all of which Python 3.11 reports."""
+    if not isinstance(context.get("exception"), asyncio.CancelledError):
+        loop.default_exception_handler(context)
 
 
-def impairment(title: str, words: str) -> Impairment:
-    """What netem's ``words`` ask for; ConfigError names the link and the word that is not understood."""
-    try:
-        return parse(words)
-    except ValueError as error:
-        raise ConfigError(f"link {title}: {error}") from None
+def _node(name: str, kind: str, addresses: tuple[str, ...], options: HostOptions) -> Node:
+    return Node(name=name, kind=kind, addresses=addresses, sysctl=dict(options.get("sysctl") or {}))
+
+
+def _segment(kind: str, name: str, hosts: Sequence[SimHost], words: str, options: LinkOptions) -> Segment:
+    members = tuple(Member(host.name) for host in hosts)
+    prefix, mtu = options.get("network"), options.get("mtu", 1500)
+    return Segment(name=name, kind=kind, members=members, words=words, prefix=prefix, mtu=mtu)

@@ -74,10 +74,14 @@ class Scheduler:
 
     def run_due(self) -> None:
         """Lets everything happen that is due by now, also what is planned for now meanwhile."""
-        while self.next_event() <= self.now:
-            event = heappop(self._heap)[2]
+        now = self.now
+        while (heap := self._heap) and heap[0][0] <= now:
+            event = heappop(heap)[2]
             action, event.action = event.action, nothing
-            action()
+            if action is nothing:
+                self._cancelled -= 1
+            else:
+                action()
 
     def forget(self) -> None:
         """One event of the heap was cancelled; the heap is cleared of them before they are the greater part."""

@@ -1,0 +1,110 @@
+"""Addresses for those who are given none: out of the documentation ranges, so that nothing that escapes can hurt."""
+
+from collections.abc import Iterator, Sequence
+from itertools import islice
+
+from halfopen.base.addresses import Address, Prefix, format_address, parse_interface
+from halfopen.base.errors import ConfigError
+
+WHOLE = (Prefix.parse("192.0.2.0/24"), Prefix.parse("198.51.100.0/24"))
+"""The first networks get these, whole (TEST-NET-1 and 2, RFC 5737)."""
+
+PIECES = (Prefix.parse("203.0.113.0/24"), Prefix.parse("198.18.0.0/15"))
+"""Further ones get pieces of TEST-NET-3, and when that is used up of what is set aside for benchmarks (RFC 2544)."""
+
+SMALLEST = 29
+"""Six hosts: no network has a longer prefix, unless it is told to."""
+
+
+class AddressPlan:
+    """Which addresses and networks are in use. ``names`` says whose an address is, and may be looked at any time."""
+
+    __slots__ = ("_next", "_prefixes", "_taken", "names")
+
+    def __init__(self) -> None:
+        self.names: dict[Address, str] = {}
+        self._prefixes: list[Prefix] = []
+        self._taken: dict[int, int] = {}
+        self._next: dict[Prefix, int] = {}
+
+    def check(self, host: str, text: str) -> tuple[Address, Prefix]:
+        """``"192.0.2.1/24"`` for ``host``; ConfigError if it is none, or another's."""
+        try:
+            address, prefix = parse_interface(text)
+        except ValueError as error:
+            raise ConfigError(f"host {host!r}: {error}") from None
+        if len(address) != 4:
+            raise ConfigError(f"host {host!r}: {text!r} is not an IPv4 address")
+        if address in self.names:
+            raise ConfigError(f"host {host!r}: {format_address(address)} belongs to {self.names[address]!r} already")
+        return address, prefix
+
+    def claim(self, host: str, address: Address, prefix: Prefix) -> None:
+        """``address`` is that of ``host`` from now on, and ``prefix`` a network."""
+        self.names[address] = host
+        self.reserve(prefix)
+
+    def reserve(self, prefix: Prefix) -> None:
+        """``prefix`` is in use: no other network will get a part of it."""
+        if prefix not in self._prefixes:
+            self._prefixes.append(prefix)
+
+    def next_prefix(self, hosts: int) -> Prefix:
+        """A network with room for ``hosts`` that overlaps no other; ConfigError if there is none left."""
+        length = prefix_length(hosts)
+        taken = self._taken.get(length, 0)
+        for number, prefix in enumerate(islice(candidates(hosts), taken, None), taken):
+            if not any(overlap(prefix, other) for other in self._prefixes):
+                self._taken[length] = number  # None before it will be free again.
+                return prefix
+        raise ConfigError(f"no network for {hosts} hosts is left: name one, such as network='10.1.0.0/16'")
+
+    def next_addresses(self, prefix: Prefix, count: int) -> list[Address]:
+        """The lowest free addresses of ``prefix``; ConfigError if there are fewer."""
+        first, last = host_numbers(prefix)
+        base = int.from_bytes(prefix.network, "big")
+        free: list[Address] = []
+        for number in range(self._next.get(prefix, first), last + 1):
+            if len(free) == count:
+                break
+            address = (base + number).to_bytes(4, "big")
+            if address not in self.names:
+                free.append(address)
+        if len(free) < count:
+            raise ConfigError(f"{prefix} is full: it has room for {last - first + 1} hosts")
+        if free:
+            self._next[prefix] = int.from_bytes(free[0], "big") - base
+        return free
+
+
+def host_numbers(prefix: Prefix) -> tuple[int, int]:
+    """The first and the last number of a host in ``prefix``; two hosts need no broadcast addresses (RFC 3021)."""
+    size = 1 << (32 - prefix.length)
+    return (0, size - 1) if size <= 2 else (1, size - 2)
+
+
+def prefix_length(hosts: int) -> int:
+    """Of the smallest network with room for ``hosts``, if that is not too small."""
+    return min(SMALLEST, 32 - (hosts + 1).bit_length())
+
+
+def candidates(hosts: int) -> Iterator[Prefix]:
+    """The networks that may be given to ``hosts`` hosts, in order of preference."""
+    length = prefix_length(hosts)
+    yield from (prefix for prefix in WHOLE if length >= prefix.length)
+    step = 1 << (32 - length)
+    for whole in PIECES:
+        first, after = int.from_bytes(whole.network, "big"), int.from_bytes(whole.broadcast, "big") + 1
+        for start in range(first, after, step) if length >= whole.length else ():
+            yield Prefix(start.to_bytes(4, "big"), length)
+
+
+def overlap(first: Prefix, second: Prefix) -> bool:
+    """Whether an address may lie in both."""
+    return first.network in second or second.network in first
+
+
+def common(choices: Sequence[Sequence[Prefix]]) -> Prefix | None:
+    """The first prefix of the first that all others have too; None if there is none."""
+    first, *others = choices
+    return next((prefix for prefix in first if all(prefix in other for other in others)), None)

@@ -1,0 +1,209 @@
+"""What cannot be meant in a topology: everything that is wrong, each thing with where it stands."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+
+from halfopen.base.addresses import Address, Prefix, format_address, is_valid_source, parse_address, parse_interface
+from halfopen.base.errors import ConfigError
+from halfopen.sim.addressing import host_numbers, overlap
+from halfopen.sim.profiles import words_of
+from halfopen.sim.sysctl import LINUX, write
+from halfopen.sim.topology_parts import HUB, LINK, NAT, NODE_KINDS, SEGMENT_KINDS, SWITCH, Node, Segment
+
+EXPIRY = ("drop", "rst")
+LEAST = {LINK: 2, HUB: 2, SWITCH: 1}
+
+
+@dataclass(slots=True, frozen=True)
+class Problem:
+    """``where`` leads to it: ``("segments", 0, "members", 1)``."""
+
+    where: tuple[str | int, ...]
+    text: str
+
+
+def check(nodes: Sequence[Node], segments: Sequence[Segment]) -> None:
+    """ConfigError with a line for each problem, if there are any."""
+    found = [problem.text for problem in problems(nodes, segments)]
+    if found:
+        raise ConfigError("\n".join(found))
+
+
+def problems(nodes: Sequence[Node], segments: Sequence[Segment]) -> list[Problem]:
+    """All that is wrong, in the order in which it stands."""
+    judge = Judge(nodes, segments)
+    return [*judge.nodes(), *judge.segments()]
+
+
+class Judge:
+    """Goes through a topology and remembers what it has seen."""
+
+    def __init__(self, nodes: Sequence[Node], segments: Sequence[Segment]) -> None:
+        self._nodes = nodes
+        self._segments = segments
+        self._owners: dict[Address, str] = {}
+        self._prefixes: dict[Prefix, str] = {}
+        self._joined: dict[str, int] = {}
+        self._unused: dict[str, list[Prefix]] = {}
+
+    def nodes(self) -> Iterator[Problem]:
+        """Of the nodes."""
+        names: set[str] = {"localhost"}
+        for segment in self._segments:
+            for member in segment.members:
+                self._joined[member.node] = self._joined.get(member.node, 0) + 1
+        for number, node in enumerate(self._nodes):
+            where = ("nodes", number)
+            if not node.name or node.name.lower() in names:
+                what = "is a name that every host has for itself" if node.name == "localhost" else "is there twice"
+                yield Problem(where, f"{node.kind} {node.name!r} {what if node.name else 'needs a name'}")
+            names.add(node.name.lower())
+            yield from self._node(node, where)
+
+    def segments(self) -> Iterator[Problem]:
+        """Of the networks."""
+        names: set[str] = set()
+        for number, segment in enumerate(self._segments):
+            where = ("segments", number)
+            if not segment.name or segment.name in names:
+                yield Problem(where, f"{segment.title} {'is there twice' if segment.name else 'needs a name'}")
+            names.add(segment.name)
+            yield from self._segment(segment, where)
+            yield from self._members(segment, where)
+
+    def _node(self, node: Node, where: tuple[str | int, ...]) -> Iterator[Problem]:
+        title = f"{node.kind} {node.name}"
+        if node.kind not in NODE_KINDS:
+            yield Problem((*where, "kind"), f"{node.name} is a {node.kind!r}: expected {_either(NODE_KINDS)}")
+        for number, text in enumerate(node.addresses):
+            at = (*where, "addresses", number)
+            try:
+                address, prefix = parse_interface(text)
+            except ValueError as error:
+                yield Problem(at, f"{title}: {error}")
+            else:
+                self._unused.setdefault(node.name, []).append(prefix)
+                yield from (Problem(at, f"{title}: {fault}") for fault in self._claim(node.name, address, prefix))
+        for name, value in node.sysctl.items():
+            try:
+                write(LINUX, name, value)
+            except ConfigError as error:
+                yield Problem((*where, "sysctl", name), f"{title}: {error}")
+        yield from self._nat(node, title, where)
+
+    def _nat(self, node: Node, title: str, where: tuple[str | int, ...]) -> Iterator[Problem]:
+        if node.kind != NAT:
+            for name in ("idle_timeout", "on_expire"):
+                if getattr(node, name) is not None:
+                    yield Problem((*where, name), f"{title} is no NAT: {name} means nothing to it")
+            return
+        if node.idle_timeout is not None and node.idle_timeout <= 0:
+            yield Problem((*where, "idle_timeout"), f"{title}: an idle timeout is longer than nothing")
+        if node.on_expire not in (None, *EXPIRY):
+            yield Problem((*where, "on_expire"), f"{title}: on_expire is {_either(EXPIRY)}, not {node.on_expire!r}")
+        joined = self._joined.get(node.name, 0)
+        if joined < 2:
+            yield Problem(where, f"{title} needs two networks, first its inside, then its outside: it is on {joined}")
+
+    def _segment(self, segment: Segment, where: tuple[str | int, ...]) -> Iterator[Problem]:
+        title = segment.title
+        if segment.kind not in SEGMENT_KINDS:
+            text = f"{segment.name} is a {segment.kind!r}: expected {_either(SEGMENT_KINDS)}"
+            yield Problem((*where, "kind"), text)
+        count = len(segment.members)
+        if count < LEAST.get(segment.kind, 1) or (segment.kind == LINK and count > 2):
+            needed = "joins two hosts" if segment.kind == LINK else f"joins {LEAST.get(segment.kind, 1)} or more hosts"
+            yield Problem((*where, "members"), f"{title} {needed}, not {count}")
+        for name, words in (("words", segment.words), ("back", segment.back or "")):
+            try:
+                words_of(words)
+            except ConfigError as error:
+                yield Problem((*where, name), f"{title}: {error}")
+        if segment.back is not None and segment.kind != LINK:
+            yield Problem((*where, "back"), f"{title}: only a link has a way back")
+        if not 68 <= segment.mtu <= 65535:
+            yield Problem((*where, "mtu"), f"{title}: an MTU is from 68 (RFC 791) to 65535, not {segment.mtu}")
+        yield from (Problem((*where, "prefix"), f"{title}: {fault}") for fault in self._prefix(segment))
+
+    def _prefix(self, segment: Segment) -> Iterator[str]:
+        if segment.prefix is None:
+            return
+        try:
+            prefix = Prefix.parse(segment.prefix)
+        except ValueError as error:
+            yield str(error)
+            return
+        if len(prefix.network) != 4:
+            yield f"{segment.prefix} is not an IPv4 network"
+            return
+        for other, name in self._prefixes.items():
+            if overlap(prefix, other):
+                yield f"{prefix} overlaps {other}, which is {name}"
+        self._prefixes[prefix] = segment.title
+        first, last = host_numbers(prefix)
+        if last - first + 1 < len(segment.members):
+            yield f"{prefix} has room for {last - first + 1} hosts, not for {len(segment.members)}"
+
+    def _members(self, segment: Segment, where: tuple[str | int, ...]) -> Iterator[Problem]:
+        known = [node.name for node in self._nodes]
+        seen: set[str] = set()
+        for number, member in enumerate(segment.members):
+            at = (*where, "members", number)
+            if member.node not in known:
+                hint = _did_you_mean(member.node, known)
+                yield Problem(at, f"{segment.title} names a host that does not exist: {member.node!r}{hint}")
+            elif member.node in seen:
+                yield Problem(at, f"{segment.title} names {member.node!r} twice")
+            seen.add(member.node)
+            if member.address is not None:
+                faults = self._member_address(segment, member.node, member.address)
+            else:
+                faults = self._own_address(segment, member.node)
+            yield from (Problem((*at, "address"), f"{segment.title}: {fault}") for fault in faults)
+
+    def _own_address(self, segment: Segment, name: str) -> Iterator[str]:
+        """A node that has addresses of its own comes to a network by one of them, as long as there are some."""
+        unused = [str(prefix) for prefix in self._unused.get(name, ())]
+        if segment.prefix in unused:
+            del self._unused[name][unused.index(segment.prefix)]
+        elif unused and segment.prefix is not None:
+            yield f"{name!r} has addresses, but none on {segment.prefix}"
+
+    def _member_address(self, segment: Segment, name: str, text: str) -> Iterator[str]:
+        try:
+            address = parse_address(text)
+        except ValueError as error:
+            yield str(error)
+            return
+        try:
+            prefix = Prefix.parse(segment.prefix) if segment.prefix else None
+        except ValueError:
+            return  # Said already.
+        if prefix is None:
+            yield f"{text} needs the network's prefix, such as 192.0.2.0/24"
+        elif address not in prefix:
+            yield f"{text} of {name!r} lies outside of {prefix}"
+        else:
+            yield from self._claim(name, address, prefix)
+
+    def _claim(self, name: str, address: Address, prefix: Prefix) -> Iterator[str]:
+        """Whether ``address`` can be that of host ``name``."""
+        text = format_address(address)
+        if len(address) != 4 or not is_valid_source(address):
+            yield f"{text} is not the address of an IPv4 host"
+        elif prefix.length < 31 and address in (prefix.network, prefix.broadcast):
+            yield f"{text} is a broadcast address of {prefix}"
+        elif address in self._owners:
+            yield f"{text} of {name!r} belongs to {self._owners[address]!r} already"
+        else:
+            self._owners[address] = name
+
+
+def _either(words: Sequence[str]) -> str:
+    return f"{', '.join(words[:-1])} or {words[-1]}"
+
+
+def _did_you_mean(word: str, known: Sequence[str]) -> str:
+    close = get_close_matches(word, known, n=1, cutoff=0.5)
+    return f" (did you mean {close[0]!r}?)" if close else ""
