@@ -13,8 +13,8 @@ unexport VIRTUAL_ENV
 # A uv on the PATH counts if it runs and is young enough for dependency groups; else one of our own comes from PyPI.
 UV := $(shell uv sync --all-groups --help >/dev/null 2>&1 && command -v uv || echo .venv-uv/bin/uv)
 
-PROGRAMS := curl ethtool ip nmap tshark nginx nft sysctl
-PACKAGES := curl ethtool iproute2 nmap tshark nginx-light nftables procps
+PROGRAMS := chromium curl ethtool ip nmap tshark nginx nft sysctl
+PACKAGES := chromium curl ethtool iproute2 nmap tshark nginx-light nftables procps
 
 # pytest says 5 when it found no test, which is no failure for a choice such as ARGS="-k reset".
 FAILED = { code=$$?; [ $$code = 5 ] && [ -n "$(strip $(subst ",,$(ARGS)))" ] || status=$$code; }

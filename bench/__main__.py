@@ -9,7 +9,7 @@ import os
 import sys
 from pathlib import Path
 
-from bench import bulk, bulk_loss, connections, machine, memory, segment_cost
+from bench import bulk, bulk_loss, connections, machine, memory, segment_cost, simulation
 from bench.question import OURS, Answer, Question, ask, human, read_answers, write_answers
 
 QUESTIONS: tuple[Question, ...] = (
@@ -18,6 +18,7 @@ QUESTIONS: tuple[Question, ...] = (
     *connections.QUESTIONS,
     *memory.QUESTIONS,
     *segment_cost.QUESTIONS,
+    *simulation.QUESTIONS,
 )
 
 HERE = Path(__file__).parent

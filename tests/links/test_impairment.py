@@ -168,6 +168,20 @@ def test_a_full_queue_drops_and_says_so() -> None:
     assert link.counters["ImpairedOutOverlimit"] == 2
 
 
+def test_a_managed_queue_drops_before_it_is_full() -> None:
+    clock = Clock()
+    behind = MemoryLink()
+    link = impaired(behind, clock, outbound="rate 1mbit codel limit 5000")
+    assert all(link.write(udp_packet(bytes(100))) for _ in range(1000))
+    while (deadline := link.next_deadline()) < NEVER:
+        clock.now = deadline
+        link.on_deadline(deadline)
+    assert len(behind.sent) + link.counters["ImpairedOutDropped"] == 1000
+    assert link.counters["ImpairedOutDropped"] > 5
+    red = impaired(behind, clock, outbound="rate 1mbit red limit 9 min 1 max 2 weight 100%")
+    assert [red.write(udp_packet(bytes(100))) for _ in range(5)] == [True, True, True, False, False]
+
+
 def test_a_queue_that_holds_nothing_back_is_never_full_and_reads_no_faster_than_it_gives() -> None:
     behind = MemoryLink([tcp_packet(bytes(60_000), gso_size=100) for _ in range(10)])
     link = impaired(behind, Clock(), inbound="corrupt 0.0001%")

@@ -14,6 +14,7 @@ from halfopen.links.link import Link
 from halfopen.links.offload import pieces
 from halfopen.wire.channel import Channel
 from halfopen.wire.packet import Packet
+from halfopen.wire.queues import DROPPED, OVERLIMIT
 
 __all__ = ["PERFECT", "ImpairedLink", "Impairment", "parse"]
 
@@ -81,11 +82,11 @@ class ImpairedLink(Link):
 
     def _admit(self, channel: Channel, packet: Packet, now: Instant) -> bool:
         try:
-            fits = [channel.admit(piece, now) for piece in pieces(packet, self.network_offset)]
+            fates = [channel.admit(piece, now) for piece in pieces(packet, self.network_offset)]
         except Malformed as malformed:
             self.counters.add(malformed.reason)
             return False
-        return all(fits)
+        return not any(fate & (OVERLIMIT | DROPPED) for fate in fates)
 
     def _deliver(self, channel: Channel, now: Instant) -> None:
         while packets := channel.due(now, _BATCH):
