@@ -71,6 +71,7 @@ class Network:
         self.isolation: Callable[[], AbstractContextManager[object]] = nullcontext
         """While its block runs, the process is the simulation's. `run` sees to it; others who run the loop need it."""
         self._partitions: dict[tuple[str, str], Partition] = {}
+        self.loop.on_close = self._end
         self._runner = asyncio.Runner(loop_factory=lambda: self.loop)
         self.loop.set_exception_handler(report_error)
         try:
@@ -201,18 +202,21 @@ class Network:
 
     def close(self) -> None:
         """Cancels what still runs, and ends virtual time; harmless when repeated."""
-        if self.loop.is_closed():
-            return
-        with self.isolation() if asyncio.all_tasks(self.loop) else nullcontext():
-            for host in self.hosts.values():
-                if host.is_paused:
-                    host.power_off()  # What stands still cannot be cancelled.
-            self._runner.get_loop()  # A runner that has never run does not know its loop yet.
-            self._runner.close()
+        if not self.loop.is_closed():
+            with self.isolation() if asyncio.all_tasks(self.loop) else nullcontext():
+                self._end()  # Before tasks are cancelled, which happens in no order: it must not show on the cables.
+                self._runner.get_loop()  # A runner that has never run does not know its loop yet.
+                self._runner.close()
         for partition in self._partitions.values():
             partition.end()
         for cable in self.cables:
             cable.close()
+
+    def _end(self) -> None:
+        """The history is over: nobody observes, and no host has power."""
+        self._fabric.observers.clear()
+        for host in self.hosts.values():
+            host.power_off()
 
 
 def report_error(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
