@@ -19,10 +19,10 @@ OCTETS = 256 * 10**6
 )
 @click.option(
     "--world",
-    type=click.Choice(["auto", "tap", "memory"]),
+    type=click.Choice(["auto", "tap", "simulated"]),
     default="auto",
     show_default=True,
-    help="tap: the kernel is the peer; memory: another host of ours; auto: the kernel if that is possible.",
+    help="tap: the kernel is the peer; simulated: another host of ours, in virtual time; auto: the kernel if possible.",
 )
 def command(as_object: bool, octets: int, capture: Path, world: str) -> int:
     """Exchange files with the Linux kernel over a TAP device, verified, and show what happened.

@@ -1,6 +1,5 @@
 """One run of the demonstration, from the choice of a world to the report."""
 
-import asyncio
 import shutil
 import sys
 import tempfile
@@ -12,12 +11,9 @@ import click
 from halfopen.base.errors import ConfigError
 from halfopen.cli.demo_report import Bars, Outcome, Quiet
 from halfopen.cli.demo_transfers import Display, Exchange
-from halfopen.cli.demo_worlds import CONDITIONS, MemoryWorld, TapWorld, World
+from halfopen.cli.demo_worlds import CONDITIONS, SimulatedWorld, TapWorld, World
 from halfopen.cli.device import make_writer, open_for_writing
 from halfopen.cli.group import version_text
-from halfopen.cli.interrupts import until_interrupted
-from halfopen.cli.published import published
-from halfopen.links.hosts import in_good_order
 from halfopen.stack.config import StackConfig
 
 IMPAIRED_OCTETS = 4 * 10**6
@@ -56,30 +52,26 @@ def run_demo(world: str, octets: int, capture: Path, as_object: bool) -> int:
 
 
 def open_world(choice: str, file: BinaryIO) -> World:
-    """The world that was chosen; with ``auto`` that of memory, if there can be no TAP, and the reason on stderr."""
+    """The world that was chosen; with ``auto`` the simulated one, if there can be no TAP, and the reason on stderr."""
     writer = make_writer(file)
-    if choice == "memory":
-        return MemoryWorld(writer)
+    if choice == "simulated":
+        return SimulatedWorld(writer)
     try:
         return TapWorld(writer)
     except (ConfigError, OSError) as error:
         if choice == "tap":
             raise ConfigError(f"no TAP device can be had: {error.args[-1]}") from None
         click.echo(f"No TAP device can be had, so both ends are ours: {error.args[-1]}", err=True)
-        return MemoryWorld(writer)
+        return SimulatedWorld(writer)
 
 
 def _run(world: World, octets: int, display: Display) -> Exchange | None:
     """The exchange, done; None if it was interrupted."""
-    with (
-        tempfile.TemporaryDirectory(prefix="halfopen-demo-") as home,
-        asyncio.Runner(loop_factory=world.make_loop) as runner,
-    ):
+    with tempfile.TemporaryDirectory(prefix="halfopen-demo-") as home:
         exchange = Exchange(world, Path(home), display)
 
         async def run() -> Exchange:
-            async with published(world.host), in_good_order(world.host):
-                await exchange.run(octets, min(octets, IMPAIRED_OCTETS))
+            await exchange.run(octets, min(octets, IMPAIRED_OCTETS))
             return exchange
 
-        return runner.run(until_interrupted("demo", run()))
+        return world.run(run())

@@ -1,12 +1,10 @@
-"""The two worlds of the demonstration: a TAP device with the kernel behind it, or hosts of ours on cables of memory.
+"""Where the demonstration takes place: on a TAP device, where the kernel is the peer, or in a simulated network::
 
-::
+    tap         kernel 192.0.2.1    =============== 192.0.2.2    ours
+                       198.51.100.1 ~~~ impaired ~~ 198.51.100.2
 
-    tap       kernel 192.0.2.1    =============== 192.0.2.2    ours
-                     198.51.100.1 ~~~ impaired ~~ 198.51.100.2
-
-    memory    h1     192.0.2.1    ============ r1 ============ 198.51.100.2 h2 (ours)
-                     192.0.2.129  ~ impaired ~ r1 ============ 198.51.100.3
+    simulated   peer   192.0.2.1    ============ r1 ============ 198.51.100.2   ours
+                       192.0.2.129  ~ impaired ~ r2 ============ 198.51.100.130
 
 There are two ways between the peer and us; the second one loses, delays and reorders packets.
 """
@@ -14,35 +12,45 @@ There are two ways between the peer and us; the second one loses, delays and reo
 import asyncio
 import time
 from abc import abstractmethod
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
 from contextlib import ExitStack, contextmanager
-from contextvars import ContextVar
 from dataclasses import dataclass
+from typing import Any, TypeVar
 
 from halfopen.aio.host import Host
-from halfopen.aio.loop import LoopOverStack, StackNetworking
-from halfopen.base.addresses import Prefix, parse_address
+from halfopen.aio.loop import LoopOverStack
+from halfopen.base.clock import Instant
 from halfopen.base.entropy import SystemRng
 from halfopen.capture.pcapng import Writer
-from halfopen.cli.cable import make_cable
+from halfopen.capture.record import LINKTYPE_ETHERNET, Direction
 from halfopen.cli.demo_peers import KernelPeer, OurPeer, Peer, Place
 from halfopen.cli.device import impaired
 from halfopen.cli.excerpts import ExcerptLink
-from halfopen.links.hosts import add_interface
+from halfopen.cli.interrupts import until_interrupted
+from halfopen.cli.published import published
+from halfopen.links.hosts import add_interface, in_good_order
 from halfopen.links.impairment import PERFECT, Impairment, parse
 from halfopen.links.interfaces import LinkSettings, configure
 from halfopen.links.link import Link
 from halfopen.links.namespaces import enter_private_namespace
 from halfopen.links.real_pump import RealPump
 from halfopen.links.tuntap import TunTap
-from halfopen.stack.config import IpConfig, StackConfig
+from halfopen.sim.cable import CableEnd, Observer
+from halfopen.sim.host import SimHost
+from halfopen.sim.network import Network
+from halfopen.stack.config import StackConfig
 from halfopen.stack.interface import Interface
-from halfopen.stack.internet import default_route
-from halfopen.stack.routes import Route
 from halfopen.stack.stack import Stack
+from halfopen.wire.offload import complete_checksum
+from halfopen.wire.packet import Packet
+
+T = TypeVar("T")
 
 CONDITIONS = "loss 1% delay 10ms reorder 1%"
 IMPAIRED = parse(CONDITIONS)
+WIRE = "delay 100us"
+"""What a good cable does in the simulation."""
+SEED = 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,184 +63,170 @@ class Way:
 
 
 class World(Place):
-    """Where the exchange takes place. Made before there is a loop; `make_loop` makes the hosts."""
+    """Where the exchange takes place."""
 
     name: str
+    description: str
     ways: tuple[Way, Way]
     peer: Peer
 
-    def __init__(self, writer: Writer) -> None:
-        self.writer = writer
-        self.undo = ExitStack()
-        self._hosts: list[Host] = []
-        self._excerpts: list[ExcerptLink] = []
-
     @property
+    @abstractmethod
     def host(self) -> Host:
         """Ours."""
-        return self._hosts[0]
-
-    @property
-    @abstractmethod
-    def description(self) -> str:
-        """What it is, for people."""
 
     @abstractmethod
-    def make_loop(self) -> asyncio.AbstractEventLoop:
-        """The loop to run the exchange in, on our host."""
+    def run(self, work: Coroutine[Any, Any, T]) -> T | None:
+        """What ``work`` makes of it on our host; None if it was interrupted."""
 
+    @abstractmethod
     def record(self, octets: int) -> None:
         """Records about so many octets of what follows, on each way."""
-        for excerpt in self._excerpts:
-            excerpt.record(octets)
 
+    @abstractmethod
     def close(self) -> None:
-        """Closes what was opened; the loop is closed already."""
-        self.undo.close()
-
-    def recorded(self, link: Link) -> ExcerptLink:
-        """``link``, of which `record` records."""
-        excerpt = ExcerptLink(link, self.writer, time.monotonic_ns)
-        self._excerpts.append(excerpt)
-        return excerpt
-
-    def add_host(self, stack: Stack, links: dict[Interface, Link], loop: asyncio.AbstractEventLoop) -> Host:
-        """A host; the first one is ours."""
-        host = Host(stack, RealPump(stack, loop, links), program="halfopen")
-        self._hosts.append(host)
-        return host
+        """Closes what was opened."""
 
 
 class TapWorld(World):
     """In a network namespace of its own, where the kernel is the peer. Moves this process there, for good."""
 
     name = "tap"
+    description = "two TAP devices in a network namespace of its own, the kernel at their other ends"
     ways = (
         Way(peer="192.0.2.1", ours="192.0.2.2"),
         Way(peer="198.51.100.1", ours="198.51.100.2", impairment=IMPAIRED),
     )
 
     def __init__(self, writer: Writer) -> None:
-        super().__init__(writer)
         enter_private_namespace()
         self.peer = KernelPeer()
+        self._writer = writer
+        self._hosts: list[Host] = []
+        self._excerpts: list[ExcerptLink] = []
         with ExitStack() as undo:
-            self._links = [undo.enter_context(self._open(number)) for number in range(len(self.ways))]
-            self.undo = undo.pop_all()
-
-    def _open(self, number: int) -> Link:
-        way = self.ways[number]
-        tap = TunTap(f"tap{number}")
-        configure(tap.name, LinkSettings(addresses=(f"{way.peer}/24",), ipv6=False))
-        return self.recorded(tap if way.impairment == PERFECT else impaired(tap, way.impairment))
+            for number in range(len(self.ways)):
+                self._excerpts.append(undo.enter_context(self._open(number)))
+            self._undo = undo.pop_all()
 
     @property
-    def description(self) -> str:
-        """Where the kernel is."""
-        return "two TAP devices in a network namespace of its own, the kernel at their other ends"
+    def host(self) -> Host:
+        """The only one there is."""
+        return self._hosts[0]
 
     @contextmanager
     def entered(self) -> Iterator[None]:
         """There is one host only."""
         yield
 
-    def make_loop(self) -> LoopOverStack:
-        """All networking of this loop is our host's; subprocesses have the kernel's."""
-        return LoopOverStack(self._make_host)
+    def run(self, work: Coroutine[Any, Any, T]) -> T | None:
+        """All networking of the loop is our host's; subprocesses have the kernel's. Its ports can be seen."""
+
+        async def seen() -> T:
+            async with published(self.host), in_good_order(self.host):
+                return await work
+
+        with asyncio.Runner(loop_factory=lambda: LoopOverStack(self._make_host)) as runner:
+            return runner.run(until_interrupted("demo", seen()))
+
+    def record(self, octets: int) -> None:
+        """On both devices."""
+        for excerpt in self._excerpts:
+            excerpt.record(octets)
+
+    def close(self) -> None:
+        """Closes the devices; the loop is closed already."""
+        self._undo.close()
+
+    def _open(self, number: int) -> ExcerptLink:
+        way = self.ways[number]
+        tap = TunTap(f"tap{number}")
+        configure(tap.name, LinkSettings(addresses=(f"{way.peer}/24",), ipv6=False))
+        link: Link = tap if way.impairment == PERFECT else impaired(tap, way.impairment)
+        return ExcerptLink(link, self._writer, time.monotonic_ns)
 
     def _make_host(self, loop: asyncio.AbstractEventLoop) -> Host:
         stack = Stack(StackConfig(), SystemRng())
-        links = {
-            add_interface(stack, link, f"{way.ours}/24"): link for way, link in zip(self.ways, self._links, strict=True)
+        links: dict[Interface, Link] = {
+            add_interface(stack, link, f"{way.ours}/24"): link
+            for way, link in zip(self.ways, self._excerpts, strict=True)
         }
-        return self.add_host(stack, links, loop)
+        host = Host(stack, RealPump(stack, loop, links), program="halfopen")
+        self._hosts.append(host)
+        return host
 
 
-CURRENT: ContextVar[Host] = ContextVar("CURRENT")
-"""The host that the running code is on, where there are several."""
+class SimulatedWorld(World):
+    """In the simulated network: both ends are hosts of ours, and so are the routers between them."""
 
-
-class LoopOverHosts(StackNetworking, asyncio.SelectorEventLoop):
-    """A loop whose tasks are on different hosts of ours."""
-
-    def current_host(self) -> Host:
-        """As `CURRENT` says."""
-        return CURRENT.get()
-
-
-class MemoryWorld(World):
-    """Two hosts of ours and a router between them, in this process; all packets stay in it."""
-
-    name = "memory"
+    name = "simulated"
+    description = "a simulated network in virtual time, with a router on each of two ways; the times below are real"
     ways = (
         Way(peer="192.0.2.1", ours="198.51.100.2"),
-        Way(peer="192.0.2.129", ours="198.51.100.3", impairment=IMPAIRED),
+        Way(peer="192.0.2.129", ours="198.51.100.130", impairment=IMPAIRED),
     )
-    GATEWAYS = ("192.0.2.126", "192.0.2.254", "198.51.100.1")
 
     def __init__(self, writer: Writer) -> None:
-        super().__init__(writer)
+        self._network = network = Network(seed=SEED)
+        self._ours, self._theirs = network.host("ours"), network.host("peer")
+        for number, words in enumerate((WIRE, CONDITIONS)):
+            router, half = network.router(f"r{number + 1}"), 128 * number
+            network.link(self._theirs, router, words, network=f"192.0.2.{half}/25")
+            network.link(router, self._ours, WIRE, network=f"198.51.100.{half}/25")
+        self._excerpt = Excerpt(self._ours, writer)
+        network.observe(self._excerpt)
         self.peer = OurPeer(self)
 
     @property
-    def description(self) -> str:
-        """What is in it."""
-        return "two hosts of ours on cables of memory, a router of ours between them"
+    def host(self) -> SimHost:
+        """One of two."""
+        return self._ours
 
     @contextmanager
     def entered(self) -> Iterator[None]:
         """On the peer's host."""
-        token = CURRENT.set(self._hosts[1])
-        try:
+        with self._theirs:
             yield
-        finally:
-            CURRENT.reset(token)
 
-    def make_loop(self) -> LoopOverHosts:
-        """Our host is the current one."""
-        loop = LoopOverHosts()
-        near, plain = make_cable("h2.eth0", "r1.eth2", 1)
-        first, router_first = make_cable("h1.eth0", "r1.eth0", 2)
-        second, router_second = make_cable("h1.eth1", "r1.eth1", 3)
-        for end in (near, plain, first, router_first, second, router_second):
-            self.undo.callback(end.close)
-        CURRENT.set(self._add_ours(self.recorded(near), loop))
-        self._add_peer((first, impaired(second, IMPAIRED)), loop)
-        self._add_router((router_first, router_second, plain), loop)
-        return loop
+    def run(self, work: Coroutine[Any, Any, T]) -> T | None:
+        """In virtual time."""
+
+        async def on_our_host() -> T:
+            return await self._ours.run(work)
+
+        try:
+            return self._network.run(on_our_host())
+        except KeyboardInterrupt:
+            return None
+
+    def record(self, octets: int) -> None:
+        """As our host sees it."""
+        self._excerpt.octets_left = octets
 
     def close(self) -> None:
-        """Also the pumps, which `LoopOverStack` would do."""
-        for host in self._hosts:
-            host.pump.close()
-        super().close()
+        """The end of the network."""
+        self._network.close()
 
-    def _add_ours(self, link: Link, loop: asyncio.AbstractEventLoop) -> Host:
-        stack = Stack(StackConfig(), SystemRng())
-        interface = add_interface(stack, link, *(f"{way.ours}/24" for way in self.ways))
-        gateway = parse_address(self.GATEWAYS[2])
-        stack.routes.add(default_route(interface, gateway))
-        # Towards the peer's second address our second one is the source, so that answers come by the same way.
-        other = Prefix.parse("192.0.2.128/25")
-        source = parse_address(self.ways[1].ours)
-        stack.routes.add(Route(prefix=other, interface=interface, gateway=gateway, source=source))
-        return self.add_host(stack, {interface: link}, loop)
 
-    def _add_peer(self, links: tuple[Link, Link], loop: asyncio.AbstractEventLoop) -> None:
-        stack = Stack(StackConfig(), SystemRng())
-        by_interface: dict[Interface, Link] = {}
-        for way, gateway, link in zip(self.ways, self.GATEWAYS, links, strict=False):
-            interface = add_interface(stack, link, f"{way.peer}/25")
-            by_interface[interface] = link
-            prefix = Prefix(parse_address(way.ours), 32)
-            stack.routes.add(Route(prefix=prefix, interface=interface, gateway=parse_address(gateway)))
-        self.add_host(stack, by_interface, loop)
+class Excerpt(Observer):
+    """Writes the next ``octets_left`` octets that pass a host's ends of its cables."""
 
-    def _add_router(self, links: tuple[Link, Link, Link], loop: asyncio.AbstractEventLoop) -> None:
-        stack = Stack(StackConfig(ip=IpConfig(forwarding=True)), SystemRng())
-        prefixes = (25, 25, 24)
-        by_interface = {
-            add_interface(stack, link, f"{address}/{length}"): link
-            for link, address, length in zip(links, self.GATEWAYS, prefixes, strict=True)
-        }
-        self.add_host(stack, by_interface, loop)
+    def __init__(self, host: SimHost, writer: Writer) -> None:
+        self.octets_left = 0
+        self._host = host
+        self._writer = writer
+        self._interfaces: dict[str, int] = {}
+
+    def on_packet(
+        self, when: Instant, end: CableEnd, packet: Packet, direction: Direction, comment: str | None = None
+    ) -> None:
+        """Writes it, if it is one of those."""
+        if self.octets_left <= 0 or end.pump is not self._host.sim_pump:
+            return
+        self.octets_left -= packet.octets
+        label = end.label
+        if label not in self._interfaces:
+            self._interfaces[label] = self._writer.add_interface(label, LINKTYPE_ETHERNET)
+        whole = complete_checksum(packet)
+        octets = (whole.head, *whole.body)
+        self._writer.write(self._interfaces[label], when, octets, comment=comment, direction=direction)
