@@ -219,3 +219,11 @@ def test_routers_stand_between_those_whom_they_join() -> None:
         )
     )
     assert ladder.lifelines == ("phone", "nat", "r1", "server", "tablet")
+
+
+def test_the_end_of_a_ladder_may_keep_the_times_of_the_whole() -> None:
+    end = three_hosts().last(2, 900 * MS)
+    assert [row.when for row in end.rows()] == [1003 * MS, 1004 * MS]
+    lines = end.as_text(72).splitlines()
+    assert lines[0] == three_hosts().as_text(72).splitlines()[0]
+    assert [line.split()[0] for line in lines if line[:1] == "0"] == ["0.103000", "0.104000"]

@@ -110,10 +110,10 @@ def test_a_failure_shows_seed_command_ladder_sockets_and_capture(pytester: pytes
     result.stdout.fnmatch_lines(
         [
             "*simulated network*",
-            "seed 7, failed at *s of virtual time; to repeat it:",
+            "seed 7, failed at 0.160* s of virtual time; to repeat it:",
             "    pytest '*.py::test_fails' --sim-seed=7",
             "*client:*server:7*",
-            "*PSH,ACK*len=5*",
+            "0.120000 *PSH,ACK*len=5*",
             "server:",
             "client:",
             "capture: *captures*test_fails-7.pcapng",

@@ -4,7 +4,7 @@
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from halfopen.base.clock import Instant
@@ -18,12 +18,14 @@ MAX_ARROWS = 60
 class Ladder:
     """Arrows in the order of time, and the lifelines that they run between, from left to right: made by `of`.
 
-    ``omitted`` counts frames that are not shown because nothing here can read them.
+    ``omitted`` counts frames that are not shown because nothing here can read them. Times are shown relative to
+    ``origin``, or to when the first arrow left.
     """
 
     lifelines: tuple[str, ...]
     arrows: tuple[Arrow, ...]
     omitted: int = 0
+    origin: Instant | None = None
 
     @classmethod
     def of(cls, arrows: Iterable[Arrow], *, lifelines: tuple[str, ...] = (), omitted: int = 0) -> "Ladder":
@@ -33,8 +35,14 @@ class Ladder:
 
     @property
     def start(self) -> Instant:
-        """When the first arrow left; all times are shown relative to it."""
+        """What all times are shown relative to."""
+        if self.origin is not None:
+            return self.origin
         return self.arrows[0].when if self.arrows else 0
+
+    def last(self, count: int, origin: Instant) -> "Ladder":
+        """The end of it: so many arrows, with times relative to ``origin``."""
+        return replace(self, arrows=self.arrows[-count:], origin=origin)
 
     def rows(self, limit: int = MAX_ARROWS) -> list[Arrow | Fold]:
         """The arrows, of which runs of routine ones are folded so that about ``limit`` are left."""

@@ -25,8 +25,9 @@ from halfopen.tcp.config import DEFAULT, TcpConfig
 from halfopen.tcp.connection import Connection
 from halfopen.tcp.events import Closed, Event, SoftError
 from halfopen.tcp.half_open import HalfOpenTable
-from halfopen.tcp.isn import IsnGenerator
-from halfopen.tcp.listener import Listener, Listening, PathLimits
+from halfopen.tcp.isn import FixedIsn
+from halfopen.tcp.listener import Listener
+from halfopen.tcp.passive import Listening, PathLimits
 from halfopen.tcp.state import State
 from halfopen.tcp.tcb import Opening
 from halfopen.testing.notation import Written, parse
@@ -63,19 +64,6 @@ def describe(event: Event) -> str:
     if isinstance(event, SoftError):
         return f"{name}: {type(event.error).__name__}"
     return name
-
-
-class FixedIsn(IsnGenerator):
-    """Always the same initial sequence number, so that a test can put it where it hurts."""
-
-    __slots__ = ("_iss",)
-
-    def __init__(self, iss: int) -> None:
-        self._iss = iss
-
-    def next(self, flow: bytes, now: Instant) -> int:
-        """That one."""
-        return self._iss
 
 
 @dataclass(slots=True, frozen=True)

@@ -12,11 +12,10 @@ from halfopen.base.clock import SECOND, Instant
 from halfopen.capture.pcap import open_capture
 from halfopen.capture.record import Direction
 from halfopen.report.dissect import ladder_of
-from halfopen.report.ladder import Ladder
 from halfopen.sim.cable import CableEnd, Observer
 from halfopen.sim.network import Network
 from halfopen.sim.scheduler import START
-from halfopen.sim.sniffer import Sniffer
+from halfopen.sim.sniffer import EPOCH, Sniffer
 from halfopen.wire.describe import describe
 from halfopen.wire.offload import complete_checksum
 from halfopen.wire.packet import Packet
@@ -72,13 +71,13 @@ class History(Observer):
             sniffer.on_packet(seen.when, seen.end, seen.packet, seen.direction, seen.comment)
 
     def ladder(self, network: Network, last: int, width: int = 110) -> str:
-        """The last packets as a ladder diagram; ``last`` counts arrows."""
+        """The last packets as a ladder diagram; ``last`` counts arrows, times count from the beginning of the run."""
         file = BytesIO()
         self.write(network, file)
         file.seek(0)
         reader = open_capture(file)
         ladder = ladder_of(list(reader), relative=True, names=reader.names)
-        return Ladder.of(ladder.arrows[-last:], lifelines=ladder.lifelines).as_text(width)
+        return ladder.last(last, EPOCH + START).as_text(width)
 
 
 def names_of(network: Network) -> dict[Address, str]:
