@@ -1,4 +1,4 @@
-"""A cancelled command: redis-py 4.5.3 took its late answer for the next command's; later releases drop the connection."""
+"""A cancelled command: redis-py 4.5.3 took its late answer for the next command's; later releases do not."""
 
 import asyncio
 from importlib.metadata import version

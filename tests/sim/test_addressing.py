@@ -61,7 +61,9 @@ def test_a_network_of_two_needs_no_broadcast_address() -> None:
     [
         ("192.0.2.1/24", "host 'b': 192.0.2.1 belongs to 'a' already"),
         ("192.0.2.1", "host 'b': '192.0.2.1' is not an interface address"),
-        ("2001:db8::1/64", "host 'b': '2001:db8::1/64' is not an IPv4 address"),
+        ("2001:db8::1/64", "host 'b': 2001:db8::1 is not the address of an IPv4 host"),
+        ("127.0.0.1/8", "host 'b': 127.0.0.1 is not the address of an IPv4 host"),
+        ("192.0.2.255/24", "host 'b': 192.0.2.255 is a broadcast address of 192.0.2.0/24"),
     ],
 )
 def test_what_is_no_free_address_is_refused(text: str, complaint: str) -> None:

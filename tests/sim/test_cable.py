@@ -135,7 +135,7 @@ def test_an_interface_that_comes_later_meets_what_the_others_meet() -> None:
 def test_all_others_on_a_segment_see_what_one_sends() -> None:
     with Network() as network:
         hosts = [network.host(name) for name in "abc"]
-        segment = network.segment(hosts, "delay 1ms")
+        segment = network.hub("hub", *hosts, words="delay 1ms")
         eyes = Eyes()
         segment.observers.append(eyes)
         send(segment.ends[1], 1)
@@ -169,7 +169,7 @@ def test_super_segments_are_cut_and_each_packet_has_its_own_fate() -> None:
 
 
 def three_hosts(network: Network, words: str = "") -> tuple[Cable, Eyes]:
-    hub = network.segment([network.host(name) for name in "abc"], words)
+    hub = network.hub("a-b-c", *[network.host(name) for name in "abc"], words=words)
     eyes = Eyes()
     hub.observers.append(eyes)
     return hub, eyes
@@ -382,6 +382,17 @@ def test_a_hub_may_have_another_network_towards_one_host() -> None:
         network.run(asyncio.sleep(1))
     assert eyes.arrived() == [(8 * MILLISECOND, "c.eth0", 1)]
     assert eyes.fates == [(MILLISECOND, "a.eth0", 1, "dropped: link a-b-c is down")]
+
+
+def test_what_is_said_of_all_directions_takes_back_what_was_said_of_one() -> None:
+    with Network() as network:
+        hub, eyes = three_hosts(network)
+        hub.impair("delay 5ms", towards="c")
+        hub.impair("delay 1ms")
+        a, *_ = hub.ends
+        a.send(broadcast(1), a.pump.now())
+        network.run(asyncio.sleep(1))
+    assert [when for when, *_ in eyes.arrived()] == [MILLISECOND] * 2
 
 
 def test_a_rule_that_never_matched_is_warned_of_when_the_cable_is_closed() -> None:

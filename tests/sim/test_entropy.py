@@ -1,3 +1,4 @@
+import ctypes
 import os
 import random
 import secrets
@@ -129,6 +130,16 @@ def test_the_process_id_is_pinned() -> None:
     with seeded_entropy(SeededRng(1)):
         assert os.getpid() == PROCESS_ID
     assert os.getpid() == before != PROCESS_ID
+
+
+def test_the_rand_of_c_begins_anew() -> None:
+    library = ctypes.CDLL(None)
+
+    def numbers(seed: int) -> list[int]:
+        with seeded_entropy(SeededRng(seed)):
+            return [library.rand() for _ in range(3)]
+
+    assert numbers(1) == numbers(1) != numbers(2)
 
 
 def test_uuid1_has_the_multicast_bit_of_a_drawn_node() -> None:

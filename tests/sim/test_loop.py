@@ -1,6 +1,9 @@
 import asyncio
 import contextvars
+import gc
+import math
 from typing import Any
+from weakref import ref
 
 import pytest
 
@@ -87,7 +90,7 @@ def test_a_deadlock_says_who_waits_where() -> None:
     with pytest.raises(SimulationError) as caught:
         run(main())
     text = str(caught.value)
-    assert "deadlock at 1000.250000000 s" in text
+    assert "deadlock at 0.250000000 s" in text
     assert "main() waits in Event.wait() (locks.py:" in text
     assert "forlorn" in text
     assert "waits_for_nobody() (test_loop.py:" in text
@@ -102,7 +105,7 @@ def test_a_livelock_is_reported() -> None:
             turns += 1
             await asyncio.sleep(0)
 
-    with pytest.raises(SimulationError, match=r"livelock at 1000\.000000000 s.*\n.*main\(\)"):
+    with pytest.raises(SimulationError, match=r"livelock at 0\.000000000 s.*\n.*main\(\)"):
         run(main())
     assert LIVELOCK - 5 < turns < LIVELOCK + 5
 
@@ -204,3 +207,44 @@ def test_every_address_that_fails_can_be_told() -> None:
                 await loop.create_connection(asyncio.Protocol, "server", 7)
 
         world.on_client(program)
+
+
+def test_who_sleeps_for_ever_is_cancelled_or_reported() -> None:
+    async def main() -> None:
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(asyncio.sleep(math.inf), 5)
+        await asyncio.sleep(math.inf)
+
+    with pytest.raises(SimulationError, match=r"deadlock at 5\.0+ s"):
+        run(main())
+
+
+def test_tasks_without_a_name_are_counted_from_one_in_each_loop() -> None:
+    async def names() -> list[str]:
+        tasks = [asyncio.create_task(asyncio.sleep(0)), asyncio.create_task(asyncio.sleep(0), name="named")]
+        return [task.get_name() for task in (asyncio.current_task(), *tasks) if task is not None]
+
+    assert run(names()) == run(names()) == ["Task-1", "Task-2", "named"]
+
+
+def test_a_task_that_nobody_keeps_runs_to_its_end() -> None:
+    ended = []
+
+    async def wait(event: asyncio.Event) -> None:
+        await event.wait()
+        ended.append(True)
+
+    async def main() -> None:
+        forgotten = asyncio.Event()
+        asyncio.create_task(wait(forgotten))  # noqa: RUF006  # that is what this is about
+        await asyncio.sleep(1)
+        kept = ref(forgotten)
+        del forgotten
+        gc.collect()
+        event = kept()
+        assert event is not None
+        event.set()
+        await asyncio.sleep(1)
+
+    run(main())
+    assert ended == [True]

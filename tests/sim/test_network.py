@@ -10,7 +10,7 @@ import pytest
 from halfopen.base.addresses import parse_address
 from halfopen.base.errors import ConfigError
 from halfopen.capture.pcapng import Reader
-from halfopen.sim.network import Network
+from halfopen.sim.network import LinkOptions, Network
 from halfopen.stack.config import IpConfig, StackConfig
 from halfopen.stack.internet import default_route
 from tests.sim.traced import digest
@@ -30,7 +30,7 @@ def test_hosts_without_an_address_get_the_next_one() -> None:
 def test_a_network_can_be_full() -> None:
     with Network() as network:
         hosts = [network.host(f"h{number}") for number in range(7)]
-        with pytest.raises(ConfigError, match=r"203\.0\.113\.8/29 is full: it has room for 6 hosts"):
+        with pytest.raises(ConfigError, match=r"203\.0\.113\.8/29 has room for 6 hosts, not for 7"):
             network.switch("small", *hosts, network="203.0.113.8/29")
         assert network.cables == []
 
@@ -40,7 +40,10 @@ def test_a_network_can_be_full() -> None:
     [
         ("a", "192.0.2.9/24", "there is a host called 'a' already"),
         ("A", "192.0.2.9/24", "there is a host called 'A' already"),
-        ("localhost", "192.0.2.9/24", "there is a host called 'localhost' already"),
+        ("localhost", "192.0.2.9/24", "'localhost' is a name that every host has for itself"),
+        ("", "192.0.2.9/24", "host '' needs a name"),
+        ("10.0.0.1", "192.0.2.9/24", "'10.0.0.1' is an address: a name is needed"),
+        ("b c", "192.0.2.9/24", "'b c' is no name: expected letters"),
         ("b", "192.0.2.1/24", "host 'b': 192.0.2.1 belongs to 'a' already"),
         ("b", "192.0.2/24", "host 'b': "),
     ],
@@ -63,10 +66,47 @@ def test_a_link_that_cannot_be_meant_is_refused_and_takes_no_interface() -> None
         with pytest.raises(ConfigError, match=r"link c-taken: taken has addresses, but none on 10\.0\.0\.0/8"):
             network.link(c, network.hosts["taken"], network="10.0.0.0/8")
         assert c.stack.interfaces == ()
-        with pytest.raises(ConfigError, match="link c-c: a cable joins two hosts or more, each of them once"):
+        with pytest.raises(ConfigError, match="link c-c joins hosts each of which it names once"):
             network.link(c, c)
-        with pytest.raises(ConfigError, match="two hosts or more"):
-            network.segment([c])
+        with pytest.raises(ConfigError, match="hub c joins 2 or more hosts, not 1"):
+            network.hub("c", c)
+
+
+@pytest.mark.parametrize(
+    ("options", "complaint"),
+    [
+        ({"mtu": 67}, r"link a-b: an MTU is from 68 \(RFC 791\) to 65535, not 67"),
+        ({"network": "192.0.2.0/30"}, "link a-b: 192.0.2.0/30 overlaps 192.0.2.0/24"),
+        ({"network": "192.0.2.0/24"}, "link a-b: 192.0.2.0/24 is another network's"),
+        ({"network": "224.0.0.0/8"}, "link a-b: 224.0.0.0/8 is not an IPv4 network of hosts"),
+        ({"network": "2001:db8::/64"}, "link a-b: 2001:db8::/64 is not an IPv4 network of hosts"),
+    ],
+)
+def test_a_network_that_cannot_be_meant_is_refused(options: LinkOptions, complaint: str) -> None:
+    with Network() as network:
+        a, b, c = (network.host(name) for name in "abc")
+        network.link(b, c)
+        with pytest.raises(ConfigError, match=complaint):
+            network.link(a, b, **options)
+        assert len(network.cables) == 1
+
+
+def test_what_is_no_host_of_this_network_cannot_be_joined() -> None:
+    with Network() as network, Network() as other:
+        a, stranger = network.host("a"), other.host("b")
+        network.host("b")
+        for action in (network.link, network.partition, lambda *hosts: network.switch("s", *hosts)):
+            with pytest.raises(ConfigError, match="'b' is none of the hosts that this network has made"):
+                action(a, stranger)
+            with pytest.raises(ConfigError, match="'nobody' is none of the hosts"):
+                action(a, "nobody")  # type: ignore[arg-type]  # as a user might
+
+
+def test_a_host_that_cannot_be_meant_leaves_nothing_behind() -> None:
+    with Network() as network:
+        with pytest.raises(ConfigError, match="host 'a' is given an address twice"):
+            network.host("a", "192.0.2.9/24", "192.0.2.9/24")
+        assert network.host("a", "192.0.2.9/24").address == "192.0.2.9"
 
 
 def test_a_router_joins_two_links() -> None:

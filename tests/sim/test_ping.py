@@ -1,7 +1,9 @@
 import asyncio
+import errno
 
 import pytest
 
+from halfopen.base.errors import ConfigError
 from halfopen.sim.network import Network
 from halfopen.sim.ping import Answer, Echo, PingResult, TraceHop
 from tests.sim.world import two_hosts
@@ -83,16 +85,29 @@ def test_silence_is_waited_for_ten_seconds() -> None:
         assert world.run(main).received == 0
 
 
-def test_no_route_is_told_at_once() -> None:
+def test_no_route_is_an_error_as_of_the_tools() -> None:
     with two_hosts() as world:
 
-        async def main() -> tuple[str, str]:
-            trace = await world.client.traceroute("203.0.113.9", max_hops=5)
-            return str(await world.client.ping("203.0.113.9", count=1)), str(trace)
+        async def main() -> None:
+            for asked in (world.client.ping("203.0.113.9"), world.client.traceroute("203.0.113.9")):
+                with pytest.raises(OSError, match="Network is unreachable") as raised:
+                    await asked
+                assert raised.value.errno == errno.ENETUNREACH
+            assert world.elapsed() == 0
 
-        ping, trace = world.run(main)
-    assert "From 203.0.113.9 icmp_seq=1 Destination Net Unreachable" in ping
-    assert trace.splitlines()[1] == " 1  203.0.113.9 (203.0.113.9)  0.000 ms !N  0.000 ms !N  0.000 ms !N"
+        world.run(main)
+
+
+def test_what_cannot_be_sent_is_refused() -> None:
+    with two_hosts() as world:
+
+        async def main() -> None:
+            with pytest.raises(ConfigError, match="3 requests of 65508 octets: expected 0 or more, of 0 to 65507"):
+                await world.client.ping("server", octets=65508)
+            with pytest.raises(ConfigError, match="max_hops is from 1 to 255, not 256"):
+                await world.client.traceroute("server", max_hops=256)
+
+        world.run(main)
 
 
 def test_traceroute_names_every_router_on_the_way() -> None:

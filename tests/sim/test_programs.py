@@ -1,6 +1,7 @@
 """Unmodified programs over simulated networks."""
 
 import asyncio
+import errno
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -12,7 +13,7 @@ from aiohttp import web
 
 from halfopen.base.errors import SimulationError
 from halfopen.base.netem import parse
-from tests.sim.world import World, two_hosts
+from tests.sim.world import World, echo, two_hosts
 
 T = TypeVar("T")
 BODY = bytes(range(256)) * 4096
@@ -177,3 +178,23 @@ def test_a_server_that_nobody_calls_is_a_deadlock() -> None:
             SimulationError, match=r"serve\(\) waits in StackServer.serve_forever\(\) \(server.py:\d+\)"
         ):
             world.run(main)
+
+
+def test_nobody_can_be_at_an_address_that_his_host_does_not_have() -> None:
+    with two_hosts() as world:
+
+        async def program() -> None:
+            loop = asyncio.get_running_loop()
+            stranger = ("server", 7000)
+            for attempt in (
+                asyncio.start_server(echo, *stranger),
+                asyncio.open_connection("server", 7, local_addr=stranger),
+                loop.create_datagram_endpoint(asyncio.DatagramProtocol, local_addr=stranger),
+            ):
+                with pytest.raises(OSError, match=r"address: 192\.0\.2\.2 is none of client's") as raised:
+                    await attempt
+                assert raised.value.errno == errno.EADDRNOTAVAIL
+            server = await asyncio.start_server(echo, "client", 7000)
+            server.close()
+
+        world.on_client(program)

@@ -1,6 +1,7 @@
 """Programs that use sockets directly, or threads, on simulated hosts."""
 
 import asyncio
+import io
 
 import anyio
 import httpx
@@ -15,7 +16,9 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
+from halfopen.sim.network import Network
 from tests.sim.socket_world import socket_hosts, with_server
+from tests.sim.world import World
 
 BODY = b"x" * 256_000
 
@@ -28,26 +31,41 @@ class Length(tornado.web.RequestHandler):
         self.write(str(len(self.request.body)))
 
 
+async def serve_tornado() -> None:
+    http = tornado.httpserver.HTTPServer(tornado.web.Application([("/", Length)]))
+    http.listen(80)
+    try:
+        await asyncio.Event().wait()
+    finally:
+        http.stop()
+        await http.close_all_connections()
+
+
+async def fetch_by_tornado() -> list[bytes]:
+    fetcher = tornado.httpclient.AsyncHTTPClient()
+    responses = [await fetcher.fetch("http://server/")]
+    responses.append(await fetcher.fetch("http://server/", method="POST", body=BODY))
+    fetcher.close()
+    return [response.body for response in responses]
+
+
 def test_tornado_serves_and_fetches() -> None:
     with socket_hosts() as world:
+        assert with_server(world, serve_tornado, fetch_by_tornado) == [b"hello", b"256000"]
 
-        async def server() -> None:
-            http = tornado.httpserver.HTTPServer(tornado.web.Application([("/", Length)]))
-            http.listen(80)
-            try:
-                await asyncio.Event().wait()
-            finally:
-                http.stop()
-                await http.close_all_connections()
 
-        async def client() -> list[bytes]:
-            fetcher = tornado.httpclient.AsyncHTTPClient()
-            responses = [await fetcher.fetch("http://server/")]
-            responses.append(await fetcher.fetch("http://server/", method="POST", body=BODY))
-            fetcher.close()
-            return [response.body for response in responses]
+def test_one_seed_gives_one_history_of_socket_objects_too() -> None:
+    def history() -> bytes:
+        file = io.BytesIO()
+        with Network(7, isolated=True) as network:
+            world = World(network, "delay 10ms 2ms loss 2% rate 20mbit")
+            network.capture(file)
+            assert with_server(world, serve_tornado, fetch_by_tornado) == [b"hello", b"256000"]
+        return file.getvalue()
 
-        assert with_server(world, server, client) == [b"hello", b"256000"]
+    first = history()
+    assert len(first) > 256_000
+    assert history() == first
 
 
 def test_anyio_listens_and_connects() -> None:

@@ -6,7 +6,7 @@ from halfopen.aio.errors import as_os_error, os_errors
 from halfopen.aio.host import Host
 from halfopen.aio.socket_states import SocketState, failure, kick
 from halfopen.aio.sockets import DatagramSocket, SocketAddress, socket_address
-from halfopen.aio.unconnected import NOWHERE, check_local
+from halfopen.aio.unconnected import NOWHERE
 from halfopen.base.clock import Instant
 from halfopen.base.octets import Buffer
 from halfopen.stack.tcp import Endpoint
@@ -45,8 +45,7 @@ class Datagrams(SocketState):
         """Takes the port; 0 is any. OSError: EADDRINUSE, EADDRNOTAVAIL, or EINVAL if it is bound already."""
         if self._udp is not None:
             raise failure(errno.EINVAL)
-        if not self._host.stack.ip.is_broadcast(local[0]):
-            check_local(self._host, local[0])
+        self._host.check_local(local[0])
         with os_errors():
             udp = self._host.stack.udp.bind(*local, self._host.owner())
         udp.options = self.names.options

@@ -1,6 +1,7 @@
 """A host of ours, for asyncio programs: what `asyncio` offers on the kernel's stack, offered on ours."""
 
 import asyncio
+import errno
 import os
 import ssl as ssl_module
 import sys
@@ -16,7 +17,7 @@ from halfopen.aio.names import Name, Names, port_number
 from halfopen.aio.pump import Pump
 from halfopen.aio.server import ProtocolFactory, StackServer
 from halfopen.aio.tls import Tls, TransportMaker
-from halfopen.base.addresses import IPV4_ANY, Address
+from halfopen.base.addresses import IPV4_ANY, Address, format_address, is_unspecified
 from halfopen.base.errors import HalfopenError
 from halfopen.stack.ports import Owner, format_endpoint
 from halfopen.stack.stack import Stack
@@ -86,7 +87,7 @@ class Host:
         With ``delay`` the next address joins the race when the one before has not answered in so many seconds
         (RFC 8305 5).
         """
-        source = (self.names.resolve(local[0], passive=True)[0], local[1]) if local is not None else None
+        source = self._local(*local) if local is not None else None
         attempts = [
             partial(self._connect_to, (address, port), source, config) for address in self.names.destinations(host)
         ]
@@ -135,6 +136,8 @@ class Host:
         """As `asyncio.loop.create_server`. Several hosts with port 0 share one port."""
         names = list(host) if isinstance(host, (list, tuple)) else [host if isinstance(host, (str, bytes)) else None]
         addresses = dict.fromkeys(address for name in names for address in self.names.resolve(name, passive=True))
+        for address in addresses:
+            self.check_local(address)
         tls = make_tls(options, server_side=True)
         listeners = self._listen(list(addresses), port_number(port), options)
         server = StackServer(self.pump, listeners, protocol_factory, tls)
@@ -151,9 +154,7 @@ class Host:
         allow_broadcast: bool = False,
     ) -> tuple[StackDatagramTransport, D]:
         """As `asyncio.loop.create_datagram_endpoint`."""
-        address, port = (
-            (self.names.resolve(local_addr[0], passive=True)[0], local_addr[1]) if local_addr else (IPV4_ANY, 0)
-        )
+        address, port = self._local(*local_addr) if local_addr else (IPV4_ANY, 0)
         with os_errors():
             udp = self.stack.udp.bind(address, port, self.owner())
             udp.options.broadcast = allow_broadcast
@@ -197,6 +198,18 @@ class Host:
             return asyncio.StreamReaderProtocol(reader, client_connected, loop=loop)
 
         return await self.create_server(factory, host, port, **options)
+
+    def check_local(self, address: Address) -> None:
+        """OSError (EADDRNOTAVAIL) unless a socket may be bound to ``address``: any, a broadcast's, or one it has."""
+        ip = self.stack.ip
+        if not (is_unspecified(address) or ip.owns(address) or ip.is_broadcast(address)):
+            number = errno.EADDRNOTAVAIL
+            raise OSError(number, f"{os.strerror(number)}: {format_address(address)} is none of {self.program}'s")
+
+    def _local(self, name: Name, port: int) -> tuple[Address, int]:
+        address = self.names.resolve(name, passive=True)[0]
+        self.check_local(address)
+        return address, port
 
     async def _connect_to(
         self, remote: tuple[Address, int], local: tuple[Address, int] | None, config: TcpConfig | None

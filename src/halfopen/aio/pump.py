@@ -95,15 +95,19 @@ class Pump(ABC):
         self._is_kicked = False
         self._is_flushing = True
         now = self.now()
+        is_done = False
         try:
             for _ in range(ROUNDS):
-                self._tell_news(now)
+                if self._has_news:
+                    self._tell_news(now)
+                has_sent = self._transmit(now)
+                is_done = not self._has_news
                 # The stack has said all: only who hears of news could give it more to say.
-                if not (self._transmit(now) and self._has_news):
+                if is_done or not has_sent:
                     break
         finally:
             self._is_flushing = False
-        if self._has_news:
+        if not is_done:
             self.kick()
         self._set_timer(now)
 
@@ -117,13 +121,13 @@ class Pump(ABC):
     @property
     def _has_news(self) -> bool:
         stack = self.stack
-        return stack.tcp.has_news or stack.udp.has_news or (bool(self._echoes) and stack.icmp.has_replies)
+        return bool(stack.tcp.news or stack.udp.news or (self._echoes and stack.icmp.has_replies))
 
     def _tell_news(self, now: Instant) -> None:
         tcp, udp, icmp = self.stack.tcp, self.stack.udp, self.stack.icmp
-        while (socket := tcp.poll_event()) is not None:
+        while tcp.news and (socket := tcp.poll_event()) is not None:
             self._tell(socket, now)
-        while (datagrams := udp.poll_event()) is not None:
+        while udp.news and (datagrams := udp.poll_event()) is not None:
             self._tell(datagrams, now)
         while self._echoes and (reply := icmp.poll_reply()) is not None:
             face = self._echoes.get(reply.identifier)

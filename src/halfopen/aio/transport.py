@@ -139,14 +139,19 @@ class StackTransport(ConnectionTransport, Face):
         self._take_news(self._pump.now())
 
     def _take_news(self, now: Instant) -> None:
-        tcp = self._tcp
+        tcp, inbound = self._tcp, self._inbound
         reason: TcpError | None = None
         while (event := tcp.poll_event()) is not None:
             if event is END_OF_STREAM:
-                self._inbound.has_ended = True
+                inbound.has_ended = True
             elif isinstance(event, Closed):
                 reason = event.reason
-        self._deliver()
+        if inbound.is_readable:
+            self._deliver()
+        else:
+            if self._sock is not None:
+                self._sock.show_readiness()
+            self._pump.kick()
         if reason is not None:
             self._lose(as_os_error(reason, self.peer_text()))
         if tcp.wants_room:

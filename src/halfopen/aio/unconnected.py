@@ -9,7 +9,7 @@ from halfopen.aio.listening import ListeningSocket
 from halfopen.aio.pump import Pump
 from halfopen.aio.socket_states import SocketState, failure, kick
 from halfopen.aio.sockets import FutureSocket
-from halfopen.base.addresses import IPV4_ANY, Address, is_unspecified
+from halfopen.base.addresses import IPV4_ANY
 from halfopen.base.clock import Instant
 from halfopen.base.octets import Buffer
 from halfopen.stack.ports import Owner, format_endpoint
@@ -50,7 +50,7 @@ class Unconnected(SocketState):
         """Reserves the port; 0 is any. OSError: EADDRINUSE, EADDRNOTAVAIL, or EINVAL if it is bound already."""
         if self.names.local[1]:
             raise failure(errno.EINVAL)
-        check_local(self._host, local[0])
+        self._host.check_local(local[0])
         owner = self._host.owner()
         with os_errors():
             port = self._ports.bind("tcp", *local, owner)
@@ -146,9 +146,3 @@ class Listening(SocketState):
         self.pump.detach(self.listener)
         self.listener.close(self.pump.now())
         kick(self.pump)
-
-
-def check_local(host: Host, address: Address) -> None:
-    """OSError (EADDRNOTAVAIL) unless the host has ``address``."""
-    if not is_unspecified(address) and not host.stack.ip.owns(address):
-        raise failure(errno.EADDRNOTAVAIL)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from itertools import islice
 
-from halfopen.base.addresses import Address, Prefix, format_address, parse_interface
+from halfopen.base.addresses import Address, Prefix, format_address, is_valid_source, parse_interface
 from halfopen.base.errors import ConfigError
 
 WHOLE = (Prefix.parse("192.0.2.0/24"), Prefix.parse("198.51.100.0/24"))
@@ -33,11 +33,17 @@ class AddressPlan:
             address, prefix = parse_interface(text)
         except ValueError as error:
             raise ConfigError(f"host {host!r}: {error}") from None
-        if len(address) != 4:
-            raise ConfigError(f"host {host!r}: {text!r} is not an IPv4 address")
+        if fault := fault_of_address(address, prefix):
+            raise ConfigError(f"host {host!r}: {fault}")
         if address in self.names:
             raise ConfigError(f"host {host!r}: {format_address(address)} belongs to {self.names[address]!r} already")
         return address, prefix
+
+    def check_prefix(self, title: str, prefix: Prefix) -> None:
+        """ConfigError if a part of ``prefix``, but not all of it, is another network."""
+        for other in self._prefixes:
+            if other != prefix and overlap(prefix, other):
+                raise ConfigError(f"{title}: {prefix} overlaps {other}")
 
     def claim(self, host: str, address: Address, prefix: Prefix) -> None:
         """``address`` is that of ``host`` from now on, and ``prefix`` a network."""
@@ -75,6 +81,23 @@ class AddressPlan:
         if free:
             self._next[prefix] = int.from_bytes(free[0], "big") - base
         return free
+
+
+def fault_of_address(address: Address, prefix: Prefix) -> str | None:
+    """Why ``address`` cannot be that of a host on ``prefix``; None if it can."""
+    text = format_address(address)
+    if len(address) != 4 or not is_valid_source(address):
+        return f"{text} is not the address of an IPv4 host"
+    if prefix.length < 31 and address in (prefix.network, prefix.broadcast):
+        return f"{text} is a broadcast address of {prefix}"
+    return None
+
+
+def fault_of_prefix(prefix: Prefix) -> str | None:
+    """Why no hosts can be on ``prefix``; None if they can."""
+    if len(prefix.network) == 4 and is_valid_source(prefix.network) and is_valid_source(prefix.broadcast):
+        return None
+    return f"{prefix} is not an IPv4 network of hosts"
 
 
 def host_numbers(prefix: Prefix) -> tuple[int, int]:

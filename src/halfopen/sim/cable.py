@@ -34,6 +34,16 @@ class Named(Protocol):
         """What the other hosts call it."""
 
 
+class Filter(ABC):
+    """Looks at what reaches a host before its stack does, and may change, keep or answer it (netfilter: PREROUTING)."""
+
+    __slots__ = ()
+
+    @abstractmethod
+    def on_arrival(self, interface: Interface, packet: Packet, now: Instant) -> Packet | None:
+        """What goes on to the stack instead of ``packet``; None for nothing."""
+
+
 class Observer(ABC):
     """Sees what goes into cables and what comes out: what goes in only has been lost, or is on its way."""
 
@@ -82,9 +92,10 @@ class Cable:
         """One more interface on this cable."""
         label = f"{pump.name}.{interface.name}"
         end = CableEnd(self, (pump, interface), self._impairment, self._rng.fork(label))
-        self.ends.append(end)
+        end.others = tuple(self.ends)
         for each in self.ends:
-            each.others = tuple(other for other in self.ends if other is not each)
+            each.others = (*each.others, end)
+        self.ends.append(end)
         pump.plug(interface, end)
         return end
 
@@ -98,6 +109,7 @@ class Cable:
             self._impairment = impairment
             for end in self.ends:
                 end.impair(impairment)
+                end.impair_egress(PERFECT)
             return
         target = self.end(towards)
         if len(target.others) == 1:
@@ -146,23 +158,21 @@ class Cable:
 
 
 class CableEnd(Plug):
-    """One plug of a cable, and the direction that begins there."""
+    """One plug of a cable, and the direction that begins there; ``label`` is ``"client.eth0"``."""
 
-    __slots__ = ("_cable", "_egress", "_lane", "_rng", "interface", "is_up", "others", "pump")
+    __slots__ = ("_cable", "_egress", "_lane", "_rng", "filters", "interface", "is_up", "label", "others", "pump")
 
     def __init__(self, cable: Cable, plug: tuple[SimPump, Interface], impairment: Impairment, rng: SeededRng) -> None:
         self._cable = cable
         self.pump, self.interface = plug
+        self.label = f"{self.pump.name}.{self.interface.name}"
         self.is_up = True
         self.others: tuple[CableEnd, ...] = ()
+        self.filters: list[Filter] = []
+        """Of the host here: what comes in passes them, in this order."""
         self._rng = rng
         self._lane = self._make_lane(impairment, rng, self._come_out)
         self._egress: Lane | None = None
-
-    @property
-    def label(self) -> str:
-        """``"client.eth0"``"""
-        return f"{self.pump.name}.{self.interface.name}"
 
     @property
     def title(self) -> str:
@@ -176,6 +186,8 @@ class CableEnd(Plug):
     def impair_egress(self, impairment: Impairment) -> None:
         """The way from the device in the middle to this end."""
         if self._egress is None:
+            if impairment == PERFECT:
+                return
             self._egress = self._make_lane(impairment, self._rng.fork("egress"), self.receive)
         self._egress.impair(impairment)
 
@@ -194,7 +206,8 @@ class CableEnd(Plug):
         """Each packet of a super-segment has a fate of its own, unless all must meet the same."""
         cable, lane = self._cable, self._lane
         is_judged = len(self.others) == 1 and (bool(cable.rules.installed) or not self.others[0].is_up)
-        for piece in self._pieces(packet, is_whole=not is_judged and lane.takes_whole(packet)):
+        is_whole = not packet.gso_size or (not is_judged and lane.takes_whole(packet))
+        for piece in (packet,) if is_whole else split(packet, self.interface.link_octets):
             if is_judged:
                 comment = self._pass_rules(piece, now, self.others[0], self._enter)
             else:
@@ -207,6 +220,11 @@ class CableEnd(Plug):
         """``packet`` comes out here."""
         if self._cable.observers:
             self._show(packet, now, "inbound", None)
+        for each in self.filters:
+            passed = each.on_arrival(self.interface, packet, now)
+            if passed is None:
+                return
+            packet = passed
         self.pump.take(self.interface, packet)
 
     def _show(self, packet: Packet, now: Instant, direction: Direction, comment: str | None) -> None:
@@ -248,7 +266,10 @@ class CableEnd(Plug):
         is_pair = len(self.others) == 1
         for target in cable.receivers(self, packet):
             if is_pair:
-                self._tell(packet, now, target.hand_on(packet, now))
+                if target._egress is None:  # noqa: SLF001  # the end of another direction of this cable
+                    target.receive(packet, now)
+                else:
+                    self._tell(packet, now, target.hand_on(packet, now))
                 continue
             for piece in self._pieces(packet, is_whole=not cable.rules.installed):
                 self._tell(piece, now, self._pass_rules(piece, now, target, target.hand_on))

@@ -4,16 +4,17 @@
 time, and local time is UTC. It is 2026-01-01 00:00:00 when virtual time begins, and no time passes while a program
 computes.
 
-``datetime.datetime`` is C and cannot be changed, so another class takes its place in the modules. It makes real ones:
-what ``now()`` returns is of the real type, and ``isinstance`` and pickling go on as before. What does not is
-``type(value) is datetime``, and the ``now()`` of a subclass that was made before.
+``datetime.datetime`` is C and says that it cannot be changed. It is, in the dictionary behind its back: another class
+in its place would be found out by ``type(value) is datetime``, by `pickle`, and by other C code, some of which keeps
+the class that it sees first.
 
 Threads that ran before the simulation began see the real clocks. CPU time (``process_time``) and the time stamps of
 files stay real, and so does what C reads by itself: OpenSSL judges a certificate's dates by the real clock.
 """
 
-import copyreg
+import ctypes
 import datetime as dates
+import gc
 import os
 import time
 from collections.abc import Iterator
@@ -119,51 +120,34 @@ CLOCKS = Clocks()
 """The process has one set of clocks."""
 
 
-class OfDatetime(type):
-    """`VirtualDatetime` takes `datetime.datetime` for itself: as an instance's class, as a base, as a key."""
+DATETIME: dict[str, Any] = gc.get_referents(vars(real_datetime))[0]
+"""What `datetime.datetime` consists of. Its proxy is read-only; what it stands for is not."""
 
-    def __instancecheck__(cls, instance: object) -> bool:
-        return isinstance(instance, real_datetime) if cls is VirtualDatetime else super().__instancecheck__(instance)
-
-    def __subclasscheck__(cls, subclass: type) -> bool:
-        return issubclass(subclass, real_datetime) if cls is VirtualDatetime else super().__subclasscheck__(subclass)
-
-    def __eq__(cls, other: object) -> bool:
-        return cls is other or (cls is VirtualDatetime and other is real_datetime)
-
-    def __hash__(cls) -> int:
-        return hash(real_datetime) if cls is VirtualDatetime else super().__hash__()
+REAL_NOW = DATETIME["now"]
+REAL_UTCNOW = DATETIME["utcnow"]
 
 
-class VirtualDatetime(real_datetime, metaclass=OfDatetime):
-    """`datetime.datetime`, made to read the virtual clock. Calling it makes an object of the real class."""
-
-    def __new__(cls, *args: Any, **options: Any) -> Any:  # noqa: D102  # documented where it is inherited from
-        return real_datetime.__new__(real_datetime if cls is VirtualDatetime else cls, *args, **options)
-
-    @classmethod
-    def now(cls, tz: dates.tzinfo | None = None) -> Any:
-        """The virtual now, in ``tz`` or naive in local time, which is UTC."""
-        moment = (UNIX_EPOCH + dates.timedelta(microseconds=CLOCKS.time_ns() // 1000)).astimezone(tz)
-        return cls.combine(moment.date(), moment.time(), tz)
-
-    @classmethod
-    def utcnow(cls) -> Any:
-        """The virtual now, naive in UTC."""
-        return cls.now(dates.UTC).replace(tzinfo=None)
+def virtual_now(cls: Any, tz: dates.tzinfo | None = None) -> Any:
+    """`datetime.datetime.now`, in ``tz`` or naive in local time, which is UTC."""
+    if CLOCKS.stage.current() is None:
+        return REAL_NOW.__get__(None, cls)(tz)
+    moment = (UNIX_EPOCH + dates.timedelta(microseconds=CLOCKS.time_ns() // 1000)).astimezone(tz)
+    return cls.combine(moment.date(), moment.time(), tz)
 
 
-VirtualDatetime.__module__, VirtualDatetime.__qualname__, VirtualDatetime.__name__ = "datetime", "datetime", "datetime"
+def virtual_utcnow(cls: Any) -> Any:
+    """`datetime.datetime.utcnow`, naive."""
+    if CLOCKS.stage.current() is None:
+        return REAL_UTCNOW.__get__(None, cls)()
+    return virtual_now(cls, dates.UTC).replace(tzinfo=None)
+
 
 NAMES = (
     *("time", "time_ns", "monotonic", "monotonic_ns", "perf_counter", "perf_counter_ns"),
     *("clock_gettime", "clock_gettime_ns", "gmtime", "localtime", "ctime", "asctime", "strftime"),
 )
 
-PAIRS: tuple[Pair, ...] = (
-    *((getattr(time, name), getattr(CLOCKS, name)) for name in NAMES),
-    (real_datetime, VirtualDatetime),
-)
+PAIRS: tuple[Pair, ...] = tuple((getattr(time, name), getattr(CLOCKS, name)) for name in NAMES)
 """What is replaced by what. ``date.today()`` and ``datetime.today()`` ask ``time.time()`` by themselves."""
 
 
@@ -177,7 +161,7 @@ def virtual_clocks(scheduler: Scheduler) -> Iterator[None]:
 @contextmanager
 def ticking(scheduler: Scheduler) -> Iterator[None]:
     """What stands second in `PAIRS` tells the time of ``scheduler``; before and after, the real one."""
-    with CLOCKS.stage.held_by(scheduler), utc_as_local_time(), datetimes_pickled_by_name():
+    with CLOCKS.stage.held_by(scheduler), utc_as_local_time(), virtual_datetimes():
         yield
 
 
@@ -204,19 +188,16 @@ def set_time_zone(name: str | None) -> None:
 
 
 @contextmanager
-def datetimes_pickled_by_name() -> Iterator[None]:
-    """`pickle` wants to find the class under its name, which is `VirtualDatetime`'s; what it writes is the same."""
-    before = copyreg.dispatch_table.get(real_datetime)
-    copyreg.dispatch_table[real_datetime] = reduce_datetime
+def virtual_datetimes() -> Iterator[None]:
+    """While the block runs, `datetime.datetime` reads the virtual clock."""
+    change_datetime(classmethod(virtual_now), classmethod(virtual_utcnow))
     try:
         yield
     finally:
-        if before is None:
-            del copyreg.dispatch_table[real_datetime]
-        else:
-            copyreg.dispatch_table[real_datetime] = before
+        change_datetime(REAL_NOW, REAL_UTCNOW)
 
 
-def reduce_datetime(moment: real_datetime) -> tuple[Any, ...]:
-    """As ``moment`` says itself, but for the class."""
-    return (VirtualDatetime, *moment.__reduce_ex__(4)[1:])
+def change_datetime(now: object, utcnow: object) -> None:
+    """Gives the class these methods, and makes the interpreter forget those that it remembers."""
+    DATETIME.update(now=now, utcnow=utcnow)
+    ctypes.pythonapi.PyType_Modified(ctypes.py_object(real_datetime))

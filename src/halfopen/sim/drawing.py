@@ -13,6 +13,10 @@ PORT_STEP = 13.0
 SIDE = 52.0
 """What "outside" takes at the end of a line."""
 
+ALONG = (0.5, 0.4, 0.6, 0.3, 0.7, 0.25, 0.75)
+ASIDE = (0, 12, -12, 24, -24, 40, -40, 60, -60)
+"""Where a label may be: along its line, and below or above that."""
+
 MERMAID = {HOST: ('["', '"]'), ROUTER: ('(("', '"))'), NAT: ('{{"', '"}}'), SWITCH: ('[["', '"]]'), HUB: ('(["', '"])')}
 
 
@@ -114,6 +118,9 @@ class Picture:
             first, second = keys[id(line.first)], keys[id(line.second)]
             neighbors[first][second] = neighbors[second][first] = None
         heights = {key: card.height for key, card in self.cards.items()}
+        for line in self.lines:
+            for key in (keys[id(line.first)], keys[id(line.second)]):
+                heights[key] = max(heights[key], line.label_size[1])
         places = arrange({key: list(each) for key, each in neighbors.items()}, heights)
         for key, place in places.items():
             self.cards[key].layer, self.cards[key].y = place.layer, MARGIN + place.y
@@ -142,15 +149,13 @@ class Picture:
                     line.port(card, side, (number - (len(beside) - 1) / 2) * step)
 
     def _label(self, line: Line) -> None:
-        """On the line, where it covers nothing else: in the middle if it can be."""
+        """Where it covers nothing else: in the middle of the line if it can be, or nearby."""
         texts = line.texts
         if not texts:
             return
         width, height = line.label_size
         boxes: list[Card | Label] = [*self.labels, *self.cards.values()]
-        for along in (0.5, 0.4, 0.6, 0.3, 0.7, 0.25, 0.75):
-            x, y = line.point(along)
-            label = Label(x, y, width, height, texts)
-            if not any(label.covers(box) for box in boxes):
-                break
-        self.labels.append(label)
+        spots = ((line.point(along), aside) for aside in ASIDE for along in ALONG)
+        labels = [Label(x, y + aside, width, height, texts) for (x, y), aside in spots]
+        free = (label for label in labels if not any(label.covers(box) for box in boxes))
+        self.labels.append(next(free, labels[0]))

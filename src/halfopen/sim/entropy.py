@@ -2,11 +2,13 @@
 
 ``os.urandom`` and with it `secrets`, `uuid` and ``random.SystemRandom``; the global generator of `random`, each other
 ``random.Random`` that is alive, and those that are made meanwhile. What a generator was before, it is again afterwards.
-The process id is 1000, and the node id of ``uuid.uuid1`` is drawn.
+The process id is 1000, and the node id of ``uuid.uuid1`` is drawn. So is where the rand() of C begins, by which pymongo
+numbers its requests; it cannot be put back.
 
 OpenSSL has dice of its own: what TLS and ssh send has the same lengths and times again, but not the same octets.
 """
 
+import ctypes
 import gc
 import os
 import random
@@ -34,6 +36,8 @@ PROCESS_ID = 1000
 SEED_OCTETS = 32
 
 real_seed = Random.seed
+
+C_LIBRARY = ctypes.CDLL("msvcrt" if os.name == "nt" else None)
 
 
 class Dice:
@@ -110,6 +114,7 @@ def rolling(rng: SeededRng) -> Iterator[None]:
     """What stands second in `PAIRS` follows from ``rng``, and so do the generators; afterwards all is as before."""
     with ExitStack() as cleanup:
         cleanup.enter_context(ENTROPY.stage.held_by(Dice(rng)))
+        C_LIBRARY.srand(rng.fork("rand").below(1 << 31))
         for generator, name in live_generators():
             cleanup.callback(generator.setstate, generator.getstate())
             real_seed(generator, rng.fork(f"generator {name}").octets(SEED_OCTETS))

@@ -21,7 +21,7 @@ from halfopen.sim.sniffer import Sniffer
 from halfopen.sim.switch import Switch
 from halfopen.sim.sysctl import LINUX, write
 from halfopen.sim.topology import Topology
-from halfopen.sim.topology_check import LEAST, check
+from halfopen.sim.topology_check import check, check_segment, fault_of_name
 from halfopen.sim.topology_parts import IP_FORWARD, LINK, NAT, SWITCH, Member, Node, Segment
 from halfopen.sim.wiring import Laid, Wiring
 from halfopen.stack.config import StackConfig
@@ -68,10 +68,13 @@ class Fabric:
     def add(self, node: Node, config: StackConfig | None = None) -> SimHost:
         """A host, router or NAT; ConfigError if its name or an address is taken or cannot be meant."""
         name = node.name
-        if name.lower() in ("localhost", *(taken.lower() for taken in self.hosts)):
+        if fault := fault_of_name(name):
+            raise ConfigError(f"{node.kind} {name!r} {fault}")
+        if name.lower() in {taken.lower() for taken in self.hosts}:
             raise ConfigError(f"there is a host called {name!r} already")
-        for text in node.addresses:
-            self._wiring.plan.check(name, text)
+        addresses = [self._wiring.plan.check(name, text)[0] for text in node.addresses]
+        if len(set(addresses)) < len(addresses):
+            raise ConfigError(f"{node.kind} {name!r} is given an address twice")
         config = config or LINUX
         for setting, value in {IP_FORWARD: int(node.forwards or config.ip.forwarding), **node.sysctl}.items():
             config = write(config, setting, value)
@@ -90,9 +93,9 @@ class Fabric:
         if self._wiring.find(segment.name) is not None:
             raise ConfigError(f"{segment.title}: there is a network called {segment.name!r} already")
         segment = replace(segment, words=segment.words or self.words)
-        members = {member.node for member in segment.members}
-        if len(members) < max(LEAST[segment.kind], len(segment.members)):
-            raise ConfigError(f"{segment.title}: a cable joins two hosts or more, each of them once")
+        check_segment(segment)
+        if len({member.node for member in segment.members}) < len(segment.members):
+            raise ConfigError(f"{segment.title} joins hosts each of which it names once")
         forth = impairment(segment.title, segment.words)
         back = forth if segment.back is None else impairment(segment.title, segment.back)
         make = Switch if segment.kind == SWITCH else Cable
@@ -114,9 +117,18 @@ class Fabric:
         for segment in topology.segments:
             self.lay(segment)
 
+    def members(self, hosts: Sequence[object]) -> tuple[Member, ...]:
+        """``hosts`` as those of a network; ConfigError if one is none, or of another simulation."""
+        names = {id(host): name for name, host in self.hosts.items()}
+        for host in hosts:
+            if id(host) not in names:
+                who = host.name if isinstance(host, SimHost) else host
+                raise ConfigError(f"{who!r} is none of the hosts that this network has made")
+        return tuple(Member(names[id(host)]) for host in hosts)
+
     def free_name(self, hosts: Sequence[SimHost]) -> str:
         """What a network is called after its hosts; the second between the same is ``"a-b-2"``."""
-        name = "-".join(host.name for host in hosts)
+        name = "-".join(member.node for member in self.members(hosts))
         names = (name, *(f"{name}-{number}" for number in range(2, len(self.cables) + 3)))
         return next(each for each in names if self._wiring.find(each) is None)
 
@@ -146,10 +158,11 @@ class Fabric:
         """The network that it is told to be, or that its hosts have addresses of, or a new one."""
         if segment.prefix is None:
             return self._wiring.prefix(segment)
-        try:
-            return Prefix.parse(segment.prefix)
-        except ValueError as error:
-            raise ConfigError(f"{segment.title}: {error}") from None
+        prefix = Prefix.parse(segment.prefix)
+        self._wiring.plan.check_prefix(segment.title, prefix)
+        if any(laid.prefix == prefix for laid in self._wiring.laid):
+            raise ConfigError(f"{segment.title}: {prefix} is another network's")
+        return prefix
 
     def _settle_soon(self) -> None:
         """What is new within a running program is ready before the programs that it starts."""

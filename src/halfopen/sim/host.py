@@ -3,7 +3,7 @@
 import asyncio
 import errno
 import signal
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from contextvars import ContextVar, Token, copy_context
 from typing import Any, Self, TypeVar
@@ -18,7 +18,7 @@ from halfopen.sim.processes import PROGRAMS
 from halfopen.sim.pump import SimPump
 from halfopen.sim.signals import IGNORED, STOPPING
 from halfopen.sim.socket_table import socket_table
-from halfopen.sim.sysctl import read, write
+from halfopen.sim.sysctl import Value, read, write
 from halfopen.stack.ports import Owner
 from halfopen.stack.stack import Stack
 
@@ -59,6 +59,8 @@ class SimHost(Visited):
         self.sim_pump = self.make_pump(stack, name)
         super().__init__(stack, self.sim_pump, names, program=name)
         self._programs = loop.processes.start(self)
+        self.on_sysctl: Callable[[str, Value], None] = lambda name, value: None
+        """Told what was written, by whoever keeps the topology."""
 
     def make_pump(self, stack: Stack, name: str) -> SimPump:
         """What drives the stack."""
@@ -176,13 +178,15 @@ class SimHost(Visited):
             else:
                 self.kill()
 
-    def sysctl(self, name: str, value: int | str | None = None) -> int | str:
+    def sysctl(self, name: str, value: Value | None = None) -> Value:
         """What ``sysctl name`` prints, after ``value`` was written, if one is given; ConfigError for nonsense.
 
-        ICMP and forwarding follow at once, TCP with the next connection, neighbours and fragments at the next boot.
+        ICMP and forwarding follow at once, and so do the routes of all hosts; TCP with the next connection, neighbours
+        and fragments at the next boot.
         """
         if value is not None:
             self.stack.configure(write(self.stack.config, name, value))
+            self.on_sysctl(name, value)
         return read(self.stack.config, name)
 
     async def ping(self, name: str, count: int = 3, interval: float = 1.0, octets: int = 56) -> PingResult:

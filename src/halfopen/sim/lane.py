@@ -51,8 +51,9 @@ class Lane:
 
     def admit(self, packet: Packet, now: Instant) -> int:
         """Takes one packet, or a super-segment that may pass whole; its fate so far."""
-        fate = self._channel.admit(packet, now)
-        if self._event is None or self._channel.next_deadline() < self._event.when:
+        channel, event = self._channel, self._event
+        fate = channel.admit(packet, now)
+        if event is None or channel.next_deadline() < event.when:
             self._plan()
         return fate
 
@@ -92,4 +93,6 @@ class Lane:
                 deliver(packet, now)
             is_more = len(packets) == BATCH
         if self._event is None:
-            self._plan()
+            deadline = self._channel.next_deadline()
+            if deadline < NEVER:
+                self._event = self._scheduler.at(deadline, self._on_due)

@@ -1,7 +1,7 @@
 """A simulated network: hosts, the cables between them, and the time they share."""
 
 import asyncio
-from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Collection, Coroutine, Mapping
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import replace
 from typing import Any, BinaryIO, TypedDict, TypeVar, Unpack
@@ -91,7 +91,7 @@ class Network:
     @property
     def elapsed(self) -> float:
         """Seconds of virtual time since the beginning."""
-        return (self.loop.scheduler.now - START) / SECOND
+        return self.loop.elapsed
 
     @property
     def topology(self) -> Topology:
@@ -137,23 +137,20 @@ class Network:
         ``back`` is what it does from the second to the first, if not the same.
         """
         name = self._fabric.free_name((first, second))
-        segment = _segment(LINK, name, (first, second), words, options)
+        segment = _segment(LINK, name, self._fabric.members((first, second)), words, options)
         return self._fabric.lay(replace(segment, back=back))
 
     def switch(self, name: str, *hosts: SimHost, words: str = "", **options: Unpack[LinkOptions]) -> Cable:
         """A switch with a port for each of ``hosts``; ``words`` are what each port does to what comes in."""
-        return self._fabric.lay(_segment(SWITCH, name, hosts, words, options))
+        return self._fabric.lay(_segment(SWITCH, name, self._fabric.members(hosts), words, options))
 
     def hub(self, name: str, *hosts: SimHost, words: str = "", **options: Unpack[LinkOptions]) -> Cable:
         """A cable that all of ``hosts`` are on: what one sends all others see."""
-        return self._fabric.lay(_segment(HUB, name, hosts, words, options))
-
-    def segment(self, hosts: Sequence[SimHost], words: str = "") -> Cable:
-        """A hub that is called after its hosts."""
-        return self.hub(self._fabric.free_name(hosts), *hosts, words=words)
+        return self._fabric.lay(_segment(HUB, name, self._fabric.members(hosts), words, options))
 
     def partition(self, first: SimHost, second: SimHost, oneway: bool = False) -> None:
         """Nothing that either sends reaches the other, whatever lies between; ``oneway``: nothing of the first's."""
+        self._fabric.members((first, second))
         self._fabric.settle()
         for pair in [(first, second)] if oneway else [(first, second), (second, first)]:
             key = pair[0].name, pair[1].name
@@ -229,7 +226,6 @@ def _node(name: str, kind: str, addresses: tuple[str, ...], options: HostOptions
     return Node(name=name, kind=kind, addresses=addresses, sysctl=dict(options.get("sysctl") or {}))
 
 
-def _segment(kind: str, name: str, hosts: Sequence[SimHost], words: str, options: LinkOptions) -> Segment:
-    members = tuple(Member(host.name) for host in hosts)
+def _segment(kind: str, name: str, members: tuple[Member, ...], words: str, options: LinkOptions) -> Segment:
     prefix, mtu = options.get("network"), options.get("mtu", 1500)
     return Segment(name=name, kind=kind, members=members, words=words, prefix=prefix, mtu=mtu)

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from itertools import count as numbers
 from math import sqrt
 
+from halfopen.aio.errors import os_errors
 from halfopen.aio.host import Host
 from halfopen.aio.pump import EchoFace, Face, Pump
 from halfopen.base.addresses import IPV4_ANY, Address, format_address
 from halfopen.base.clock import MILLISECOND, SECOND, Duration, Instant
-from halfopen.base.errors import NetworkUnreachable
+from halfopen.base.errors import ConfigError
 from halfopen.stack import datagram as kinds
 from halfopen.stack.icmp import REPLY, EchoReply
 from halfopen.stack.udp import UdpSocket
@@ -27,6 +28,7 @@ PROBE_OCTETS = 32
 """With both headers 60 octets."""
 
 _HEADERS_OCTETS = 28
+MOST_OCTETS = 65535 - _HEADERS_OCTETS
 _WORDS = {
     kinds.NET_UNREACHABLE: "Destination Net Unreachable",
     kinds.HOST_UNREACHABLE: "Destination Host Unreachable",
@@ -228,10 +230,8 @@ class Pinging(EchoFace):
         pump = self._host.pump
         self._sent += 1
         payload = bytes(number & 0xFF for number in range(self._octets))
-        try:
+        with os_errors():
             self._host.stack.icmp.send_echo(self._destination, identifier, sequence, payload, pump.now())
-        except NetworkUnreachable:
-            self._note(sequence, kinds.NET_UNREACHABLE, self._destination, (0, 0, 0))
         pump.kick()
 
     def _note(self, sequence: int, kind: str, source: Address, figures: tuple[int, int, Duration]) -> None:
@@ -309,10 +309,8 @@ class Tracing(Face):
     def _send(self, port: int) -> None:
         now = self._pump.now()
         self._sent[port] = now
-        try:
+        with os_errors():
             self._udp.send_to(bytes(PROBE_OCTETS), self._destination, port, now)
-        except NetworkUnreachable:
-            self._note(port, kinds.NET_UNREACHABLE, self._destination, now)
 
     def _note(self, port: int, kind: str, source: Address, now: Instant) -> None:
         sent = self._sent.get(port)
@@ -325,12 +323,19 @@ class Tracing(Face):
 
 
 async def ping(host: Host, name: str, count: int = 3, interval: float = 1.0, octets: int = 56) -> PingResult:
-    """Echo requests from ``host`` to ``name``, one each ``interval`` seconds; `socket.gaierror` for an unknown name."""
+    """Echo requests from ``host`` to ``name``, one each ``interval`` seconds.
+
+    `socket.gaierror` for an unknown name, ENETUNREACH if there is no route, ConfigError for what cannot be sent.
+    """
+    if count < 0 or not 0 <= octets <= MOST_OCTETS:
+        raise ConfigError(f"ping: {count} requests of {octets} octets: expected 0 or more, of 0 to {MOST_OCTETS}")
     return await Pinging(host, name, octets).run(count, interval)
 
 
 async def traceroute(host: Host, name: str, max_hops: int = 30) -> TraceResult:
-    """The way from ``host`` to ``name``; `socket.gaierror` for an unknown name."""
+    """The way from ``host`` to ``name``; `socket.gaierror` for an unknown name, ENETUNREACH if there is no route."""
+    if not 1 <= max_hops <= 255:
+        raise ConfigError(f"traceroute: max_hops is from 1 to 255, not {max_hops}")
     return await Tracing(host, name).run(max_hops)
 
 

@@ -2,16 +2,17 @@
 
 import asyncio
 from collections import deque
+from contextlib import suppress
 from contextvars import Context, ContextVar, copy_context
 from itertools import count
-from weakref import WeakKeyDictionary
+from types import CoroutineType
 
 from halfopen.aio.host import Host
 
 FIRST_PID = 100
 
 PATIENCE = 1000
-"""So often is a task cancelled that catches its cancellation and waits again."""
+"""So often is a task cancelled that catches its cancellation and waits again; then its coroutine is closed."""
 
 
 class Programs:
@@ -41,15 +42,16 @@ PROGRAMS: ContextVar[Programs] = ContextVar("halfopen.programs")
 class Processes:
     """The tasks and callbacks of one event loop, by the host whose programs they are."""
 
-    __slots__ = ("_loop", "_pids", "_ready", "_tasks", "_watches", "_withheld", "running")
+    __slots__ = ("_loop", "_pids", "_ready", "_tasks", "_withheld", "running", "watches")
 
     def __init__(self, loop: asyncio.AbstractEventLoop, ready: deque[asyncio.Handle]) -> None:
         self._loop = loop
         self._ready = ready
         self.running: dict[Host, Programs] = {}
-        self._tasks: WeakKeyDictionary[asyncio.Task[object], Programs] = WeakKeyDictionary()
+        self._tasks: dict[asyncio.Task[object], Programs | None] = {}
         self._withheld: deque[asyncio.Handle] = deque()
-        self._watches = False
+        self.watches = False
+        """Something was ever stopped or killed: `withhold` has to look."""
         self._pids = count(FIRST_PID)
 
     def start(self, host: Host) -> Programs:
@@ -74,10 +76,14 @@ class Processes:
         context.run(PROGRAMS.set, programs)
         return context, programs
 
-    def enlist(self, task: "asyncio.Task[object]", programs: Programs) -> None:
-        """``task`` is one of ``programs``; a child of the dead dies at once."""
+    def enlist(self, task: "asyncio.Task[object]", programs: Programs | None) -> None:
+        """``task`` is one of ``programs``, or of none; a child of the dead dies at once.
+
+        It is kept until it is done. asyncio would let go of one that nobody else keeps: whenever the collector runs.
+        """
         self._tasks[task] = programs
-        if not programs.is_alive:
+        task.add_done_callback(self._tasks.pop, context=Context())
+        if programs is not None and not programs.is_alive:
             task.cancel()
 
     def programs_of(self, task: "asyncio.Task[object]") -> Programs | None:
@@ -91,7 +97,7 @@ class Processes:
     def stop(self, programs: Programs) -> None:
         """SIGSTOP: nothing of them runs until `resume`."""
         programs.is_stopped = programs.is_alive
-        self._watches = True
+        self.watches = True
 
     def resume(self, programs: Programs) -> None:
         """SIGCONT: what has become due meanwhile is ready, in its old order."""
@@ -105,15 +111,13 @@ class Processes:
         What they do on their way is done by nobody: see `SimHost.owner`. Whoever awaits one gets its CancelledError.
         """
         programs.is_alive = False
-        self._watches = True
+        self.watches = True
         for task in self.tasks_of(programs):
             task.add_done_callback(_retrieve, context=Context())
         self._cancel(programs, PATIENCE)
 
     def withhold(self) -> None:
         """Takes out of what is ready what may not run: everything of the stopped, the timers of the dead."""
-        if not self._watches:
-            return
         kept: list[asyncio.Handle] = []
         for handle in self._ready:
             programs: Programs | None = handle._context.get(PROGRAMS)  # type: ignore[attr-defined]  # noqa: SLF001  # private to the stdlib, and nowhere else
@@ -130,9 +134,19 @@ class Processes:
     def _cancel(self, programs: Programs, patience: int) -> None:
         tasks = self.tasks_of(programs)
         for task in tasks:
+            if not patience:
+                _close(task)
             task.cancel()
         if tasks and patience:
             self._loop.call_soon(self._cancel, programs, patience - 1, context=Context())
+
+
+def _close(task: "asyncio.Task[object]") -> None:
+    """What it was running ends where it stands, at the latest when it awaits something once more."""
+    coroutine = task.get_coro()
+    if isinstance(coroutine, CoroutineType):
+        with suppress(RuntimeError):  # It has ignored that, too.
+            coroutine.close()
 
 
 def _retrieve(task: "asyncio.Task[object]") -> None:

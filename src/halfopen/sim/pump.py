@@ -36,6 +36,8 @@ class SimPump(Pump):
         self.name = name
         self.is_on = True
         self._scheduler = loop.scheduler
+        self._call_again = loop.call_again
+        self._turn = asyncio.Handle(self._receive, (), loop, self._context)
         self._plugs: dict[str, Plug] = {}
         self._current: dict[Interface, Interface] = {}
         self._arrived: deque[tuple[Interface, Packet]] = deque()
@@ -61,12 +63,12 @@ class SimPump(Pump):
         if plug is None:
             self.stack.counters.add("CableMissing")
         else:
-            plug.send(packet, self.now())
+            plug.send(packet, self._scheduler.now)
 
     def take(self, interface: Interface, packet: Packet) -> None:
         """A packet has come out of a cable; what comes at one instant is answered together."""
         if not self._arrived:
-            self.loop.call_soon(self._receive, context=self._context)
+            self._call_again(self._turn)
         self._arrived.append((interface, packet))
 
     def flush(self) -> None:
@@ -124,15 +126,17 @@ class SimPump(Pump):
         programs = self._programs.get(socket)
         if programs is not None and programs.is_stopped:
             self._untold[socket] = None
-        else:
-            super()._tell(socket, now)
+            return
+        face = self._faces.get(socket)
+        if face is not None:
+            face.on_news(now)
 
     def _receive(self) -> None:
         arrived, self._arrived = self._arrived, deque()
         if not self.is_on:
             self.stack.counters.add("PowerOff", len(arrived))
             return
-        now, receive = self.now(), self.stack.receive
+        now, receive = self._scheduler.now, self.stack.internet.receive
         current = self._current
         for interface, packet in arrived:
             receive(current.get(interface, interface), packet, now)

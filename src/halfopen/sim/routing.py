@@ -34,7 +34,7 @@ class Attachment:
 class Graph:
     """A topology with all addresses given, as its routes are found in it."""
 
-    __slots__ = ("_by_node", "_prefixes", "_routers")
+    __slots__ = ("_by_node", "_homed", "_prefixes", "_routers")
 
     def __init__(self, topology: Topology) -> None:
         nodes = {node.name: node for node in topology.nodes}
@@ -49,6 +49,8 @@ class Graph:
                 own.append(attachment)
                 if attachment.node.forwards and not is_outside(attachment):
                     self._routers[number].append(attachment)
+        several = [own for own in self._by_node.values() if len(own) > 1]
+        self._homed = [own for own in several if own[0].node.kind != NAT]
 
     def hops(self, name: str) -> Iterator[Hop]:
         """The routes of the node called ``name``, but those to the networks that it is on.
@@ -80,10 +82,9 @@ class Graph:
 
     def _end_systems(self, own: list[Attachment], found: Mapping[int, Hop | None]) -> Iterator[Hop]:
         """Hosts on several networks, none of which leads to the first: its address is what their names mean."""
-        for attachments in self._by_node.values():
-            first = attachments[0] if attachments else None
-            near = next((each for each in attachments if each.network in found), None)
-            if first is None or near is None or first.network in found or first.node.kind == NAT:
+        for first, *others in self._homed:
+            near = next((each for each in others if each.network in found), None)
+            if near is None or first.network in found:
                 continue
             way = found[near.network]
             local = way.local if way is not None else next(e.address for e in own if e.network == near.network)

@@ -50,8 +50,10 @@ class Scheduler:
 
     def at(self, when: Instant, action: Callable[[], object]) -> Event:
         """Plans ``action`` for ``when``; what is planned for the past happens now."""
-        event = Event(self, max(when, self.now), action)
-        heappush(self._heap, (event.when, self._order, event))
+        if when < self.now:
+            when = self.now
+        event = Event(self, when, action)
+        heappush(self._heap, (when, self._order, event))
         self._order += 1
         return event
 
@@ -65,10 +67,13 @@ class Scheduler:
 
     def jump(self) -> bool:
         """Makes it the time of the next event and lets all of that instant happen; False if nothing is planned."""
-        when = self.next_event()
-        if when == NEVER:
+        heap = self._heap
+        while heap and heap[0][2].action is nothing:
+            heappop(heap)
+            self._cancelled -= 1
+        if not heap or heap[0][0] >= NEVER:
             return False
-        self.now = when
+        self.now = heap[0][0]
         self.run_due()
         return True
 

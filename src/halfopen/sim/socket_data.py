@@ -2,7 +2,7 @@
 
 import socket as kernel
 from collections.abc import Callable, Iterable
-from typing import IO, Any, TypeVar
+from typing import Any, TypeVar
 
 from halfopen.aio.host import Host
 from halfopen.aio.names import Name
@@ -74,7 +74,7 @@ class SocketData(SocketNames):
         data = b"".join(bytes(buffer) for buffer in buffers)
         return self.send(data, flags) if address is None else self.sendto(data, flags, address)
 
-    def sendfile(self, file: IO[bytes], offset: int = 0, count: int | None = None) -> int:
+    def sendfile(self, file: Any, offset: int = 0, count: int | None = None) -> int:
         """Reads and sends in turn."""
         file.seek(offset)
         data = file.read() if count is None else file.read(count)

@@ -65,7 +65,7 @@ class SocketNames(StatefulSocket, kernel.socket):
         return self._signal.descriptor
 
     def hand_over(self) -> None:
-        """A transport or server goes on with its state; what is called now only names it. As asyncio's, it never waits."""
+        """A transport or server goes on with its state; what is called now only names it, and never waits."""
         self.setblocking(False)
         self._open_state().observer = nothing
         self._is_handed_over = True

@@ -1,18 +1,21 @@
 """What cannot be meant in a topology: everything that is wrong, each thing with where it stands."""
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 
-from halfopen.base.addresses import Address, Prefix, format_address, is_valid_source, parse_address, parse_interface
+from halfopen.base.addresses import Address, Prefix, format_address, parse_address, parse_interface
 from halfopen.base.errors import ConfigError
-from halfopen.sim.addressing import host_numbers, overlap
+from halfopen.sim.addressing import fault_of_address, fault_of_prefix, host_numbers, overlap
 from halfopen.sim.profiles import words_of
 from halfopen.sim.sysctl import LINUX, write
 from halfopen.sim.topology_parts import HUB, LINK, NAT, NODE_KINDS, SEGMENT_KINDS, SWITCH, Node, Segment
 
 EXPIRY = ("drop", "rst")
 LEAST = {LINK: 2, HUB: 2, SWITCH: 1}
+
+HOST_NAME = re.compile(r"\w([\w.-]*\w)?")
 
 
 @dataclass(slots=True, frozen=True)
@@ -36,6 +39,24 @@ def problems(nodes: Sequence[Node], segments: Sequence[Segment]) -> list[Problem
     return [*judge.nodes(), *judge.segments()]
 
 
+def check_segment(segment: Segment) -> None:
+    """The same for one network, but for its members."""
+    found = [problem.text for problem in Judge((), ()).segment(segment, ())]
+    if found:
+        raise ConfigError("\n".join(found))
+
+
+def fault_of_name(name: str) -> str | None:
+    """Why programs could not ask for a host called ``name``; None if they can."""
+    if not name:
+        return "needs a name"
+    if name.lower() == "localhost":
+        return "is a name that every host has for itself"
+    if is_address(name):
+        return "is an address: a name is needed"
+    return None if HOST_NAME.fullmatch(name) else "is no name: expected letters, digits, '-', '_' and '.'"
+
+
 class Judge:
     """Goes through a topology and remembers what it has seen."""
 
@@ -49,15 +70,15 @@ class Judge:
 
     def nodes(self) -> Iterator[Problem]:
         """Of the nodes."""
-        names: set[str] = {"localhost"}
+        names: set[str] = set()
         for segment in self._segments:
             for member in segment.members:
                 self._joined[member.node] = self._joined.get(member.node, 0) + 1
         for number, node in enumerate(self._nodes):
             where = ("nodes", number)
-            if not node.name or node.name.lower() in names:
-                what = "is a name that every host has for itself" if node.name == "localhost" else "is there twice"
-                yield Problem(where, f"{node.kind} {node.name!r} {what if node.name else 'needs a name'}")
+            fault = fault_of_name(node.name) or ("is there twice" if node.name.lower() in names else None)
+            if fault is not None:
+                yield Problem(where, f"{node.kind} {node.name!r} {fault}")
             names.add(node.name.lower())
             yield from self._node(node, where)
 
@@ -69,7 +90,7 @@ class Judge:
             if not segment.name or segment.name in names:
                 yield Problem(where, f"{segment.title} {'is there twice' if segment.name else 'needs a name'}")
             names.add(segment.name)
-            yield from self._segment(segment, where)
+            yield from self.segment(segment, where)
             yield from self._members(segment, where)
 
     def _node(self, node: Node, where: tuple[str | int, ...]) -> Iterator[Problem]:
@@ -106,7 +127,8 @@ class Judge:
         if joined < 2:
             yield Problem(where, f"{title} needs two networks, first its inside, then its outside: it is on {joined}")
 
-    def _segment(self, segment: Segment, where: tuple[str | int, ...]) -> Iterator[Problem]:
+    def segment(self, segment: Segment, where: tuple[str | int, ...]) -> Iterator[Problem]:
+        """Of one network, but for its members."""
         title = segment.title
         if segment.kind not in SEGMENT_KINDS:
             text = f"{segment.name} is a {segment.kind!r}: expected {_either(SEGMENT_KINDS)}"
@@ -134,8 +156,8 @@ class Judge:
         except ValueError as error:
             yield str(error)
             return
-        if len(prefix.network) != 4:
-            yield f"{segment.prefix} is not an IPv4 network"
+        if fault := fault_of_prefix(prefix):
+            yield fault
             return
         for other, name in self._prefixes.items():
             if overlap(prefix, other):
@@ -190,14 +212,21 @@ class Judge:
     def _claim(self, name: str, address: Address, prefix: Prefix) -> Iterator[str]:
         """Whether ``address`` can be that of host ``name``."""
         text = format_address(address)
-        if len(address) != 4 or not is_valid_source(address):
-            yield f"{text} is not the address of an IPv4 host"
-        elif prefix.length < 31 and address in (prefix.network, prefix.broadcast):
-            yield f"{text} is a broadcast address of {prefix}"
+        if fault := fault_of_address(address, prefix):
+            yield fault
         elif address in self._owners:
             yield f"{text} of {name!r} belongs to {self._owners[address]!r} already"
         else:
             self._owners[address] = name
+
+
+def is_address(text: str) -> bool:
+    """Whether it is one, of either version."""
+    try:
+        parse_address(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _either(words: Sequence[str]) -> str:

@@ -37,7 +37,7 @@ class Node:
     @property
     def forwards(self) -> bool:
         """Whether datagrams for others pass it."""
-        return self.kind != HOST or str(self.sysctl.get(IP_FORWARD, 0)) != "0"
+        return str(self.sysctl.get(IP_FORWARD, int(self.kind != HOST))) != "0"
 
     @property
     def remarks(self) -> list[str]:

@@ -1,6 +1,7 @@
 """What is plugged into what: interfaces, networks and routes as the hosts of a simulated network have them."""
 
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from halfopen.aio.names import Names
 from halfopen.base.addresses import Address, Prefix, format_address, parse_address, parse_interface
@@ -9,6 +10,7 @@ from halfopen.sim.addressing import AddressPlan, common
 from halfopen.sim.cable import Cable
 from halfopen.sim.host import SimHost
 from halfopen.sim.routing import Graph, Hop
+from halfopen.sim.sysctl import Value
 from halfopen.sim.topology import Topology
 from halfopen.sim.topology_parts import NAT, Member, Node, Segment
 from halfopen.stack.config import InterfaceConfig
@@ -71,6 +73,7 @@ class Wiring:
         """A host, with an interface for each address that it has been given."""
         station = Station(host, node, len(self.stations))
         self.stations[node.name] = station
+        host.on_sysctl = partial(self._configured, station)
         for text in node.addresses:
             address, prefix = self.plan.check(node.name, text)
             name = self._add_interface(station, address, prefix)
@@ -147,6 +150,14 @@ class Wiring:
         """The description of what is there."""
         nodes = (replace(station.node, addresses=_unplugged(station)) for station in self.stations.values())
         return Topology(tuple(nodes), tuple(laid.segment for laid in self.laid))
+
+    def _configured(self, station: Station, name: str, value: Value) -> None:
+        """The topology tells it from now on, and who has become a router, or is none any more, changes the routes."""
+        before = station.node
+        station.node = replace(before, sysctl={**before.sysctl, name: value})
+        if station.node.forwards != before.forwards:
+            self._is_fresh = False
+            self.route()
 
     def _given(self, laid: Laid, station: Station) -> str | None:
         """The interface that a host has for a network already; None if it is to get one."""
