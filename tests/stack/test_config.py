@@ -35,3 +35,22 @@ def test_values_that_cannot_be_are_refused() -> None:
         TcpLayerConfig(half_open=0)
     with pytest.raises(ConfigError, match="at least 0"):
         TcpLayerConfig(time_wait=-1)
+    with pytest.raises(ConfigError, match="syn_cookies is one of off, overflow, always, not 'on'"):
+        TcpLayerConfig(syn_cookies="on")
+    with pytest.raises(ConfigError, match="proven_reserve is a share"):
+        TcpLayerConfig(proven_reserve=1.0)
+    with pytest.raises(ConfigError, match="bad_ack_budget is from 1 to 7, or None, not 8"):
+        TcpLayerConfig(bad_ack_budget=8)
+    with pytest.raises(ConfigError, match="eviction is one of drop-new, oldest, random, not 'newest'"):
+        TcpLayerConfig(eviction="newest")
+
+
+def test_what_is_said_to_strangers_is_checked() -> None:
+    with pytest.raises(ConfigError, match="closed_ports is one of reset, blackhole-syn, blackhole, limit, tarpit"):
+        TcpLayerConfig(closed_ports="closed")
+    with pytest.raises(ConfigError, match="rst_rate is at least 1, not 0"):
+        TcpLayerConfig(rst_rate=0)
+    with pytest.raises(ConfigError, match="ip_id is one of zero, destination, random, global, not 'rising'"):
+        IpConfig(ip_id="rising")
+    with pytest.raises(ConfigError, match="without a permit"):
+        IpConfig(ip_id="global")

@@ -339,3 +339,63 @@ def test_arp_answers_on_both_sides() -> None:
     sources = [packet.head[6:12] for packet in world.sent()]
     assert sources == [OUR_MAC, b"\x02\0\0\0\0\x11"]
     assert PEER_MAC not in sources
+
+
+def body_apart(whole: bytes) -> Packet:
+    return Packet(whole[:20], (whole[20:],))
+
+
+@pytest.mark.parametrize(
+    "packet",
+    [
+        Packet(datagram(b"transport", destination=FAR, ttl=64, tos=0xBB, identification=5) + b"padding"),
+        body_apart(datagram(b"transport", destination=FAR)),
+        body_apart(datagram(b"transport", destination=FAR) + b"padding"),
+        *[Packet(datagram(destination=FAR, ttl=ttl)) for ttl in (0, 1, 2, 3, 255)],
+        Packet(datagram(bytes(1480), destination=FAR)),
+        Packet(datagram(bytes(1481), destination=FAR)),
+        Packet(datagram(bytes(2000), destination=FAR, dont_fragment=False)),
+        Packet(datagram(bytes(80), destination=FAR, dont_fragment=False, more_fragments=True)),
+        Packet(datagram(b"transport", destination=FAR, options=b"\x01\x01\x01\x01")),
+        Packet(datagram(b"transport", destination=FAR)[:-1]),
+        Packet(datagram(b"transport", destination=FAR)[:10] + bytes(2) + datagram(b"transport", destination=FAR)[12:]),
+        Packet(datagram(destination=FAR, source=parse_address("192.0.2.255"))),
+        super_segment(),
+        super_segment(1000, 0),
+        Packet(datagram(bytes(20), destination=FAR), (), CHECKSUM_PARTIAL, 20, 30),
+        Packet(datagram(bytes(20), destination=FAR), (), CHECKSUM_PARTIAL, 19, 16),
+        Packet(datagram(bytes(20), destination=FAR), (), CHECKSUM_VERIFIED),
+    ],
+)
+@pytest.mark.parametrize("right", [tun("tun1", OUT), offloading("tun1", OUT)])
+def test_what_follows_others_on_their_way_fares_as_if_it_were_the_first(packet: Packet, right: InterfaceConfig) -> None:
+    first, later = router(right=right), router(right=right)
+    only(later.takes(datagram(b"the first", destination=FAR)))
+    counted = later.counters["IpForwDatagrams"]
+    expected = [(interface.name, each.joined(), each.checksum) for interface, each in first.takes(packet).sent_by(0)]
+    assert [(interface.name, each.joined(), each.checksum) for interface, each in later.takes(packet).sent_by(0)] == (
+        expected
+    )
+    assert later.counters["IpForwDatagrams"] - counted == first.counters["IpForwDatagrams"]
+
+
+def test_a_way_that_was_taken_is_left_when_anything_about_it_changes() -> None:
+    whole = datagram(destination=FAR)
+    world = router()
+    only(world.takes(whole))
+    world.interfaces[0].forwarding = False
+    assert world.takes(whole).sent_by(0) == []
+    world.interfaces[0].forwarding = True
+    world.host.configure(StackConfig(ip=IpConfig(forwarding=False)))
+    assert world.takes(whole).sent_by(0) == []
+    world.host.configure(StackConfig(ip=IpConfig(forwarding=True)))
+    world.host.routes.remove_interface(world.interfaces[1])
+    assert icmp_of(only(world.takes(whole))[1]).code == icmpv4.NET_UNREACHABLE
+
+
+def test_of_two_interfaces_each_has_to_show_that_its_datagrams_may_pass() -> None:
+    world = router(ingress_filter=True)
+    whole = datagram(destination=FAR)
+    only(world.takes(whole))
+    assert world.takes(whole, on=1).sent_by(0) == []
+    assert world.counters["IpForwReversePathFilter"] == 1

@@ -5,7 +5,7 @@ from halfopen.base.clock import MILLISECOND, SECOND
 from halfopen.base.errors import NetworkUnreachable
 from halfopen.stack import datagram as kinds
 from halfopen.stack.config import IcmpConfig, IpConfig, StackConfig
-from halfopen.stack.icmp import REPLY, TokenBucket
+from halfopen.stack.icmp import REPLY
 from halfopen.wire import icmpv4, ipv4
 from halfopen.wire.icmpv4 import ECHO_REPLY, ECHO_REQUEST
 from halfopen.wire.ipv4 import PROTOCOL_ICMP, PROTOCOL_TCP, PROTOCOL_UDP, Ipv4
@@ -241,13 +241,6 @@ def test_errors_are_limited_to_a_burst_and_a_rate() -> None:
     assert world.sent(SECOND) == []
     world.takes(datagram(protocol=99), SECOND + 100 * MILLISECOND)
     assert len(world.sent(SECOND)) == 1
-
-
-def test_a_bucket_fills_up_to_its_burst() -> None:
-    bucket = TokenBucket(10, 5)
-    assert [bucket.take(0) for _ in range(6)] == [True] * 5 + [False]
-    assert [bucket.take(20) for _ in range(3)] == [True, True, False]
-    assert sum(bucket.take(10_000) for _ in range(20)) == 5
 
 
 def test_our_echo_request_and_its_reply() -> None:

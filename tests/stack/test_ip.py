@@ -5,11 +5,11 @@ from hypothesis import strategies as st
 from halfopen.base.addresses import IPV4_ANY, IPV4_BROADCAST, Prefix, parse_address
 from halfopen.base.clock import MINUTE
 from halfopen.base.errors import NetworkUnreachable
-from halfopen.base.rng import SeededRng
+from halfopen.stack.config import IpConfig, StackConfig
 from halfopen.stack.datagram import FRAGMENTATION_NEEDED, Outgoing
 from halfopen.stack.interface import Offloads
 from halfopen.stack.internet import default_route
-from halfopen.stack.ip import Identifications, multicast_mac
+from halfopen.stack.ip import multicast_mac
 from halfopen.stack.routes import Route
 from halfopen.wire import checksum, tcp
 from halfopen.wire.ipv4 import PROTOCOL_TCP, Ipv4, emit
@@ -30,10 +30,11 @@ from tests.stack.world import (
     tun,
     udp_outgoing,
 )
+from tests.tcp.permits import Anywhere
 
 
-def make() -> World:
-    return World(None, tun())
+def make(config: StackConfig | None = None) -> World:
+    return World(config, tun())
 
 
 def tcp_outgoing(world: World, octets: int, gso_size: int = 0, destination: bytes = PEER) -> Outgoing:
@@ -194,14 +195,23 @@ def test_identifications_count_for_each_destination_alone() -> None:
     assert values[1] != values[0]
 
 
-def test_identifications_are_bounded_and_wrap() -> None:
-    source = Identifications(SeededRng("identifications"))
-    seen = [source.next(b"a", 17) for _ in range(0x10001)]
-    assert seen[0] == seen[-1]
-    assert len(set(seen)) == 0x10000
-    for number in range(Identifications.LIMIT):
-        source.next(number.to_bytes(4, "big"), 17)
-    assert source.next(b"a", 17) not in {(seen[-1] + 1) & 0xFFFF}
+@pytest.mark.parametrize("policy", ["destination", "global"])
+def test_atomic_datagrams_are_numbered_where_that_is_chosen(policy: str) -> None:
+    world = make(StackConfig(ip=IpConfig(ip_id=policy, permit=Anywhere())))
+    for destination in (PEER, OTHER, PEER):
+        world.sends(destination, 50)
+    values = [ip_of(packet).identification for packet in world.sent()]
+    assert (values[2] - values[0]) & 0xFFFF == (2 if policy == "global" else 1)
+    assert all(ip_of(packet).dont_fragment for packet in world.sent())
+
+
+def test_each_part_of_a_super_segment_has_its_own_number() -> None:
+    world = make(StackConfig(ip=IpConfig(ip_id="global", permit=Anywhere())))
+    path = world.host.ip.find_path(PEER, None, 0)
+    world.host.ip.send(path, tcp_outgoing(world, 3000, gso_size=1000), 0)
+    world.host.ip.send(path, tcp_outgoing(world, 100), 0)
+    values = [ip_of(packet).identification for packet in world.sent()]
+    assert [(value - values[0]) & 0xFFFF for value in values] == [0, 1, 2, 3]
 
 
 @pytest.mark.rfc("9293", "MUST-2")

@@ -73,7 +73,7 @@ def test_deadlines_come_due_at_their_time() -> None:
     table, interface = make()
     entry = create(table, interface)
     table.set_deadline(entry, 5 * SECOND)
-    assert table.next_deadline() == 5 * SECOND
+    assert table.earliest == 5 * SECOND
     assert table.pop_due(5 * SECOND - 1) == []
     assert table.pop_due(5 * SECOND) == [entry]
 
@@ -94,10 +94,10 @@ def test_an_unused_entry_expires_after_the_stale_time_from_its_last_confirmation
     entry.bind(PEER_MAC)
     entry.confirm(0)
     assert table.pop_due(60 * SECOND) == []
-    assert table.next_deadline() == 90 * SECOND
+    assert table.earliest == 90 * SECOND
     table.pop_due(90 * SECOND)
     assert len(table) == 0
-    assert table.next_deadline() == NEVER
+    assert table.earliest == NEVER
 
 
 def test_room_is_made_by_turns_so_that_an_entry_in_doubt_is_found_at_last() -> None:

@@ -72,10 +72,10 @@ def test_sockets_with_news_are_handed_out_once() -> None:
     while (socket := tcp.poll_event()) is not None:
         handed.append(socket)
     assert handed.count(listener) == 1
-    assert not tcp.has_news
+    assert not tcp.news
     near.send(b"news", wire.now)
     wire.settle()
-    assert tcp.has_news
+    assert tcp.news
     assert tcp.poll_event() is far
     assert tcp.poll_event() is None
 
@@ -299,6 +299,59 @@ def test_a_smaller_path_mtu_is_believed_for_what_is_in_flight_and_shared() -> No
     assert options.mss == 960
 
 
+def busy(wire: Wire, near: TcpSocket) -> Packet:
+    """Much has got through already, and the packet returned is in flight."""
+    near.send(TEXT, wire.now)
+    near.send(TEXT, wire.now)
+    wire.settle()
+    near.send(TEXT, wire.now)
+    wire.log.clear()
+    wire.put_on_wire()
+    return next(packet for _, packet in wire.log if packet.octets > 1000)
+
+
+@pytest.mark.rfc("5927", "5927.1")
+def test_a_smaller_path_is_not_believed_while_segments_get_through_it_and_is_when_they_do_not() -> None:
+    wire = Wire()
+    near, far, _ = wire.establish()
+    wire.near.receive(wire.near_interface, error_about(busy(wire, near), icmpv4.FRAGMENTATION_NEEDED, 1000), wire.now)
+    wire.settle()
+    assert (near.connection.tcb.snd.mss, near.path.mtu) == (1448, 1500)
+    assert wire.near.counters["TCPMTUPostponed"] == 1
+
+    def router(packet: Packet) -> bool:
+        if packet.octets <= 1000:
+            return False
+        wire.near.receive(wire.near_interface, error_about(packet, icmpv4.FRAGMENTATION_NEEDED, 1000), wire.now)
+        return True
+
+    wire.lose = router
+    near.send(TEXT, wire.now)
+    wire.run(wire.now + 10 * SECOND)
+    assert received(far, wire.now) == 4 * TEXT
+    assert (near.connection.tcb.snd.mss, near.path.mtu) == (948, 1000)
+
+
+def test_what_one_connection_has_found_out_of_a_path_is_believed_by_the_others_at_once() -> None:
+    wire = Wire()
+    near, far, listener = wire.establish()
+    busy(wire, near)
+    wire.settle()
+    other = wire.near.tcp.connect((PEER, PORT), CLIENT, wire.now)
+    wire.settle()
+    assert listener.accept() is not None
+    other.send(TEXT, wire.now)
+    wire.log.clear()
+    wire.put_on_wire()
+    large = next(packet for _, packet in wire.log if packet.octets > 1000)
+    wire.near.receive(wire.near_interface, error_about(large, icmpv4.FRAGMENTATION_NEEDED, 1000), wire.now)
+    near.send(TEXT, wire.now)
+    wire.settle()
+    assert near.connection.tcb.snd.mss == 948
+    assert wire.near.counters["TCPMTUPostponed"] == 0
+    assert received(far, wire.now) == 4 * TEXT
+
+
 @pytest.mark.rfc("1191", "1191.2")
 @pytest.mark.rfc("5927", "5927.4")
 @pytest.mark.parametrize(("claim", "mtu"), [(68, 552), (551, 552), (553, 553), (0, 1492)])
@@ -330,7 +383,7 @@ def test_a_link_with_a_smaller_mtu_than_is_believed_of_a_path_is_used_as_it_is()
 
 
 def test_the_limits_of_a_host_can_be_chosen() -> None:
-    wire = Wire(layer=TcpLayerConfig(backlog=1, half_open=2, time_wait=0))
+    wire = Wire(layer=TcpLayerConfig(backlog=1, half_open=2, time_wait=0, syn_cookies="off"))
     listener = wire.far.tcp.listen((PEER, PORT), SERVER)
     assert listener.backlog == 1
     wire.lose = lambda packet: segment_of(packet).flags & SYN == 0

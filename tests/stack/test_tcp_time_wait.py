@@ -11,9 +11,9 @@ from halfopen.stack.config import TcpLayerConfig
 from halfopen.stack.demux import Flow, make_flow
 from halfopen.stack.tcp_socket import TcpSocket
 from halfopen.stack.tcp_time_wait import GAP, Remnant, Remnants, RisingIsn
+from halfopen.tcp.isn import FixedIsn
 from halfopen.tcp.seqnum import wrap
 from halfopen.tcp.time_wait import TimeWait
-from halfopen.testing.exchange import FixedIsn
 from halfopen.wire import ipv4, tcp
 from halfopen.wire.checksum import pseudo_header_sum
 from halfopen.wire.ipv4 import PROTOCOL_TCP, Ipv4
@@ -21,6 +21,7 @@ from halfopen.wire.offload import complete_checksum
 from halfopen.wire.packet import CHECKSUM_PARTIAL, Packet
 from halfopen.wire.tcp import ACK, FIN, RST, SYN, Segment
 from tests.stack.tcp_world import CLIENT, PEER, PORT, SERVER, US, Wire
+from tests.tcp.permits import weak
 
 FLOW = make_flow(PEER, PORT, US, 40000)
 SYN_ACK = SYN | ACK
@@ -186,3 +187,18 @@ def test_a_port_in_time_wait_does_not_open_to_the_same_peer_again() -> None:
     end = ended()
     with pytest.raises(AddressInUse, match="has a connection to"):
         end.wire.near.tcp.connect((PEER, PORT), CLIENT, end.wire.now, local=(US, end.port))
+
+
+def test_without_rfc_1337_a_rst_makes_room_at_once() -> None:
+    wire = Wire(weak(rfc1337=False))
+    near, far, _ = wire.establish()
+    near.close(wire.now)
+    wire.settle()
+    far.close(wire.now)
+    wire.settle()
+    assert [row.state for row in wire.near.ports.listing()] == ["TIME-WAIT"]
+    reset = Segment(PORT, near.local_port, seq=wrap(near.connection.tcb.rcv.nxt), flags=RST)
+    wire.near.receive(wire.near_interface, packet_of(reset), wire.now)
+    assert wire.near.ports.listing() == []
+    wire.run(wire.now + 120 * SECOND)
+    assert wire.near.counters["TCPTimeWaitRst"] == 1

@@ -62,7 +62,7 @@ def test_a_datagram_reaches_the_socket_of_its_port_with_its_marks() -> None:
     host = Host()
     sock = host.bind()
     host.takes(datagram(b"hello"))
-    assert host.stack.udp.has_news
+    assert host.stack.udp.news
     assert host.stack.udp.poll_event() is sock
     assert host.stack.udp.poll_event() is None
     assert sock.receive() == Message(b"hello", PEER, PEER_PORT, 0x28, 33)

@@ -1,14 +1,17 @@
 """SEGMENT ARRIVES from the ACK field to the FIN bit, ICMP errors and smaller paths (RFC 9293 3.10.7.4, 3.9.2.2)."""
 
+from itertools import pairwise
+
 import pytest
 
 from halfopen.base.clock import MILLISECOND, SECOND
 from halfopen.base.errors import ConnectionRefused, NetworkUnreachable
-from halfopen.tcp.arrivals import SEGMENT_ARRIVES
+from halfopen.tcp.arrivals import SEGMENT_ARRIVES, make_steps
 from halfopen.tcp.config import AckConfig, BufferConfig, Ecn, KeepAliveConfig, OptionsConfig, TcpConfig
 from halfopen.tcp.seqnum import wrap
 from halfopen.tcp.state import State
 from halfopen.testing.exchange import Exchange, Setting
+from tests.tcp.permits import weak
 from tests.tcp.states import CAN_RECEIVE, SYNCHRONIZED, WRAPS, edges, is_silent_for_ever, numbers, reach
 
 S = State
@@ -793,3 +796,82 @@ def test_segments_that_are_not_acceptable_are_no_sign_of_life() -> None:
         exchange.after(5 * SECOND)
         exchange.peer.sends("- 1:1(0)", ". 1000000:1000000(0) ack 1", ". 1:1(0) ack 99999")
     assert exchange.state is S.CLOSED
+
+
+def busy(config: TcpConfig | None = None) -> Exchange:
+    """20 segments have got through, and more are in flight."""
+    exchange = Exchange.established(Setting(config=config or TcpConfig()), options="mss 1000")
+    exchange.user.sends(60_000)
+    for ack in range(1001, 21_001, 1000):
+        exchange.peer.sends(f". 1:1(0) ack {ack}")
+    exchange.peer.ignores()
+    return exchange
+
+
+@pytest.mark.rfc("5927", "5927.1")
+def test_where_segments_get_through_a_smaller_path_is_believed_only_after_a_timeout() -> None:
+    exchange = busy()
+    assert not path_mtu(exchange, 500, 20_001)
+    assert exchange.connection.tcb.snd.mss == 1000
+    assert (exchange.counters["TCPMTUPostponed"], exchange.counters["TCPMTUReductions"]) == (1, 0)
+    exchange.after(5 * SECOND)
+    assert exchange.connection.tcb.rtt.backoffs
+    assert path_mtu(exchange, 500, 20_001)
+    assert exchange.connection.tcb.snd.mss == 500
+    assert exchange.counters["TCPMTUReductions"] == 1
+
+
+def test_it_can_be_believed_at_once() -> None:
+    assert path_mtu(busy(weak(delayed_pmtu=False)), 500, 20_001)
+
+
+def test_what_the_host_has_found_itself_is_believed_at_once() -> None:
+    exchange = busy()
+    assert exchange.connection.on_path_mtu(500, wrap(exchange.setting.iss + 20_001), exchange.now, is_known=True)
+    assert exchange.connection.tcb.snd.mss == 500
+
+
+# Without the rules of security
+
+
+@pytest.mark.rfc("5927", "5927.1")
+@pytest.mark.parametrize("seq", [10, 21, 5000])
+def test_without_the_sequence_check_an_error_about_anything_is_believed(seq: int) -> None:
+    exchange = reach(S.ESTABLISHED, Setting(config=weak(icmp_sequence_check=False)))
+    exchange.user.sends(10)
+    exchange.peer.sends(". 1:1(0) ack 11")
+    assert icmp(exchange, seq, is_hard=False)
+    assert icmp(exchange, seq, is_hard=True)
+    assert exchange.state is S.ESTABLISHED
+    assert exchange.connection.on_path_mtu(600, wrap(exchange.setting.iss + seq), exchange.now)
+    assert exchange.connection.tcb.snd.mss == 600
+
+
+def test_where_hard_errors_are_hard_one_ends_a_connection_that_stands() -> None:
+    exchange = reach(S.ESTABLISHED, Setting(config=weak(soft_icmp_errors=False)))
+    exchange.user.sends(10)
+    assert not icmp(exchange, 5000, is_hard=True)
+    assert icmp(exchange, 1, is_hard=False)
+    assert exchange.state is S.ESTABLISHED
+    assert icmp(exchange, 1, is_hard=True)
+    assert exchange.state is S.CLOSED
+
+
+def test_rules_of_old_stand_before_those_that_they_disarm() -> None:
+    def added(**choices: bool | str) -> list[str]:
+        names = [step.__name__ for step in make_steps(weak(**choices).security)]
+        return [f"{name} {after}" for name, after in pairwise(names) if name not in strict]
+
+    strict = [step.__name__ for step in SEGMENT_ARRIVES]
+    assert added(byte_counting=False) == []
+    assert added(rfc5961=False) == ["believe_rst check_rst", "reset_for_syn check_syn", "excuse_old_ack check_ack"]
+    assert added(overlap="last") == ["prefer_latest process_text"]
+    assert added(bounds=False) == ["charge_nothing process_text"]
+
+
+def test_a_path_never_makes_segments_smaller_than_the_least_but_the_peer_may_where_there_are_no_bounds() -> None:
+    exchange = Exchange.established(Setting(config=weak(bounds=False)), options="mss 20")
+    exchange.user.sends(100)
+    assert exchange.connection.tcb.snd.mss == 20
+    assert not exchange.connection.on_path_mtu(1460, None, exchange.now)
+    assert exchange.connection.tcb.snd.mss == 20

@@ -5,7 +5,18 @@ from dataclasses import FrozenInstanceError, fields, is_dataclass, replace
 import pytest
 
 from halfopen.base.clock import MILLISECOND, MINUTE, SECOND, Duration
-from halfopen.tcp.config import DEFAULT, AckConfig, BufferConfig, Ecn, KeepAliveConfig, RetransmissionConfig, TcpConfig
+from halfopen.base.errors import ConfigError, SimulationError
+from halfopen.tcp.config import (
+    DEFAULT,
+    AckConfig,
+    BufferConfig,
+    Ecn,
+    KeepAliveConfig,
+    RetransmissionConfig,
+    SecurityConfig,
+    TcpConfig,
+)
+from tests.tcp.permits import Nowhere, weak
 
 
 def lasts(config: RetransmissionConfig, retries: int, rto: Duration) -> Duration:
@@ -88,3 +99,25 @@ def test_a_clamp_bounds_the_windows_whatever_the_buffer() -> None:
     buffers = replace(buffers, window_clamp=3000)
     assert (buffers.first_window, buffers.largest_window) == (3000, 3000)
     assert replace(buffers, window_clamp=None).largest_window == 9000
+
+
+def test_a_rule_of_security_can_only_be_taken_back_with_a_permit() -> None:
+    with pytest.raises(ConfigError, match="rfc5961, overlap: no host without a permit"):
+        SecurityConfig(rfc5961=False, overlap="last")
+    assert not SecurityConfig().is_weak
+    assert SecurityConfig().allowed() is None
+    assert SecurityConfig(permit=Nowhere()).allowed() is None
+
+
+def test_the_permit_is_asked_when_a_weakness_is_used() -> None:
+    with pytest.raises(SimulationError):
+        SecurityConfig(permit=Nowhere(), byte_counting=False).allowed()
+    security = weak(byte_counting=False).security
+    assert security.allowed() is security
+
+
+def test_choices_that_do_not_exist_are_refused() -> None:
+    with pytest.raises(ConfigError, match="challenge_limit is one of connection, host, none, not 'global'"):
+        SecurityConfig(challenge_limit="global")
+    with pytest.raises(ConfigError, match="overlap is one of first, last, not 'bsd'"):
+        SecurityConfig(overlap="bsd")

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from halfopen.base.clock import MILLISECOND, NEVER, SECOND, Instant
 from halfopen.base.errors import ConfigError
 from halfopen.base.rng import SeededRng
-from halfopen.tcp.half_open import DropNew, DropOldest, DropRandom, EvictionPolicy, HalfOpen, HalfOpenTable
+from halfopen.tcp.eviction import DropNew, DropOldest, DropRandom, EvictionPolicy
+from halfopen.tcp.half_open import HalfOpen, HalfOpenTable
 
 SECRET = bytes(range(16))
 PRECISION = 1 << 12
@@ -208,6 +209,43 @@ def test_flows_aimed_at_one_bucket_under_a_guessed_secret_spread_under_the_real_
     same, other = HalfOpenTable(256, bytes(16), DropNew()), HalfOpenTable(256, SECRET, DropNew())
     assert sum(same.add(replace(record), 0) is None for record in aimed) == 32
     assert sum(other.add(replace(record), 0) is None for record in aimed) == len(aimed)
+
+
+def test_places_that_are_kept_are_for_others() -> None:
+    half_open = table(8, DropNew())
+    for number in range(6):
+        assert half_open.add(peer(number), 0, kept=2) is None
+    refused = peer(6)
+    assert half_open.add(refused, 0, kept=2) is refused
+    assert [half_open.add(peer(number), 0) for number in (7, 8)] == [None, None]
+    assert half_open.add(refused, 0) is refused
+
+
+def test_who_must_leave_places_to_others_evicts_nobody_from_them() -> None:
+    half_open = table(4, DropOldest())
+    for number in range(4):
+        half_open.add(peer(number), number * MILLISECOND)
+    for number in (0, 1):
+        half_open.complete(flow_of(number))
+        half_open.add(peer(number + 8), SECOND + number * MILLISECOND)
+    evicted = half_open.add(peer(4), SECOND + MILLISECOND, kept=2)
+    assert evicted is not None and evicted.irs == 8
+    assert half_open.ways == 4
+
+
+def test_wrong_acks_are_counted_up_to_seven_and_through_retransmissions() -> None:
+    half_open = table(retries=3)
+    half_open.add(peer(1), 0)
+    assert [half_open.count_bad_ack(flow_of(1)) for _ in range(3)] == [1, 2, 3]
+    half_open.challenge(flow_of(1))
+    (again,) = half_open.expire(2 * SECOND)
+    assert (again.bad_acks, again.retransmissions, again.is_challenged) == (3, 1, False)
+    assert [half_open.count_bad_ack(flow_of(1)) for _ in range(6)] == [4, 5, 6, 7, 7, 7]
+    found = half_open.find(flow_of(1))
+    assert found is not None
+    assert (found.bad_acks, found.retransmissions, found.deadline) == (7, 1, again.deadline)
+    half_open.add(peer(1), 3 * SECOND)
+    assert half_open.count_bad_ack(flow_of(1)) == 1
 
 
 def test_an_empty_place_is_no_peer() -> None:

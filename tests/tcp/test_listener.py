@@ -1,10 +1,14 @@
 """LISTEN, and SYN-RECEIVED by a passive open (RFC 9293 3.10.7.2, 3.10.7.4, 3.9.1.1)."""
 
+from dataclasses import replace
+
 import pytest
 
-from halfopen.base.clock import NEVER, SECOND, Duration
+from halfopen.base.clock import MILLISECOND, NEVER, SECOND, Duration
 from halfopen.base.counters import Counters
+from halfopen.base.rng import SeededRng
 from halfopen.tcp.config import (
+    DEFAULT,
     AckConfig,
     BufferConfig,
     Ecn,
@@ -13,12 +17,20 @@ from halfopen.tcp.config import (
     RetransmissionConfig,
     TcpConfig,
 )
-from halfopen.tcp.half_open import DropNew, DropOldest, EvictionPolicy, HalfOpenTable
-from halfopen.tcp.listener import Listener, Listening, PathLimits
+from halfopen.tcp.connection import Connection
+from halfopen.tcp.cookies import EPOCH, Cookies
+from halfopen.tcp.eviction import DropNew, DropOldest, EvictionPolicy
+from halfopen.tcp.half_open import HalfOpenTable
+from halfopen.tcp.isn import FixedIsn
+from halfopen.tcp.listener import Listener
+from halfopen.tcp.passive import Admission, Listening, PathLimits
+from halfopen.tcp.proven import ProvenPeers
 from halfopen.tcp.state import State
-from halfopen.testing.exchange import FLOW, LOCAL_PORT, REMOTE_PORT, START, Exchange, FixedIsn, Setting
+from halfopen.testing.exchange import FLOW, LOCAL_PORT, REMOTE_PORT, START, Exchange, Setting
 from halfopen.testing.notation import Written, parse
-from halfopen.wire.tcp import SYN, Segment
+from halfopen.wire.tcp import ACK, RST, SYN, Segment
+from halfopen.wire.tcp_options import Options
+from tests.tcp.permits import weak
 from tests.tcp.states import WRAPS
 
 S = State
@@ -412,6 +424,246 @@ def test_where_newcomers_are_refused_nobody_is_evicted_and_acks_are_reset() -> N
     assert replies(listener) == [(stranger, "R 1:1(0)")]
 
 
+# Cookies
+
+
+ALL = "mss 1300,sackOK,TS val 77 ecr 0,wscale 3"
+
+
+def with_cookies(always: bool = False, config: TcpConfig = DEFAULT, backlog: int = 8) -> tuple[Listener, Counters]:
+    """Room for one peer, and cookies for the others."""
+    counters = Counters()
+    limits = PathLimits(mss=1400, timestamp_offset=5)
+    listening = Listening(
+        port=LOCAL_PORT,
+        isn=FixedIsn(ISS),
+        paths=lambda flow: limits,
+        table=HalfOpenTable(1, bytes(16), DropNew()),
+        cookies=Cookies(SeededRng(1)),
+        admission=Admission(always_cookies=always),
+        backlog=backlog,
+        config=config,
+        counters=counters,
+    )
+    return Listener(listening), counters
+
+
+def answer_to_syn(listener: Listener, peer: bytes, options: str, later: Duration = 0) -> Segment:
+    arrive(listener, peer, f"S 0:0(0) <{options}>", later)
+    reply = listener.poll_transmit(START)
+    assert reply is not None and listener.poll_transmit(START) is None
+    assert reply[0] == peer
+    return reply[1]
+
+
+def third(syn_ack: Segment, words: str = ". 1:1(0) ack 1", clock: int = 77) -> Segment:
+    """The ACK of a peer that has seen this SYN,ACK."""
+    segment = parse(words).segment((REMOTE_PORT, LOCAL_PORT), IRS, syn_ack.seq, ())
+    segment.window = 5000
+    stamps = syn_ack.options.timestamps if syn_ack.options is not None else None
+    segment.options = Options(timestamps=(clock, stamps[0])) if stamps is not None else None
+    return segment
+
+
+def accepted(listener: Listener) -> Connection:
+    item = listener.poll_accept()
+    assert item is not None
+    return item[1]
+
+
+@pytest.mark.rfc("4987", "4987.3", "4987.6")
+def test_who_finds_the_table_full_gets_a_cookie_and_nobody_has_to_go() -> None:
+    listener, counters = with_cookies()
+    assert answer_to_syn(listener, flow(1), ALL).seq == ISS
+    cookie = answer_to_syn(listener, flow(2), ALL)
+    assert (counters["SyncookiesSent"], counters["TCPReqQFullDrop"], len(listener.half_open)) == (1, 0, 1)
+    assert listener.half_open.find(flow(2)) is None
+    listener.on_segment(flow(2), third(cookie), START)
+    assert accepted(listener).state is S.ESTABLISHED
+    arrive(listener, flow(1), ". 1:1(0) ack 1 <TS val 78 ecr 1005>")
+    assert accepted(listener).state is S.ESTABLISHED
+    assert (counters["SyncookiesRecv"], counters["SyncookiesFailed"], counters["PassiveOpens"]) == (1, 0, 2)
+
+
+@pytest.mark.rfc("4987", "4987.6")
+def test_a_cookie_keeps_all_options_where_there_are_timestamps() -> None:
+    listener, _ = with_cookies(always=True)
+    cookie = answer_to_syn(listener, flow(1), ALL)
+    assert len(listener.half_open) == 0
+    listener.on_segment(flow(1), third(cookie), START + SECOND)
+    tcb = accepted(listener).tcb
+    assert (tcb.agreed.mss, tcb.agreed.snd_shift, tcb.agreed.rcv_shift) == (1300, 3, 7)
+    assert tcb.agreed.sack and tcb.agreed.timestamps and not tcb.agreed.ecn
+    assert tcb.snd.wnd == 5000 << 3
+
+
+@pytest.mark.rfc("4987", "4987.6")
+def test_a_cookie_without_timestamps_keeps_an_mss() -> None:
+    listener, _ = with_cookies(always=True)
+    cookie = answer_to_syn(listener, flow(1), "mss 1300,sackOK,wscale 3")
+    assert cookie.options == Options(mss=1400)
+    listener.on_segment(flow(1), third(cookie), START)
+    tcb = accepted(listener).tcb
+    assert (tcb.agreed.mss, tcb.agreed.snd_shift, tcb.agreed.rcv_shift) == (1300, 0, 0)
+    assert not (tcb.agreed.sack or tcb.agreed.timestamps)
+
+
+@pytest.mark.rfc("7323", "7323.14")
+@pytest.mark.parametrize("later", [0, 30 * SECOND])
+def test_our_timestamp_clock_goes_on_from_the_cookie(later: Duration) -> None:
+    listener, _ = with_cookies(always=True, config=TcpConfig(acks=AckConfig(nagle=False)))
+    cookie = answer_to_syn(listener, flow(1), ALL)
+    assert cookie.options is not None and cookie.options.timestamps is not None
+    listener.on_segment(flow(1), third(cookie), START + later)
+    connection = accepted(listener)
+    value = cookie.options.timestamps[0]
+    for passed in (0, 250):
+        at = START + later + passed * MILLISECOND
+        connection.send(b"x", at)
+        segment = connection.poll_transmit(at)
+        assert segment is not None and segment.options is not None
+        assert segment.options.timestamps == ((value + passed) % 2**32, 77)
+
+
+@pytest.mark.rfc("6298", "6298.1")
+def test_a_handshake_with_a_cookie_is_no_sample_of_the_round_trip_time() -> None:
+    listener, _ = with_cookies(always=True)
+    cookie = answer_to_syn(listener, flow(1), ALL)
+    listener.on_segment(flow(1), third(cookie), START + 20 * MILLISECOND)
+    tcb = accepted(listener).tcb
+    assert (tcb.rtt.srtt, tcb.rtt.rto) == (0, SECOND)
+    assert tcb.congestion.cwnd == 10 * tcb.snd.mss
+
+
+def test_text_and_fin_with_a_cookie_count() -> None:
+    listener, _ = with_cookies(always=True)
+    cookie = answer_to_syn(listener, flow(1), ALL)
+    segment = third(cookie, "F. 1:5(4) ack 1")
+    segment.payload, segment.octets = (b"text",), 4
+    listener.on_segment(flow(1), segment, START)
+    connection = accepted(listener)
+    assert connection.state is S.CLOSE_WAIT
+    assert b"".join(connection.receive(10, START)) == b"text"
+
+
+@pytest.mark.parametrize("options", [ALL, "mss 1300"])
+def test_a_forged_or_old_cookie_is_reset_and_counted(options: str) -> None:
+    listener, counters = with_cookies(always=True)
+    genuine = third(answer_to_syn(listener, flow(1), options))
+    listener.on_segment(flow(1), replace(genuine, ack=genuine.ack + 5), START)
+    listener.on_segment(flow(2), replace(genuine), START)
+    assert [words[:2] for _, words in replies(listener)] == ["R "] * 2
+    answer_to_syn(listener, flow(9), "mss 1300", 2 * EPOCH)
+    listener.on_segment(flow(1), replace(genuine), START + 2 * EPOCH)
+    assert [words[:2] for _, words in replies(listener)] == ["R "]
+    assert listener.poll_accept() is None
+    assert (counters["SyncookiesFailed"], counters["OutRsts"]) == (3, 3)
+
+
+def test_while_no_cookies_are_out_no_ack_is_tried() -> None:
+    listener, counters = with_cookies()
+    arrive(listener, flow(1), ". 1:1(0) ack 1")
+    listener.on_segment(flow(2), third(answer_to_syn(with_cookies(always=True)[0], flow(2), ALL)), START)
+    assert (counters["SyncookiesFailed"], counters["TCPListenAck"]) == (0, 2)
+
+
+def test_a_cookie_comes_back_once_for_each_ack_the_replay_is_counted_too() -> None:
+    listener, counters = with_cookies(always=True)
+    cookie = answer_to_syn(listener, flow(1), ALL)
+    for _ in range(2):  # where a connection has the flow, its segments do not come here
+        listener.on_segment(flow(1), third(cookie), START)
+    assert (counters["SyncookiesRecv"], counters["PassiveOpens"]) == (2, 2)
+
+
+def test_a_cookie_is_dropped_while_too_many_wait_to_be_accepted() -> None:
+    listener, counters = with_cookies(always=True, backlog=0)
+    listener.on_segment(flow(1), third(answer_to_syn(listener, flow(1), ALL)), START)
+    assert listener.poll_accept() is None
+    assert replies(listener) == []
+    assert counters["ListenOverflows"] == 1
+
+
+def test_a_syn_ack_or_rst_brings_no_cookie_back() -> None:
+    listener, counters = with_cookies(always=True)
+    genuine = third(answer_to_syn(listener, flow(1), ALL))
+    for extra in (SYN, RST):
+        listener.on_segment(flow(1), replace(genuine, flags=ACK | extra), START)
+    assert (counters["SyncookiesRecv"], counters["SyncookiesFailed"]) == (0, 0)
+    assert listener.poll_accept() is None
+
+
+def test_what_is_configured_on_a_listener_holds_for_cookies_too_but_nobody_is_deferred() -> None:
+    listener, _ = with_cookies(always=True)
+    listener.config = TcpConfig(acks=AckConfig(nagle=False), listening=ListeningConfig(defer_accept=3 * SECOND))
+    listener.on_segment(flow(1), third(answer_to_syn(listener, flow(1), ALL)), START)
+    assert accepted(listener).tcb.user.config is listener.config
+
+
+def test_a_listener_expects_whom_it_knows_or_has_given_a_cookie() -> None:
+    listener, _ = with_cookies()
+    answer_to_syn(listener, flow(1), ALL)
+    genuine = third(answer_to_syn(listener, flow(2), ALL))
+    stranger = replace(genuine, ack=5)
+    assert listener.expects(flow(1), stranger, START)
+    assert listener.expects(flow(2), genuine, START)
+    assert not listener.expects(flow(2), stranger, START)
+    assert not listener.expects(flow(2), replace(genuine, flags=SYN | ACK), START)
+    assert not make_listener()[0].expects(flow(2), genuine, START)
+
+
+# Proven peers, and guesses
+
+
+def strict(budget: int | None = None, reserve: float = 0.0) -> tuple[Listener, Counters]:
+    counters = Counters()
+    limits = PathLimits(mss=1400)
+    listening = Listening(
+        port=LOCAL_PORT,
+        isn=FixedIsn(ISS),
+        paths=lambda flow: limits,
+        table=HalfOpenTable(4, bytes(16), DropNew()),
+        proven=ProvenPeers() if reserve else None,
+        admission=Admission(proven_reserve=reserve, bad_ack_budget=budget),
+        counters=counters,
+    )
+    return Listener(listening), counters
+
+
+@pytest.mark.rfc("9293", "9293.P7")
+@pytest.mark.parametrize(("budget", "guesses"), [(None, 20), (1, 1), (3, 3), (7, 7)])
+def test_a_peer_has_as_many_guesses_as_the_budget_allows(budget: int | None, guesses: int) -> None:
+    listener, counters = strict(budget)
+    arrive(listener, flow(1), "S 0:0(0) <mss 1000>")
+    replies(listener)
+    for guess in range(2, 2 + guesses):
+        assert listener.half_open.find(flow(1)) is not None
+        arrive(listener, flow(1), f". 1:1(0) ack {guess}")
+        assert replies(listener) == [(flow(1), f"R {guess}:{guess}(0)")]
+    assert (listener.half_open.find(flow(1)) is None) == (budget is not None)
+    assert counters["TCPBadAckBudget"] == (budget is not None)
+    arrive(listener, flow(1), ". 1:1(0) ack 1")
+    assert (listener.poll_accept() is None) == (budget is not None)
+
+
+def test_a_budget_does_nothing_against_the_right_guess() -> None:
+    listener, _ = strict(1)
+    arrive(listener, flow(1), "S 0:0(0) <mss 1000>")
+    arrive(listener, flow(1), ". 1:1(0) ack 1")
+    assert listener.poll_accept() is not None
+
+
+def test_the_last_places_are_for_those_who_have_completed_a_handshake() -> None:
+    listener, counters = strict(reserve=0.25)
+    arrive(listener, flow(99), "S 0:0(0) <mss 1000>")
+    arrive(listener, flow(99), ". 1:1(0) ack 1")
+    assert listener.poll_accept() is not None
+    for number in range(10):
+        arrive(listener, flow(number), "S 0:0(0) <mss 1000>")
+    assert (len(listener.half_open), counters["TCPReqQFullDrop"]) == (3, 7)
+    arrive(listener, flow(99), "S 0:0(0) <mss 1000>")
+    assert listener.half_open.find(flow(99)) is not None
+
+
 # Choices after LISTEN
 
 
@@ -455,3 +707,28 @@ def test_a_peer_that_says_nothing_is_accepted_all_the_same_when_the_time_is_over
         assert exchange.state is state
         exchange.after(8 * SECOND // 5)
     assert exchange.counters["TCPDeferAcceptDrop"] == 2
+
+
+@pytest.mark.parametrize("words", ["S 0:0(0)", "S. 0:0(0) ack 1", ". 1:1(0) ack 1", "R 1:1(0)", "F 1:1(0)"])
+def test_a_listener_of_old_that_is_full_hears_nothing(words: str) -> None:
+    counters = Counters()
+    limits = PathLimits()
+    table = HalfOpenTable(2, bytes(16), DropNew())
+    config = weak(legacy_alloc_before_flags=True)
+    listener = Listener(
+        Listening(
+            port=LOCAL_PORT, isn=FixedIsn(ISS), paths=lambda flow: limits, table=table, config=config, counters=counters
+        )
+    )
+    arrive(listener, flow(1), "S. 0:0(0) ack 1")
+    assert replies(listener) == [(flow(1), "R 1:1(0)")]
+    for number in (1, 2):
+        arrive(listener, flow(number), "S 0:0(0)")
+    replies(listener)
+    arrive(listener, flow(3), words)
+    assert replies(listener) == []
+    assert counters["TCPListenAllocFailed"] == 1
+    arrive(listener, flow(1), ". 1:1(0) ack 1")
+    assert listener.poll_accept() is not None
+    arrive(listener, flow(3), "S. 0:0(0) ack 1")
+    assert replies(listener) == [(flow(3), "R 1:1(0)")]

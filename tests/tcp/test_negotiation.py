@@ -19,6 +19,7 @@ from halfopen.tcp.negotiation import (
 )
 from halfopen.wire.tcp import ACK, CWR, ECE, SYN, Segment
 from halfopen.wire.tcp_options import Options
+from tests.tcp.permits import weak
 
 FULL = Options(mss=1400, window_scale=7, sack_permitted=True, timestamps=(5, 0))
 
@@ -158,3 +159,9 @@ def test_a_wish_for_larger_segments_than_the_path_takes_means_nothing() -> None:
     assert offer(chosen(mss=9000), 1460, None).mss == 1460
     assert answer(chosen(mss=9000), 1460, None, True, True).mss == 1460
     assert agree(chosen(mss=MINIMUM_MSS - 1), syn(FULL), DEFAULT_MSS).mss == MINIMUM_MSS
+
+
+@pytest.mark.parametrize(("offered", "agreed"), [(1, 20), (20, 20), (47, 47), (48, 48)])
+def test_without_bounds_nearly_any_mss_is_believed(offered: int, agreed: int) -> None:
+    assert agree(weak(bounds=False), syn(Options(mss=offered)), 536).mss == agreed
+    assert agree(DEFAULT, syn(Options(mss=offered)), 536).mss == MINIMUM_MSS

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from halfopen.base.octets import Buffers
-from halfopen.tcp.receiving import PIECE_OCTETS, ReceiveSpace
+from halfopen.tcp.receiving import PIECE_OCTETS, ReceiveSpace, discard
 from halfopen.tcp.seqnum import wrap
 
 INITIAL = (0, (1 << 32) - 1, (1 << 32) - 3, (1 << 31) - 1)
@@ -527,3 +527,29 @@ def test_a_duplicate_that_was_answered_without_saying_so_is_forgotten() -> None:
     assert rcv.has_report
     rcv.forget_duplicate()
     assert not rcv.has_report
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "left"),
+    [
+        (0, 10, [(10, 20), (30, 40)]),
+        (10, 20, [(30, 40)]),
+        (12, 14, [(10, 12), (14, 20), (30, 40)]),
+        (5, 15, [(15, 20), (30, 40)]),
+        (15, 35, [(10, 15), (35, 40)]),
+        (0, 50, []),
+        (20, 30, [(10, 20), (30, 40)]),
+        (40, 50, [(10, 20), (30, 40)]),
+    ],
+)
+def test_early_octets_can_be_discarded(start: int, end: int, left: list[tuple[int, int]]) -> None:
+    rcv = opened()
+    first = rcv.irs + 1
+    put(rcv, 10, bytes(range(10, 15)))
+    put(rcv, 15, bytes(range(15, 20)))
+    put(rcv, 30, bytes(range(30, 40)))
+    discard(rcv, first + start, first + end)
+    assert sorted(blocks(rcv)) == left
+    assert rcv.pieces == sum(len(block.buffers) for block in rcv.ahead)
+    put(rcv, 0, bytes(range(50)))
+    assert unread(rcv) == bytes(range(50))

@@ -6,11 +6,12 @@ import pytest
 
 from halfopen.base.clock import MILLISECOND, SECOND
 from halfopen.base.trace import ListSink
-from halfopen.tcp.config import Ecn, OptionsConfig
+from halfopen.tcp.config import Ecn, OptionsConfig, TcpConfig
 from halfopen.tcp.recovery import pipe
 from halfopen.tcp.tcb import Phase
 from halfopen.testing.exchange import Exchange, Setting
 from tests.tcp.exchanges import EAGER, PLAIN, PTO, RTO, RTT, WITHOUT_RACK, connect, flight
+from tests.tcp.permits import weak
 
 SACK = "mss 1000,sackOK"
 STAMPS = "mss 1012,TS val 7 ecr 1000"
@@ -667,3 +668,15 @@ def test_the_last_text_may_be_reported_without_the_fin_behind_it() -> None:
     exchange.peer.sends(". 1:1(0) ack 1 <sack 1001:1201>")
     assert exchange.connection.tcb.snd.flight.sacked == 200
     assert exchange.counters["TCPSACKDiscard"] == 0
+
+
+@pytest.mark.rfc("5681", "5681.3")
+@pytest.mark.parametrize(("config", "cwnd"), [(PLAIN, 11_000), (weak(byte_counting=False), 110_000)])
+def test_an_ack_in_a_hundred_pieces_opens_the_window_a_hundredfold_where_acks_are_counted(
+    config: TcpConfig, cwnd: int
+) -> None:
+    exchange = connect(config=replace(PLAIN, security=config.security))
+    exchange.user.sends(200_000)
+    for ack in range(11, 1011, 10):
+        exchange.peer.sends(f". 1:1(0) ack {ack}")
+    assert exchange.connection.tcb.congestion.cwnd == cwnd

@@ -6,14 +6,16 @@ import pytest
 
 from halfopen.base.clock import MILLISECOND, NEVER
 from halfopen.base.counters import Counters
-from halfopen.base.errors import ConnectionReset, ConnectionTimedOut, NetworkUnreachable
+from halfopen.base.errors import ConnectionReset, ConnectionTimedOut, NetworkUnreachable, SimulationError
 from halfopen.base.octets import Buffer
 from halfopen.base.trace import ListSink, NullSink, TraceSink
-from halfopen.tcp.config import DEFAULT, AckConfig, BufferConfig, CongestionConfig
+from halfopen.tcp.challenges import ChallengeBudget
+from halfopen.tcp.config import DEFAULT, AckConfig, BufferConfig, CongestionConfig, SecurityConfig
 from halfopen.tcp.congestion.newreno import NewReno
 from halfopen.tcp.events import CONNECTED, WRITABLE, Closed, SoftError
 from halfopen.tcp.state import Event, State, move
 from halfopen.tcp.tcb import Opening, Phase, Tcb, Undo
+from tests.tcp.permits import Nowhere, weak
 
 
 def opening(trace: TraceSink | None = None) -> Opening:
@@ -168,3 +170,26 @@ def test_what_may_be_in_flight_is_never_less_than_two_segments() -> None:
     assert tcb.user.flight_limit == 5000
     tcb.bound(10)
     assert tcb.user.flight_limit == 2 * tcb.snd.mss
+
+
+@pytest.mark.parametrize(("budget", "granted"), [(ChallengeBudget(), 100), (None, 300)])
+def test_challenges_can_be_limited_for_all_connections_together(budget: ChallengeBudget | None, granted: int) -> None:
+    start = replace(opening(), config=weak(challenge_limit="host"), challenges=budget)
+    blocks = [Tcb(start, is_active=True), Tcb(start, is_active=True)]
+    for now in range(300):
+        blocks[now % 2].challenge(now)
+    assert start.counters["TCPChallengeACK"] == granted
+    assert start.counters["TCPChallengeACKLimited"] == 300 - granted
+
+
+def test_challenges_can_be_unlimited() -> None:
+    tcb = Tcb(replace(opening(), config=weak(challenge_limit="none"), challenges=ChallengeBudget()), is_active=True)
+    for _ in range(300):
+        tcb.challenge(0)
+    assert tcb.opening.counters["TCPChallengeACK"] == 300
+
+
+def test_a_weak_connection_needs_a_permit_that_holds() -> None:
+    config = replace(DEFAULT, security=SecurityConfig(permit=Nowhere(), rfc1337=False))
+    with pytest.raises(SimulationError):
+        Tcb(replace(opening(), config=config), is_active=True)

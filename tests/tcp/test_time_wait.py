@@ -217,3 +217,13 @@ def test_unbounded_sequence_numbers_are_wrapped_for_the_wire() -> None:
     record.snd_nxt += 3 << 32
     record.rcv_nxt += 7 << 32
     assert_acknowledges(record.on_segment(segment(FIN | ACK, -1), NOW), "TCPTimeWaitFin")
+
+
+@pytest.mark.parametrize(("offset", "ends"), [(-1, False), (0, True), (501, True), (502, False)])
+def test_without_rfc_1337_a_rst_in_the_window_ends_time_wait(offset: int, ends: bool) -> None:
+    record = time_wait()
+    record.ignores_rst = False
+    result = record.on_segment(segment(RST, offset), NOW)
+    assert (result.action, result.reply) == (IGNORE, None)
+    assert result.counter == ("TCPTimeWaitRst" if ends else "TCPTimeWaitRstIgnored")
+    assert (record.deadline == NOW) == ends

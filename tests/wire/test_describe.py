@@ -190,6 +190,20 @@ def test_the_options_of_every_kind_fit_on_one_line() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("octets", "words"),
+    [
+        ("1d1001020102030405060708090a0b0c", "tcp-ao keyid 1 rnextkeyid 2 mac 0x0102030405060708090a0b0c"),
+        ("1d040102", "unknown-29 0x0102"),
+        ("13040102", "md5 0x0102"),
+        ("13020000", "md5,eol"),
+    ],
+)
+def test_signatures_are_shown_as_tcpdump_shows_them(octets: str, words: str) -> None:
+    line = describe(with_raw_options(bytes.fromhex(octets)), "ip")
+    assert line.endswith(f"options [{words}], length 0")
+
+
 def test_flags_are_named_from_fin_on() -> None:
     assert flag_names(0) == []
     assert flag_names(tcp.ACK | tcp.SYN) == ["SYN", "ACK"]

@@ -172,3 +172,20 @@ def test_any_octets_are_options_or_malformed_and_what_they_said_survives_a_round
     else:
         if options is not None and fits(options):
             assert parse(tcp_options.emit(options)) == options
+
+
+@pytest.mark.parametrize(
+    ("octets", "kind", "at"),
+    [
+        ("0101080a0000000100000002 1d0401020000", 29, 12),
+        ("1d0401021d040304", 29, 0),
+        ("020405b4 01 030308", 3, 5),
+        ("020405b4 00 030308", 3, -1),
+        ("020405b4", 29, -1),
+        ("", 29, -1),
+    ],
+)
+def test_an_option_is_found_where_it_begins_unless_it_is_behind_the_end(octets: str, kind: int, at: int) -> None:
+    data = b"\x1d\x02" + bytes.fromhex(octets) + b"\x1d\x02"
+    found = tcp_options.find(data, 2, len(data) - 2, kind)
+    assert found == (at if at < 0 else at + 2)

@@ -125,9 +125,15 @@ class OctetQueue:
     def take(self, count: int) -> Buffers:
         """Up to ``count`` octets from the front, which leave the queue."""
         taken = self.peek(self.start, count)
-        self.consume(min(count, len(self)))
+        if self.start + count < self.stop:
+            self.consume(count)
+        else:
+            self.clear()
         return taken
 
     def clear(self) -> None:
         """Forgets all octets; positions go on from where they were."""
-        self.consume(len(self))
+        self._buffers.clear()
+        self._ends.clear()
+        self._head = 0
+        self.start = self.stop

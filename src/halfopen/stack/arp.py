@@ -95,7 +95,8 @@ class ArpLayer:
 
     def next_deadline(self) -> Instant:
         """The earliest instant at which `on_deadline` has something to do."""
-        return min(self.table.next_deadline(), self.conflicts.next_deadline())
+        neighbor, claim = self.table.earliest, self.conflicts.earliest
+        return neighbor if neighbor < claim else claim
 
     def on_deadline(self, now: Instant) -> None:
         """Asks again, gives up, forgets; each thing at its own time, so that one jump does what many steps do."""

@@ -1,13 +1,25 @@
 """What can be chosen about a host, in groups, each frozen. TCP's choices are in `halfopen.tcp.config`."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from halfopen.base.clock import MILLISECOND, MINUTE, SECOND, Duration
 from halfopen.base.errors import ConfigError
+from halfopen.base.permit import Permit
+from halfopen.stack import identification
+from halfopen.stack.closed_ports import POLICIES, RST_RATE
 from halfopen.stack.interface import ETHERNET, IP, Offloads
 from halfopen.stack.ports import PortRange
 from halfopen.tcp.config import TcpConfig
+from halfopen.tcp.eviction import EVICTIONS
+from halfopen.tcp.half_open import MAX_BAD_ACKS
 from halfopen.tcp.isn import IsnGenerator
+from halfopen.tcp.master_keys import MasterKey, Md5Key
+
+
+def _check(name: str, chosen: str, choices: Iterable[str]) -> None:
+    if chosen not in choices:
+        raise ConfigError(f"{name} is one of {', '.join(choices)}, not {chosen!r}")
 
 
 @dataclass(slots=True, frozen=True, kw_only=True)
@@ -80,10 +92,18 @@ class IpConfig:
     """After which a larger one is tried (RFC 1191 6.3)."""
     pmtu_entries: int = 1024
     loopback_mtu: int = 65535
+    ip_id: str = "zero"
+    """How datagrams are numbered that nobody may fragment (RFC 6864 4.1): a key of
+    `halfopen.stack.identification.POLICIES`, or ``"global"``: one counter for all, for which there has to be a permit.
+    """
+    permit: Permit | None = None
 
     def __post_init__(self) -> None:
         if self.pmtu_min < 68:
             raise ConfigError(f"pmtu_min is at least 68 (RFC 1191 3), not {self.pmtu_min}")
+        _check("ip_id", self.ip_id, (*identification.POLICIES, "global"))
+        if self.ip_id == "global" and self.permit is None:
+            raise ConfigError("ip_id 'global': no host without a permit may be so weak; only the lab has one")
 
 
 @dataclass(slots=True, frozen=True, kw_only=True)
@@ -125,14 +145,49 @@ class TcpLayerConfig:
     """Connections that wait to be accepted, per listener (Linux ``net.core.somaxconn``)."""
     half_open: int = 1024
     """Half-open peers, per listener (Linux ``tcp_max_syn_backlog``)."""
+    syn_cookies: str = "overflow"
+    """SYN,ACKs that are cookies (RFC 4987 3.6; Linux ``tcp_syncookies`` 0 to 2).
+
+    ``"overflow"``: for SYNs that find the half-open table full; nobody in it has to go (RFC 4987 3.7). ``"always"``:
+    there is no table. ``"off"``: `eviction` says who goes.
+    """
+    eviction: str = "oldest"
+    """A key of `halfopen.tcp.eviction.EVICTIONS`; counts with cookies off."""
+    proven_reserve: float = 0.0
+    """Which share of the half-open table only peers may fill that have completed a handshake within the hour.
+
+    Linux: a quarter, with cookies off. Here none, for it is room that new clients miss in peace already, and with
+    cookies nobody is turned away (`halfopen.tcp.proven`).
+    """
+    bad_ack_budget: int | None = None
+    """After how many wrong ACKs, 1 to 7, a half-open peer is forgotten: that many guesses at our ISS has a SYN.
+
+    RFC 9293 3.10.7.4 allows any number, and so does this: a budget lets whoever knows the four-tuple cancel a
+    handshake, our ISNs leave a guess one chance in 2^32, and where an ISN can be foreseen one guess is enough.
+    """
+    closed_ports: str = "reset"
+    """What is said where nobody listens: a key of `halfopen.stack.closed_ports.POLICIES`."""
+    rst_rate: int = RST_RATE
+    """RSTs a second from closed ports, if `closed_ports` is ``"limit"``."""
     time_wait: int = 65536
     """TIME-WAIT records in all; above, a connection ends without (Linux ``tcp_max_tw_buckets``)."""
     isn: IsnGenerator | None = None
     """Chooses initial sequence numbers; None is RFC 6528's way with a secret of this host's."""
+    keys: tuple[MasterKey | Md5Key, ...] = ()
+    """What opens between the ends that they name is signed (RFC 5925); further ones by `TcpLayer.add_key`."""
 
     def __post_init__(self) -> None:
         if min(self.backlog, self.half_open) < 1 or self.time_wait < 0:
             raise ConfigError("backlog and half_open are at least 1, time_wait at least 0")
+        if not 0 <= self.proven_reserve < 1:
+            raise ConfigError(f"proven_reserve is a share, from 0 to less than 1, not {self.proven_reserve}")
+        if self.bad_ack_budget is not None and not 1 <= self.bad_ack_budget <= MAX_BAD_ACKS:
+            raise ConfigError(f"bad_ack_budget is from 1 to {MAX_BAD_ACKS}, or None, not {self.bad_ack_budget}")
+        if self.rst_rate < 1:
+            raise ConfigError(f"rst_rate is at least 1, not {self.rst_rate}; closed_ports 'blackhole' sends none")
+        _check("closed_ports", self.closed_ports, POLICIES)
+        _check("syn_cookies", self.syn_cookies, ("off", "overflow", "always"))
+        _check("eviction", self.eviction, EVICTIONS)
 
 
 @dataclass(slots=True, frozen=True, kw_only=True)

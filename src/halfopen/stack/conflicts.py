@@ -50,7 +50,7 @@ class Claim:
 class Conflicts:
     """What we claim on the Ethernet interfaces of one host, and who contradicts."""
 
-    __slots__ = ("_changes", "_claims", "_config", "_counters", "_earliest", "_news", "_output", "_rng")
+    __slots__ = ("_changes", "_claims", "_config", "_counters", "_news", "_output", "_rng", "earliest")
 
     def __init__(
         self, config: ArpConfig, output: deque[tuple[Interface, Packet]], rng: Rng, counters: Counters
@@ -62,14 +62,15 @@ class Conflicts:
         self._claims: dict[tuple[str, Address], Claim] = {}
         self._news: deque[AddressConflict] = deque(maxlen=64)
         self._changes: deque[Claim] = deque()
-        self._earliest: Instant = NEVER
+        self.earliest: Instant = NEVER
+        """When the next probe or announcement is due."""
 
     def probe(self, interface: Interface, address: Address, prefix: Prefix, now: Instant) -> None:
         """Wants to use ``address``: first finds out whether somebody else does (RFC 5227 2.1.1)."""
         wait = now + self._rng.below(PROBE_WAIT)
         claim = Claim(interface, address, prefix, PROBE_NUM, ANNOUNCE_NUM, wait, False)
         self._claims[interface.name, address] = claim
-        self._earliest = min(self._earliest, wait)
+        self.earliest = min(self.earliest, wait)
 
     def hold(self, interface: Interface, address: Address, prefix: Prefix) -> None:
         """Uses ``address`` without having asked, and defends it from now on."""
@@ -102,16 +103,12 @@ class Conflicts:
             self._lose(claim, message.sender_mac)
         return True
 
-    def next_deadline(self) -> Instant:
-        """When the next probe or announcement is due."""
-        return self._earliest
-
     def on_deadline(self, now: Instant) -> None:
         """Sends the probes and announcements that are due."""
         for claim in list(self._claims.values()):
             if claim.deadline <= now:
                 self._step(claim)
-        self._earliest = min((claim.deadline for claim in self._claims.values()), default=NEVER)
+        self.earliest = min((claim.deadline for claim in self._claims.values()), default=NEVER)
 
     def _step(self, claim: Claim) -> None:
         if claim.probes:

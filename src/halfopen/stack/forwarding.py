@@ -6,9 +6,11 @@ from halfopen.base.addresses import Address, is_link_local, is_multicast
 from halfopen.base.clock import Instant
 from halfopen.base.counters import Counters
 from halfopen.base.errors import NetworkUnreachable
+from halfopen.stack.arp import Transmissions
 from halfopen.stack.config import IpConfig
 from halfopen.stack.datagram import Datagram
 from halfopen.stack.icmp import IcmpLayer
+from halfopen.stack.interface import Interface
 from halfopen.stack.ip import IpLayer
 from halfopen.stack.path import Path
 from halfopen.wire import icmpv4, ipv4
@@ -21,6 +23,8 @@ PATHS_LIMIT = 4096
 
 _WORDS = Struct("!HH")
 _ONE_HOP = 0x0100
+_LEAST_TTL = 0x0200
+"""Of a datagram that still has a hop behind the next, in the word with the protocol."""
 _TCP_CHECKSUM_OFFSET = 16
 _TCP_HEADER_OCTETS = 20
 
@@ -28,18 +32,59 @@ _TCP_HEADER_OCTETS = 20
 class Forwarder:
     """Takes datagrams for others, with all checks of the header done, and sends them on, or says why not."""
 
-    __slots__ = ("_config", "_counters", "_icmp", "_ip", "_paths")
+    __slots__ = ("_config", "_counters", "_icmp", "_ip", "_known", "_output", "_paths")
 
     def __init__(self, ip: IpLayer, icmp: IcmpLayer, config: IpConfig, counters: Counters) -> None:
         self._ip = ip
         self._icmp = icmp
         self._config = config
         self._counters = counters
+        self._output: Transmissions = ip.output
         self._paths: dict[Address, Path] = {}
+        self._known: dict[bytes, tuple[Interface, Path]] = {}
+        """Where from and where to, by source and destination: what `forward` has found nothing against, and sent on."""
 
     def configure(self, config: IpConfig) -> None:
         """Another configuration from now on."""
         self._config = config
+        self._known.clear()
+
+    def forward_known(self, interface: Interface, packet: Packet, octets: int, now: Instant) -> bool:
+        """One datagram without options and no fragment, whose header is sound, as many before it; False: `forward` it.
+
+        ``octets`` is its length. All that speaks for sending it on is remembered, and nothing of it has changed.
+        """
+        head = packet.head
+        start = interface.link_octets
+        known = self._known.get(head[start + 12 : start + 20])
+        if known is None or packet.gso_size:
+            return False
+        arrived, path = known
+        neighbor = path.neighbor
+        word, checksum = _WORDS.unpack_from(head, start + 8)
+        if (
+            arrived is not interface
+            or not interface.forwarding
+            or path.generation != path.routes.generation
+            or octets > path.mtu
+            or word < _LEAST_TTL
+            or neighbor is None
+            or now >= neighbor.fast_until
+        ):
+            return False
+        mark, transport = CHECKSUM_NONE, packet.checksum_start - start
+        if packet.checksum == CHECKSUM_PARTIAL:
+            if not path.checksum_offload or not _is_field_within(packet, start):
+                return False
+            mark = CHECKSUM_PARTIAL
+        stop = len(head) if packet.body else start + octets
+        aged = _WORDS.pack(word - _ONE_HOP, update(checksum, word, word - _ONE_HOP))
+        link = neighbor.header
+        head = link + head[start : start + 8] + aged + head[start + 12 : stop]
+        self._counters.add("IpForwDatagrams")
+        onward = Packet(head, packet.body, mark, len(link) + transport, packet.checksum_offset)
+        self._output.append((path.interface, onward))
+        return True
 
     def forward(self, datagram: Datagram, header: Ipv4, now: Instant) -> None:
         """One datagram for another host, as it was received: IP options and all, without a link's padding."""
@@ -64,6 +109,10 @@ class Forwarder:
         if not _marks_are_sound(packet, header):
             self._counters.add("IpForwBadOffload")
             return
+        if not header.options:
+            if len(self._known) >= PATHS_LIMIT:
+                self._known.clear()
+            self._known[header.source + header.destination] = (datagram.interface, path)
         self._fit(path, packet, header, datagram, now)
 
     def _refusal(self, datagram: Datagram) -> str | None:
@@ -136,6 +185,12 @@ def _one_hop_older(datagram: Datagram) -> Packet:
         packet.checksum_offset,
         packet.gso_size,
     )
+
+
+def _is_field_within(packet: Packet, network_offset: int) -> bool:
+    """Whether the checksum field of a PARTIAL packet without IP options lies behind its IP header, in the head."""
+    start = packet.checksum_start
+    return start >= network_offset + ipv4.MINIMUM_OCTETS and start + packet.checksum_offset + 2 <= len(packet.head)
 
 
 def _marks_are_sound(packet: Packet, header: Ipv4) -> bool:

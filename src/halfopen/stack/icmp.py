@@ -4,7 +4,7 @@ from collections import deque
 from dataclasses import dataclass
 
 from halfopen.base.addresses import Address, is_valid_source
-from halfopen.base.clock import NEVER, Duration, Instant
+from halfopen.base.clock import Duration, Instant
 from halfopen.base.counters import Counters
 from halfopen.base.errors import NetworkUnreachable
 from halfopen.stack import datagram as kinds
@@ -12,6 +12,7 @@ from halfopen.stack.config import IcmpConfig
 from halfopen.stack.datagram import Datagram, IcmpError, Outgoing, Transport
 from halfopen.stack.ip import HEADER_OCTETS, LARGEST_QUOTE, IpLayer
 from halfopen.stack.path_mtu import next_plateau
+from halfopen.stack.token_bucket import TokenBucket
 from halfopen.wire import icmpv4
 from halfopen.wire.icmpv4 import Icmp, Quoted
 from halfopen.wire.ipv4 import PROTOCOL_ICMP
@@ -56,25 +57,6 @@ def kind_of(type: int, code: int) -> str | None:
     if type == icmpv4.TIME_EXCEEDED:
         return _TIME_EXCEEDED_KINDS.get(code)
     return kinds.PARAMETER_PROBLEM if type == icmpv4.PARAMETER_PROBLEM else None
-
-
-class TokenBucket:
-    """At most ``burst`` at once, and one in each ``interval`` on average (RFC 1812 4.3.2.8)."""
-
-    __slots__ = ("_burst", "_due", "_interval")
-
-    def __init__(self, interval: Duration, burst: int) -> None:
-        self._interval = interval
-        self._burst = burst * interval
-        self._due: Instant = -NEVER
-
-    def take(self, now: Instant) -> bool:
-        """Takes one token, if there is one."""
-        due = max(self._due, now - self._burst) + self._interval
-        if due > now:
-            return False
-        self._due = due
-        return True
 
 
 @dataclass(slots=True, frozen=True)

@@ -13,6 +13,7 @@ from halfopen.stack.datagram import Datagram
 from halfopen.stack.forwarding import Forwarder
 from halfopen.stack.fragments import Reassembler
 from halfopen.stack.icmp import IcmpLayer
+from halfopen.stack.identification import make_identifications
 from halfopen.stack.interface import ETHERNET, IP, HostAddresses, Interface, Offloads
 from halfopen.stack.ip import IpLayer
 from halfopen.stack.ip_input import IpInput
@@ -22,6 +23,8 @@ from halfopen.wire import ethernet, icmpv4, ipv4
 from halfopen.wire.ethernet import ETHERTYPE_ARP, ETHERTYPE_IPV4
 from halfopen.wire.packet import Packet
 
+_IPV4 = ETHERTYPE_IPV4.to_bytes(2, "big")
+
 
 class Internet:
     """Everything between interfaces and transports; has the shape of the whole `Stack`, which adds the transports."""
@@ -29,13 +32,13 @@ class Internet:
     __slots__ = (
         "_forwarder",
         "_input",
-        "_output",
         "_path_mtus",
         "addresses",
         "arp",
         "counters",
         "icmp",
         "ip",
+        "output",
         "rng",
         "routes",
     )
@@ -46,10 +49,12 @@ class Internet:
         self.rng = rng
         self.addresses = HostAddresses(loopback)
         self.routes = Routes()
-        self._output: Transmissions = deque()
+        self.output: Transmissions = deque()
+        """What `poll_transmit` hands out; to look at."""
         self._path_mtus = PathMtus(config.ip)
-        self.arp = ArpLayer(config.arp, self.addresses, self._output, rng, counters)
-        self.ip = IpLayer(self.addresses, self.routes, self.arp, self._path_mtus, rng)
+        self.arp = ArpLayer(config.arp, self.addresses, self.output, rng, counters)
+        identifications = make_identifications(config.ip.ip_id, config.ip.permit, rng)
+        self.ip = IpLayer(self.addresses, self.routes, self.arp, self._path_mtus, identifications)
         self.icmp = IcmpLayer(self.ip, config.icmp, counters)
         self._forwarder = Forwarder(self.ip, self.icmp, config.ip, counters)
         self._input = IpInput(self.ip, self.icmp, self._forwarder, Reassembler(config.fragments, counters), counters)
@@ -107,19 +112,23 @@ class Internet:
 
     def poll_transmit(self, now: Instant) -> tuple[Interface, Packet] | None:
         """The next packet for a link. Datagrams from us to us are delivered on the way."""
-        while True:
-            if self._output:
-                transmission = self._output.popleft()
-                statistics = transmission[0].statistics
-                statistics.sent_packets += 1
-                statistics.sent_octets += transmission[1].octets
-                return transmission
-            if not self._run_errands(now):
+        while not self.output:
+            if not self.run_errand(now):
                 return None
+        return self.next_transmission()
+
+    def next_transmission(self) -> tuple[Interface, Packet]:
+        """What `output` begins with, which leaves it."""
+        transmission = self.output.popleft()
+        interface, packet = transmission
+        statistics = interface.statistics
+        statistics.sent_packets += 1
+        statistics.sent_octets += packet.octets if packet.body else len(packet.head)
+        return transmission
 
     def next_deadline(self) -> Instant:
         """The earliest instant at which `on_deadline` has something to do."""
-        return min(self.arp.next_deadline(), self._input.next_deadline(), self._path_mtus.next_deadline())
+        return min(self.arp.next_deadline(), self._input.reassembler.next_deadline(), self._path_mtus.next_deadline())
 
     def on_deadline(self, now: Instant) -> None:
         """Does what is due, each thing as of its own time."""
@@ -130,7 +139,11 @@ class Internet:
             self.routes.advance()
 
     def _receive_frame(self, interface: Interface, packet: Packet, now: Instant) -> None:
-        destination, source, ethertype = ethernet.parse(packet.head)
+        head = packet.head
+        if head[12:14] == _IPV4 and head[:6] == interface.mac and not head[6] & 1:
+            self._input.receive(interface, packet, False, now)
+            return
+        destination, source, ethertype = ethernet.parse(head)
         link_broadcast = destination[0] & 1 == 1
         if destination != interface.mac and not link_broadcast:
             self.counters.add("EthernetForOthers")
@@ -144,8 +157,10 @@ class Internet:
         else:
             self.counters.add("EthernetUnknownType")
 
-    def _run_errands(self, now: Instant) -> bool:
+    def run_errand(self, now: Instant) -> bool:
         """One thing that is to be done here before the host is quiet; False if there is none."""
+        if not (self.ip.has_errands or self.arp.undeliverable):
+            return False
         packet = self.ip.poll_local()
         if packet is not None:
             self.receive(self.addresses.loopback, packet, now)
@@ -156,10 +171,8 @@ class Internet:
                 self._tell_unreachable(packet, now)
             return True
         error = self.ip.poll_error()
-        if error is None:
-            return False
-        transport = self.ip.transports.get(error.quoted.protocol)
-        if transport is not None:
+        transport = self.ip.transports.get(error.quoted.protocol) if error is not None else None
+        if error is not None and transport is not None:
             transport.on_error(error, now)
         return True
 

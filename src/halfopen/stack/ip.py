@@ -17,10 +17,10 @@ from halfopen.base.clock import NEVER, Instant
 from halfopen.base.counters import Counters
 from halfopen.base.errors import Malformed, NetworkUnreachable
 from halfopen.base.octets import Buffers
-from halfopen.base.rng import Rng
 from halfopen.stack.arp import ArpLayer, Transmissions, with_link_header
 from halfopen.stack.datagram import FRAGMENTATION_NEEDED, HOST_UNREACHABLE, IcmpError, Outgoing, Transport
 from halfopen.stack.fragments import fragment
+from halfopen.stack.identification import Identifications
 from halfopen.stack.interface import HostAddresses, Interface
 from halfopen.stack.neighbor import PERMANENT, Neighbor
 from halfopen.stack.path import Path
@@ -39,33 +39,6 @@ _VERSION_WORD = 0x4500
 _DONT_FRAGMENT = 0x4000
 
 
-class Identifications:
-    """The Identification field of datagrams that may be fragmented (RFC 6864 4.1), which tells nobody how many we send.
-
-    One counter for each source, destination and protocol, from a random start; atomic datagrams have 0 (RFC 6864 4.1),
-    so that no idle scan finds a global counter. Bounded: the counter that has been started first goes first.
-    """
-
-    __slots__ = ("_counters", "_rng")
-
-    LIMIT = 4096
-
-    def __init__(self, rng: Rng) -> None:
-        self._rng = rng
-        self._counters: dict[tuple[bytes, int], int] = {}
-
-    def next(self, addresses: bytes, protocol: int) -> int:
-        """The next value for datagrams of ``protocol`` between the two ``addresses``, joined."""
-        key = (addresses, protocol)
-        value = self._counters.get(key)
-        if value is None:
-            if len(self._counters) >= self.LIMIT:
-                del self._counters[next(iter(self._counters))]
-            value = self._rng.below(0x10000)
-        self._counters[key] = (value + 1) & 0xFFFF
-        return value
-
-
 class IpLayer:
     """The host's Internet layer as its transports see it. Nothing here calls back into a transport.
 
@@ -75,26 +48,35 @@ class IpLayer:
 
     __slots__ = (
         "_arp",
+        "_atomic",
         "_counters",
         "_errors",
         "_identifications",
         "_local",
-        "_output",
         "_path_mtus",
         "addresses",
+        "output",
         "routes",
         "transports",
     )
 
-    def __init__(self, addresses: HostAddresses, routes: Routes, arp: ArpLayer, path_mtus: PathMtus, rng: Rng) -> None:
+    def __init__(
+        self,
+        addresses: HostAddresses,
+        routes: Routes,
+        arp: ArpLayer,
+        path_mtus: PathMtus,
+        identifications: Identifications,
+    ) -> None:
         self.addresses = addresses
         self.routes = routes
         self.transports: dict[int, Transport] = {}
         self._arp = arp
         self._path_mtus = path_mtus
-        self._output: Transmissions = arp.output
+        self.output: Transmissions = arp.output
         self._counters: Counters = arp.counters
-        self._identifications = Identifications(rng)
+        self._identifications = identifications
+        self._atomic = identifications if identifications.numbers_atomic else None
         self._local: deque[Packet] = deque()
         self._errors: deque[IcmpError] = deque(maxlen=1024)
 
@@ -139,6 +121,8 @@ class IpLayer:
             return
         if outgoing.dont_fragment:
             identification, flags = 0, _DONT_FRAGMENT
+            if self._atomic is not None:
+                identification = _number(self._atomic, path, outgoing)
         else:
             identification, flags = self._identifications.next(path.addresses, outgoing.protocol), 0
         tos, ttl, protocol = outgoing.tos, outgoing.ttl, outgoing.protocol
@@ -159,7 +143,7 @@ class IpLayer:
             outgoing.checksum_offset,
             gso_size,
         )
-        self._output.append((path.interface, packet))
+        self.output.append((path.interface, packet))
 
     def transmit(self, path: Path, packet: Packet, now: Instant) -> None:
         """Hands a datagram that fits (its head begins with IP) to the link, by way of ARP where there is one."""
@@ -172,7 +156,7 @@ class IpLayer:
             packet = complete_checksum(packet)
         neighbor = path.neighbor
         if neighbor is not None and now < neighbor.fast_until:
-            self._output.append((interface, with_link_header(neighbor.header, packet)))
+            self.output.append((interface, with_link_header(neighbor.header, packet)))
             return
         neighbor = self._arp.resolve(interface, path.next_hop, now)
         path.neighbor = neighbor
@@ -193,6 +177,11 @@ class IpLayer:
             return False
         self._report(HOST_UNREACHABLE, 0, packet)
         return True
+
+    @property
+    def has_errands(self) -> bool:
+        """Whether `poll_local` or `poll_error` has something."""
+        return bool(self._local or self._errors)
 
     def poll_local(self) -> Packet | None:
         """A datagram from us to us; its head begins with IP."""
@@ -250,6 +239,8 @@ class IpLayer:
             self._counters.add("IpOutTooLong")
             return
         header = Ipv4(path.source, path.destination, outgoing.protocol, outgoing.ttl, outgoing.tos)
+        if self._atomic is not None:
+            header.identification = _number(self._atomic, path, outgoing)
         head = ipv4.emit(header, outgoing.octets) + outgoing.head
         mark, at = outgoing.checksum, outgoing.checksum_offset
         packet = Packet(head, outgoing.body, mark, HEADER_OCTETS, at, outgoing.gso_size)
@@ -286,6 +277,12 @@ class IpLayer:
 
 LARGEST_QUOTE = 548
 """What of a datagram an ICMP error quotes: with its own headers it has 576 octets (RFC 1812 4.3.2.3)."""
+
+
+def _number(identifications: Identifications, path: Path, outgoing: Outgoing) -> int:
+    """For an atomic datagram, or the first of those that it will be cut into."""
+    count = -(-(outgoing.octets - len(outgoing.head)) // outgoing.gso_size) if outgoing.gso_size else 1
+    return identifications.next(path.addresses, outgoing.protocol, count)
 
 
 def multicast_mac(group: Address) -> Mac:

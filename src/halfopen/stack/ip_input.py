@@ -24,7 +24,7 @@ _FRAGMENT_BITS = 0x3FFF
 class IpInput:
     """Takes datagrams from interfaces, and gives each to a transport, to the forwarder, or to a counter."""
 
-    __slots__ = ("_addresses", "_counters", "_forwarder", "_icmp", "_owners", "_reassembler", "_transports")
+    __slots__ = ("_addresses", "_counters", "_forwarder", "_icmp", "_owners", "_transports", "reassembler")
 
     def __init__(
         self, ip: IpLayer, icmp: IcmpLayer, forwarder: Forwarder, reassembler: Reassembler, counters: Counters
@@ -34,36 +34,43 @@ class IpInput:
         self._transports = ip.transports
         self._icmp = icmp
         self._forwarder = forwarder
-        self._reassembler = reassembler
+        self.reassembler = reassembler
         self._counters = counters
 
     def receive(self, interface: Interface, packet: Packet, link_broadcast: bool, now: Instant) -> None:
         """One datagram behind the interface's link header; raises Malformed.
 
-        The first half is a short cut for what nearly all datagrams are: whole, without options, and from a host to us.
+        A short cut for what nearly all datagrams are: whole, without options, and from a host to us, or to where others
+        before it were sent on to.
         """
         head = packet.head
         offset = interface.link_octets
         available = len(head) - offset
-        if available >= HEADER_OCTETS and not link_broadcast:
-            first, tos, total, fragment, ttl, protocol, source, destination = _HEADER(head, offset)
-            is_whole = total == packet.octets - offset if packet.body else HEADER_OCTETS <= total <= available
-            if (
-                is_whole
-                and first == _PLAIN
-                and not fragment & _FRAGMENT_BITS
-                and destination in self._owners
-                and 0 < source[0] < 224
-                and source[0] != 127
-                and source not in self._owners
-                and source not in self._addresses.broadcasts
-                and protocol in self._transports
-                and not int.from_bytes(head[offset : offset + HEADER_OCTETS], "big") % 0xFFFF
-            ):
+        if available < HEADER_OCTETS or link_broadcast:
+            self._receive_carefully(interface, packet, link_broadcast, now)
+            return
+        first, tos, total, fragment, ttl, protocol, source, destination = _HEADER(head, offset)
+        is_whole = total == packet.octets - offset if packet.body else HEADER_OCTETS <= total <= available
+        if (
+            is_whole
+            and first == _PLAIN
+            and not fragment & _FRAGMENT_BITS
+            and 0 < source[0] < 224
+            and source[0] != 127
+            and source not in self._owners
+            and source not in self._addresses.broadcasts
+            and not int.from_bytes(head[offset : offset + HEADER_OCTETS], "big") % 0xFFFF
+        ):
+            if destination not in self._owners:
+                if self._forwarder.forward_known(interface, packet, total, now):
+                    return
+            elif protocol in self._transports:
+                transport = offset + HEADER_OCTETS
+                octets = total - HEADER_OCTETS
                 datagram = Datagram(
                     packet,
-                    offset + HEADER_OCTETS,
-                    total - HEADER_OCTETS,
+                    transport,
+                    octets,
                     source,
                     destination,
                     protocol,
@@ -77,13 +84,9 @@ class IpInput:
                 return
         self._receive_carefully(interface, packet, link_broadcast, now)
 
-    def next_deadline(self) -> Instant:
-        """When the oldest datagram of which fragments are missing is given up."""
-        return self._reassembler.next_deadline()
-
     def on_deadline(self, now: Instant) -> None:
         """Gives up datagrams of which fragments are missing, each at its time (RFC 1122 3.3.2)."""
-        while (partial := self._reassembler.poll_expired(now)) is not None:
+        while (partial := self.reassembler.poll_expired(now)) is not None:
             if partial.header is not None:
                 self._tell_of_timeout(partial, partial.header)
 
@@ -112,7 +115,7 @@ class IpInput:
 
     def _deliver(self, interface: Interface, packet: Packet, header: Ipv4, link_broadcast: bool, now: Instant) -> None:
         if header.more_fragments or header.fragment_offset:
-            whole = self._reassembler.add(interface, header, packet, now)
+            whole = self.reassembler.add(interface, header, packet, now)
             if whole is None:
                 return
             packet = whole

@@ -114,13 +114,14 @@ class Neighbor:
 class NeighborTable:
     """Entries by interface and address: bounded, with a deadline that is asked for cheaply and often."""
 
-    __slots__ = ("_config", "_earliest", "_entries", "_queued_octets", "_reachable_time")
+    __slots__ = ("_config", "_entries", "_queued_octets", "_reachable_time", "earliest")
 
     def __init__(self, config: ArpConfig, reachable_time: Duration) -> None:
         self._config = config
         self._reachable_time = reachable_time
         self._entries: dict[tuple[str, Address], Neighbor] = {}
-        self._earliest: Instant = NEVER
+        self.earliest: Instant = NEVER
+        """When `pop_due` may have something; it may turn out to be nothing."""
         self._queued_octets = 0
 
     def get(self, interface: Interface, address: Address) -> Neighbor | None:
@@ -176,14 +177,10 @@ class NeighborTable:
         self._entries.pop((entry.interface.name, entry.address), None)
         entry.forget()
 
-    def next_deadline(self) -> Instant:
-        """When `pop_due` may have something; it may turn out to be nothing."""
-        return self._earliest
-
     def pop_due(self, now: Instant) -> list[Neighbor]:
         """Entries whose deadline has come; those that nobody uses any more are forgotten."""
         due: list[Neighbor] = []
-        self._earliest = NEVER
+        self.earliest = NEVER
         for entry in list(self._entries.values()):
             if entry.deadline <= now:
                 due.append(entry)
@@ -200,7 +197,7 @@ class NeighborTable:
         return len(self._entries)
 
     def _note(self, when: Instant) -> None:
-        self._earliest = min(self._earliest, when)
+        self.earliest = min(self.earliest, when)
 
     def _expire(self, entry: Neighbor, now: Instant) -> None:
         """Ages an entry that waits for nothing (RFC 1122 2.3.2.1)."""

@@ -107,14 +107,16 @@ class Stack:
 
     def poll_transmit(self, now: Instant) -> tuple[Interface, Packet] | None:
         """The next packet for a link; None when the host has nothing more to say."""
-        transmission = self.internet.poll_transmit(now)
-        while transmission is None and self.tcp.transmit(now):
-            transmission = self.internet.poll_transmit(now)
-        return transmission
+        internet, tcp = self.internet, self.tcp
+        while not internet.output:
+            if not (internet.run_errand(now) or tcp.transmit(now)):
+                return None
+        return internet.next_transmission()
 
     def next_deadline(self) -> Instant:
         """The earliest instant at which `on_deadline` has something to do; NEVER if there is none."""
-        return min(self.internet.next_deadline(), self.tcp.next_deadline(), self.udp.next_deadline())
+        network, transport = self.internet.next_deadline(), self.tcp.deadlines.next_deadline()
+        return network if network < transport else transport  # UDP waits for nothing.
 
     def on_deadline(self, now: Instant) -> None:
         """Does what is due until ``now``."""

@@ -21,21 +21,23 @@ from halfopen.stack.demux import Flow, flow_of, local_of, make_flow, remote_of
 from halfopen.stack.ip import IpLayer
 from halfopen.stack.ports import Owner, PortRow, PortSource, PortTable, any_address, format_endpoint
 from halfopen.stack.tcp_output import TcpPaths, headers_octets
+from halfopen.stack.tcp_passive import PassiveOpens
 from halfopen.stack.tcp_socket import Attention, TcpListener, TcpSocket
 from halfopen.stack.tcp_time_wait import Remnant, Remnants, RisingIsn
 from halfopen.tcp.config import TcpConfig
 from halfopen.tcp.connection import Connection
-from halfopen.tcp.half_open import IPV4_FLOW_OCTETS, IPV6_FLOW_OCTETS, HalfOpen, HalfOpenTable
+from halfopen.tcp.guard import Guard
+from halfopen.tcp.half_open import IPV4_FLOW_OCTETS, IPV6_FLOW_OCTETS, HalfOpen
 from halfopen.tcp.isn import Rfc6528Isn
-from halfopen.tcp.listener import Listener, Listening
-from halfopen.tcp.resets import reset_for
+from halfopen.tcp.listener import Listener
+from halfopen.tcp.master_keys import MasterKey, Md5Key
 from halfopen.tcp.state import State
 from halfopen.tcp.tcb import Opening
 from halfopen.wire import tcp
 from halfopen.wire.checksum import pseudo_header_sum
 from halfopen.wire.ipv4 import PROTOCOL_TCP
 from halfopen.wire.packet import CHECKSUM_NONE
-from halfopen.wire.tcp import Segment
+from halfopen.wire.tcp import ACK, RST, SYN, Segment
 
 TURN = 8
 """Segments one connection may send before the next one's turn."""
@@ -45,6 +47,9 @@ BUDGET = 64
 
 HARD = frozenset({kinds.PROTOCOL_UNREACHABLE, kinds.PORT_UNREACHABLE, kinds.ADMIN_PROHIBITED})
 """Errors that end an attempt to connect (RFC 1122 4.2.3.9, code 4 apart); Linux takes "prohibited" for one as well."""
+
+UNAUTHENTICATED = HARD | {kinds.FRAGMENTATION_NEEDED}
+"""What anyone can say about a connection that is otherwise signed (RFC 5925 7.8)."""
 
 Endpoint: TypeAlias = tuple[Address, int]
 """An address and a port."""
@@ -59,31 +64,34 @@ class TcpLayer(Transport, PortSource, Attention):
         "_flows",
         "_isn",
         "_listeners",
-        "_news",
+        "_passive",
         "_paths",
         "_ports",
         "_remnants",
-        "_rng",
         "config",
         "deadlines",
+        "news",
     )
 
     def __init__(self, ip: IpLayer, ports: PortTable, config: StackConfig, rng: Rng, counters: Counters) -> None:
         self._ports = ports
         self.config = config
         """The host's; its ``tcp`` is for those that are given none of their own. Replaced, it counts from then on."""
-        self._rng = rng
         self._counters = counters
         self._paths = TcpPaths(ip, rng.octets(16), counters)
         self._flows: dict[Flow, TcpSocket | Remnant] = {}
         self._remnants = Remnants(self._flows, config.tcp_layer.time_wait, counters)
         self._isn = RisingIsn(config.tcp_layer.isn or Rfc6528Isn(rng.octets(32)), self._flows)
+        self._passive = PassiveOpens(self._isn, self._paths.limits, rng, counters)
         self._listeners: dict[Endpoint, TcpListener] = {}
         self._dirty: deque[TcpSocket] = deque()
-        self._news: deque[TcpSocket | TcpListener] = deque()
+        self.news: deque[TcpSocket | TcpListener] = deque()
+        """What `poll_event` hands out; to look at."""
         self.deadlines: Deadlines[TcpSocket | TcpListener | Remnant] = Deadlines()
         ports.add_source(self)
         ip.register(PROTOCOL_TCP, self)
+        for key in config.tcp_layer.keys:
+            self.add_key(key)
 
     def listen(
         self, local: Endpoint, owner: Owner, *, config: TcpConfig | None = None, backlog: int | None = None
@@ -95,19 +103,23 @@ class TcpLayer(Transport, PortSource, Attention):
         address = local[0]
         port = self._ports.bind("tcp", address, local[1], owner)
         octets = IPV4_FLOW_OCTETS if len(address) == 4 else IPV6_FLOW_OCTETS
-        listening = Listening(
-            port=port,
-            isn=self._isn,
-            paths=self._paths.limits,
-            table=HalfOpenTable(self.config.tcp_layer.half_open, self._rng.octets(32), flow_octets=octets),
-            config=config or self.config.tcp,
-            counters=self._counters,
-        )
-        most = self.config.tcp_layer.backlog
+        layer = self.config.tcp_layer
+        listening = self._passive.make_listening(port, octets, layer, config or self.config.tcp)
+        most = layer.backlog
         listener = TcpListener(self, Listener(listening), (address, port), owner)
         listener.backlog = most if backlog is None else max(1, min(backlog, most))
         self._listeners[address, port] = listener
         return listener
+
+    def add_key(self, key: MasterKey | Md5Key) -> Guard:
+        """From now on what opens between the ends that ``key`` names is signed (RFC 5925), or dropped.
+
+        Returns who keeps the host's keys, and can take them back.
+        """
+        if self._paths.guard is None:
+            self._paths.guard = Guard(self._flows, self._counters)
+        self._paths.guard.add(key)
+        return self._paths.guard
 
     def connect(
         self,
@@ -136,6 +148,8 @@ class TcpLayer(Transport, PortSource, Attention):
             burst=limits.burst,
             default_mss=limits.default_mss,
             timestamp_offset=limits.timestamp_offset,
+            challenges=self._passive.challenges,
+            signature_octets=limits.signature_octets,
             config=config or self.config.tcp,
             counters=self._counters,
         )
@@ -159,6 +173,9 @@ class TcpLayer(Transport, PortSource, Attention):
                 return
         segment = tcp.parse(packet, datagram.offset, octets, datagram.tos & 3)
         flow = flow_of(datagram)
+        guard = self._paths.guard
+        if guard is not None and not guard.admits(flow, segment, packet.head, datagram.offset):
+            return
         found = self._flows.get(flow)
         if type(found) is TcpSocket:
             connection = found.connection
@@ -182,10 +199,14 @@ class TcpLayer(Transport, PortSource, Attention):
         if not isinstance(socket, TcpSocket):
             self._counters.add("TcpErrorsForNobody")
             return
+        guard = self._paths.guard
+        if guard is not None and error.kind in UNAUTHENTICATED and guard.ignores_icmp(flow):
+            return
         seq = int.from_bytes(transport[4:8], "big")
         if error.kind == kinds.FRAGMENTATION_NEEDED:
             mtu = max(error.mtu, min(self.config.ip.pmtu_min, socket.path.interface.mtu))
-            if socket.connection.on_path_mtu(mtu - headers_octets(flow), seq, now):
+            is_known = socket.path.mtu <= mtu
+            if socket.connection.on_path_mtu(mtu - headers_octets(flow), seq, now, is_known=is_known):
                 self._paths.learn_mtu(quoted.destination, mtu, now)
         else:
             socket.connection.on_icmp_error(_as_tcp_error(error.kind), seq, error.kind in HARD, now)
@@ -220,16 +241,11 @@ class TcpLayer(Transport, PortSource, Attention):
             elif type(thing) is Remnant and not self._remnants.lapse(thing, now):
                 self.deadlines.arm(thing, thing.record.deadline)
 
-    @property
-    def has_news(self) -> bool:
-        """Whether `poll_event` has something."""
-        return bool(self._news)
-
     def poll_event(self) -> TcpSocket | TcpListener | None:
         """A socket to which something has happened, or a listener with connections to accept, since last handed out."""
-        if not self._news:
+        if not self.news:
             return None
-        socket = self._news.popleft()
+        socket = self.news.popleft()
         socket.has_news = False
         return socket
 
@@ -248,7 +264,7 @@ class TcpLayer(Transport, PortSource, Attention):
             self._dirty.append(socket)
         if with_news and not socket.has_news:
             socket.has_news = True
-            self._news.append(socket)
+            self.news.append(socket)
 
     def forget(self, listener: TcpListener, now: Instant) -> None:
         """Frees the listener's port; resets connections that nobody has accepted."""
@@ -273,25 +289,25 @@ class TcpLayer(Transport, PortSource, Attention):
         """A segment of no connection: for a listener, else for nobody (RFC 9293 3.10.7.1)."""
         listener = _find_listener(self._listeners, flow)
         if listener is None:
-            self._counters.add("TcpNoPorts")
-            reset = reset_for(segment)
-            if reset is not None:
-                self._counters.add("OutRsts")
-                self._paths.send_to(flow, reset, now)
-        elif listener.is_full:
-            self._counters.add("ListenOverflows")
+            layer = self.config.tcp_layer
+            self._passive.closed_ports.limit(layer.rst_rate)
+            reply = self._passive.closed_ports.answer(layer.closed_ports, flow, segment, now)
+            if reply is not None:
+                self._paths.send_to(flow, reply, now)
+        elif listener.is_full and segment.flags & (SYN | ACK) != SYN | ACK and not segment.flags & RST:
+            self._counters.add("ListenOverflows")  # a SYN,ACK is for nobody here, however many wait
         else:
             listener.listener.on_segment(flow, segment, now)
             self._serve(listener, now)
 
     def _receive_in_time_wait(self, remnant: Remnant, segment: Segment, now: Instant) -> None:
-        """A listener sees the SYN of a new connection, and all that follows while the peer is half-open there.
+        """A listener sees the SYN of a new connection, and all that follows while the peer's handshake goes on there.
 
         If nothing comes of it, it is TIME-WAIT again (RFC 1122 4.2.2.13 (b)).
         """
         flow = remnant.flow
         listener = _find_listener(self._listeners, flow)
-        if listener is None or listener.listener.half_open.find(flow) is None:
+        if listener is None or not listener.listener.expects(flow, segment, now):
             reply, reopens = self._remnants.on_segment(remnant, segment, now, listener is not None)
             if reply is not None:
                 self._paths.send_to(flow, reply, now)
@@ -321,7 +337,7 @@ class TcpLayer(Transport, PortSource, Attention):
             listener.accepted.append(socket)
             if not listener.has_news:
                 listener.has_news = True
-                self._news.append(listener)
+                self.news.append(listener)
         self.deadlines.arm(listener, core.next_deadline())
 
     def _transmit_turn(self, socket: TcpSocket, now: Instant) -> int:
@@ -341,13 +357,13 @@ class TcpLayer(Transport, PortSource, Attention):
             self._dirty.append(socket)
         if sent and socket.wants_room and not socket.has_news:
             socket.has_news = True
-            self._news.append(socket)
+            self.news.append(socket)
         return sent
 
     def _settle(self, socket: TcpSocket) -> None:
         """A connection has said all: it goes, becomes a record of TIME-WAIT, or waits for its next deadline."""
         connection = socket.connection
-        state = connection.state
+        state = connection.tcb.state
         if state is not State.CLOSED and not (state is State.TIME_WAIT and socket.is_orphan):
             self.deadlines.arm(socket, connection.next_deadline())
             return

@@ -7,13 +7,14 @@ from halfopen.base.clock import Instant
 from halfopen.base.counters import Counters
 from halfopen.base.errors import NetworkUnreachable
 from halfopen.stack.datagram import Outgoing
-from halfopen.stack.demux import Flow, local_of, remote_of
+from halfopen.stack.demux import Flow, local_of, make_flow, remote_of
 from halfopen.stack.ip import IpLayer
 from halfopen.stack.path import Path
 from halfopen.stack.tcp_socket import DEFAULT_MARKS, Marks, TcpSocket
+from halfopen.tcp.guard import Guard
 from halfopen.tcp.half_open import IPV4_FLOW_OCTETS
-from halfopen.tcp.listener import PathLimits
 from halfopen.tcp.negotiation import DEFAULT_MSS, DEFAULT_MSS_IPV6
+from halfopen.tcp.passive import PathLimits
 from halfopen.wire import tcp
 from halfopen.wire.checksum import pseudo_header_sum
 from halfopen.wire.ipv4 import PROTOCOL_TCP
@@ -39,7 +40,7 @@ def headers_octets(flow: Flow) -> int:
 class TcpPaths:
     """Where the segments of one host go. Connections to one peer share a path."""
 
-    __slots__ = ("_cache", "_counters", "_ip", "_keyed", "_now")
+    __slots__ = ("_cache", "_counters", "_ip", "_keyed", "_now", "guard")
 
     def __init__(self, ip: IpLayer, secret: bytes, counters: Counters) -> None:
         self._ip = ip
@@ -47,6 +48,8 @@ class TcpPaths:
         self._keyed = blake2s(key=secret, digest_size=4, person=b"tcp ts")
         self._cache: dict[tuple[Address | None, Address], Path] = {}
         self._now: Instant = 0
+        self.guard: Guard | None = None
+        """Signs what leaves, if the host has keys."""
 
     def is_broadcast(self, address: Address) -> bool:
         """Whether ``address`` means several hosts."""
@@ -81,7 +84,14 @@ class TcpPaths:
             return PathLimits(mss=default_mss, default_mss=default_mss, timestamp_offset=offset)
         headers = headers_octets(flow)
         burst = max(0, (path.gso_octets or SOFTWARE_GSO) - headers - MAXIMUM_OCTETS)
-        return PathLimits(mss=path.mtu - headers, burst=burst, default_mss=default_mss, timestamp_offset=offset)
+        signature = self.guard.option_octets(flow) if self.guard is not None else 0
+        return PathLimits(
+            mss=path.mtu - headers,
+            burst=0 if signature else burst,  # a super-segment has one signature, its pieces would need theirs
+            default_mss=default_mss,
+            timestamp_offset=offset,
+            signature_octets=signature,
+        )
 
     def send(self, socket: TcpSocket, segment: Segment, now: Instant) -> None:
         """Puts a connection's segment on its way."""
@@ -106,6 +116,9 @@ class TcpPaths:
         self._emit(path, segment, pseudo_header_sum(local, remote, PROTOCOL_TCP, 0), DEFAULT_MARKS, now)
 
     def _emit(self, path: Path, segment: Segment, pseudo_sum: int, marks: Marks, now: Instant) -> None:
+        if self.guard is not None:
+            ends = (path.destination, segment.destination_port, path.source, segment.source_port)
+            self.guard.sign(make_flow(*ends), segment)
         octets = tcp.header_octets(segment) + segment.octets
         pseudo_sum += octets
         outgoing = Outgoing(

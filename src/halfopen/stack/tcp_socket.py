@@ -100,7 +100,8 @@ class TcpSocket(Timed):
     @property
     def readable_octets(self) -> int:
         """Octets that `receive` would return."""
-        return len(self.connection.tcb.rcv.queue)
+        queue = self.connection.tcb.rcv.queue
+        return queue.stop - queue.start
 
     @property
     def unsent_octets(self) -> int:
@@ -134,8 +135,9 @@ class TcpSocket(Timed):
 
     def receive(self, limit: int, now: Instant) -> Buffers:
         """RECEIVE (RFC 9293 3.10.3): up to ``limit`` octets, nothing if none wait; opens the window."""
-        taken = self.connection.receive(limit, now)
-        self._attention.mark(self, with_news=self.readable_octets > 0)
+        connection = self.connection
+        taken = connection.receive(limit, now)
+        self._attention.mark(self, with_news=connection.tcb.user.reading)
         return taken
 
     def shutdown(self, now: Instant) -> None:
@@ -162,7 +164,8 @@ class TcpSocket(Timed):
 
     def poll_event(self) -> Event | None:
         """The oldest event that has not been taken."""
-        return self.connection.poll_event()
+        events = self.connection.tcb.user.events
+        return events.pop(0) if events else None
 
     def put_back(self, events: Sequence[Event]) -> None:
         """Whoever takes the socket over hears of these as if they had not been taken yet."""

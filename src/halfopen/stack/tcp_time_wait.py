@@ -61,6 +61,8 @@ class Remnants:
             result = remnant.record.challenge(now)
         if result.counter:
             self._counters.add(result.counter)
+        if remnant.record.deadline <= now:
+            self.forget(remnant)
         return result.reply, result.action == REOPEN
 
     def lapse(self, remnant: Remnant, now: Instant) -> bool:

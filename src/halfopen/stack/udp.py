@@ -172,7 +172,7 @@ class UdpSocket:
 class UdpLayer(Transport, PortSource):
     """All UDP sockets of one host."""
 
-    __slots__ = ("_counters", "_icmp", "_ip", "_ports", "_ready", "_sockets")
+    __slots__ = ("_counters", "_icmp", "_ip", "_ports", "_sockets", "news")
 
     def __init__(self, ip: IpLayer, icmp: IcmpLayer, ports: PortTable, counters: Counters) -> None:
         self._ip = ip
@@ -180,7 +180,8 @@ class UdpLayer(Transport, PortSource):
         self._ports = ports
         self._counters = counters
         self._sockets: dict[tuple[Address, int], UdpSocket] = {}
-        self._ready: dict[UdpSocket, None] = {}
+        self.news: dict[UdpSocket, None] = {}
+        """What `poll_event` hands out; to look at."""
         ports.add_source(self)
         ip.register(PROTOCOL_UDP, self)
 
@@ -193,15 +194,10 @@ class UdpLayer(Transport, PortSource):
 
     def poll_event(self) -> UdpSocket | None:
         """A socket for which datagrams or errors have come since it was last handed out."""
-        for socket in self._ready:
-            del self._ready[socket]
+        for socket in self.news:
+            del self.news[socket]
             return socket
         return None
-
-    @property
-    def has_news(self) -> bool:
-        """Whether `poll_event` has something."""
-        return bool(self._ready)
 
     def next_deadline(self) -> Instant:
         """UDP waits for nothing."""
@@ -228,7 +224,7 @@ class UdpLayer(Transport, PortSource):
         """A socket has closed."""
         self._ports.release("udp", socket.address, socket.port)
         self._sockets.pop((socket.address, socket.port), None)
-        self._ready.pop(socket, None)
+        self.news.pop(socket, None)
 
     def send(self, socket: UdpSocket, path: Path, port: int, data: bytes, now: Instant) -> None:
         """Puts one datagram on its way. The checksum is complete: fragments could not be summed by a device."""
@@ -277,7 +273,7 @@ class UdpLayer(Transport, PortSource):
             self._drop("UdpInErrors", "UdpRcvbufErrors")
             return
         self._counters.add("UdpInDatagrams")
-        self._ready[socket] = None
+        self.news[socket] = None
 
     def on_error(self, error: IcmpError, now: Instant) -> None:
         """Passes an ICMP error to the socket whose datagram it quotes (RFC 1122 4.1.3.3)."""
@@ -291,7 +287,7 @@ class UdpLayer(Transport, PortSource):
         if error.kind == seam.FRAGMENTATION_NEEDED:
             self._ip.update_path_mtu(quoted.destination, error.mtu, now)
         socket.report(error)
-        self._ready[socket] = None
+        self.news[socket] = None
 
     def sockets(self) -> list[UdpSocket]:
         """All that are open."""

@@ -3,13 +3,18 @@
 CLOSED is `resets`, LISTEN `listener`, SYN-SENT `handshake`, TIME-WAIT `time_wait`.
 """
 
+from collections.abc import Callable
+from typing import TypeAlias
+
 from halfopen.base.clock import Instant
 from halfopen.base.errors import ConnectionAborted, TcpError
 from halfopen.tcp.acceptance import check_paws, check_rst, check_sequence, check_syn
 from halfopen.tcp.closing import on_fin, on_fin_acknowledged
+from halfopen.tcp.config import SecurityConfig
 from halfopen.tcp.events import READABLE, URGENT
 from halfopen.tcp.handshake import establish, on_segment_in_syn_sent, take_syn
 from halfopen.tcp.negotiation import MINIMUM_MSS
+from halfopen.tcp.old_rules import believe_rst, charge_nothing, excuse_old_ack, prefer_latest, reset_for_syn
 from halfopen.tcp.receiving import PIECE_OCTETS, ReceiveSpace
 from halfopen.tcp.recovery import on_ack
 from halfopen.tcp.resets import reset_for
@@ -17,7 +22,13 @@ from halfopen.tcp.seqnum import unwrap
 from halfopen.tcp.state import CAN_RECEIVE, Event, State, move
 from halfopen.tcp.tcb import Cause, Tcb
 from halfopen.tcp.verdict import CONTINUE, STOP, Verdict
-from halfopen.wire.tcp import ACK, CWR, FIN, RST, SYN, URG, Segment
+from halfopen.wire.tcp import ACK, CWR, FIN, PSH, RST, SYN, URG, Segment
+
+Step: TypeAlias = Callable[[Tcb, Segment, Instant], Verdict]
+"""One check of a segment."""
+
+PROVEN_SEGMENTS = 10
+"""After so many segments' worth of text some have had the full size: an initial window (RFC 6928)."""
 
 CE = 3
 """Congestion experienced, in the IP header (RFC 3168 5)."""
@@ -81,7 +92,7 @@ def check_ack(tcb: Tcb, seg: Segment, now: Instant) -> Verdict:
         tcb.count("TCPOldAck")
         return CONTINUE
     on_ack(tcb, seg, now)
-    if snd.fin_is_acknowledged:
+    if snd.fin and snd.fin_is_acknowledged:
         on_fin_acknowledged(tcb, now)
         if tcb.state is State.CLOSED:
             return STOP
@@ -185,7 +196,7 @@ def check_fin(tcb: Tcb, seg: Segment, now: Instant) -> Verdict:
     return CONTINUE
 
 
-SEGMENT_ARRIVES = (
+SEGMENT_ARRIVES: tuple[Step, ...] = (
     check_simultaneous,
     check_paws,
     check_sequence,
@@ -197,6 +208,18 @@ SEGMENT_ARRIVES = (
     check_fin,
 )
 """What happens to a segment in SYN-RECEIVED and the states after it, in order, until a step says STOP."""
+
+PREDICTED: tuple[Step, ...] = (check_paws, check_ack, process_text)
+"""Those of the steps that a segment concerns which is what everybody expects next, as in Van Jacobson's prediction."""
+
+
+def make_steps(security: SecurityConfig) -> tuple[Step, ...]:
+    """`SEGMENT_ARRIVES` with the rules of old where ``security`` wants them."""
+    old: dict[Step, tuple[Step, ...]] = {}
+    if not security.rfc5961:
+        old |= {check_rst: (believe_rst,), check_syn: (reset_for_syn,), check_ack: (excuse_old_ack,)}
+    old[process_text] = (prefer_latest,) * (security.overlap == "last") + (charge_nothing,) * (not security.bounds)
+    return tuple(each for step in SEGMENT_ARRIVES for each in (*old.get(step, ()), step))
 
 
 def on_segment(tcb: Tcb, seg: Segment, now: Instant) -> None:
@@ -213,8 +236,14 @@ def on_segment(tcb: Tcb, seg: Segment, now: Instant) -> None:
         if on_segment_in_syn_sent(tcb, seg, now):
             _finish_syn_ack(tcb, seg, now)
         return
-    seg.seq = unwrap(seg.seq, tcb.rcv.nxt)
-    for step in SEGMENT_ARRIVES:
+    rcv = tcb.rcv
+    seg.seq = unwrap(seg.seq, rcv.nxt)
+    steps = SEGMENT_ARRIVES
+    if tcb.user.weak is not None:
+        steps = make_steps(tcb.user.weak)
+    elif seg.seq == rcv.nxt and seg.flags & ~PSH == ACK and state is State.ESTABLISHED and rcv.fin is None:
+        steps = PREDICTED
+    for step in steps:
         if not step(tcb, seg, now):
             return
 
@@ -242,34 +271,55 @@ def on_icmp_error(tcb: Tcb, error: TcpError, seq: int, is_hard: bool) -> bool:
 
     # Deviation: SHLD-26 has hard errors abort any connection; RFC 5927 5.2 and RFC 5461 4 advise against it.
     """
-    snd = tcb.snd
-    if tcb.state is State.CLOSED or not snd.una <= unwrap(seq, snd.una) < snd.nxt:
+    weak = tcb.user.weak
+    if tcb.state is State.CLOSED or not _is_in_flight(tcb, seq):
         tcb.count("OutOfWindowIcmps")
         return False
-    if is_hard and tcb.state in (State.SYN_SENT, State.SYN_RECEIVED):
+    is_deadly = tcb.state in (State.SYN_SENT, State.SYN_RECEIVED) or (weak is not None and not weak.soft_icmp_errors)
+    if is_hard and is_deadly:
         tcb.delete(error)
     else:
         tcb.warn(error)
     return True
 
 
-def on_path_mtu(tcb: Tcb, mss: int, seq: int) -> bool:
+def _is_in_flight(tcb: Tcb, seq: int) -> bool:
+    """Whether an ICMP error that quotes ``seq`` can be about something that was sent just now (RFC 5927 4.1)."""
+    weak, snd = tcb.user.weak, tcb.snd
+    return snd.una <= unwrap(seq, snd.una) < snd.nxt or (weak is not None and not weak.icmp_sequence_check)
+
+
+def on_path_mtu(tcb: Tcb, mss: int, seq: int, is_known: bool) -> bool:
     """ICMP says that segment ``seq`` was too big, ``mss`` octets with TCP's options would fit (RFC 1191 6.4, 5927 7).
 
-    False if it is not believed: not in flight, or no reduction. What is in flight is sent again in smaller segments,
-    and congestion control does not take it for congestion.
+    False if it is not believed: not in flight, no reduction, or not yet. What is in flight is sent again in smaller
+    segments, and congestion control does not take it for congestion.
     """
     snd = tcb.snd
-    if not snd.una <= unwrap(seq, snd.una) < snd.nxt:
+    if not _is_in_flight(tcb, seq):
         tcb.count("OutOfWindowIcmps")
         return False
     if tcb.state is State.SYN_SENT or _size_for(tcb, mss) >= snd.mss:
+        return False
+    if not is_known and _gets_through(tcb):
+        tcb.count("TCPMTUPostponed")
         return False
     tcb.resize(_size_for(tcb, mss))
     snd.flight.mark_all_lost()
     tcb.owed.cause = Cause.PATH_MTU
     tcb.count("TCPMTUReductions")
     return True
+
+
+def _gets_through(tcb: Tcb) -> bool:
+    """Segments of this size have arrived, and nothing has timed out since (RFC 5927 7.2, where MAXSEGRTO is 1).
+
+    A claim that one is too big can wait: if it is true, the timer expires, and the router says it again.
+    """
+    weak, snd = tcb.user.weak, tcb.snd
+    if weak is not None and not weak.delayed_pmtu:
+        return False
+    return snd.una - snd.iss > PROVEN_SEGMENTS * snd.mss and not tcb.rtt.backoffs
 
 
 def on_wider_path(tcb: Tcb, mss: int) -> bool:
@@ -286,4 +336,4 @@ def on_wider_path(tcb: Tcb, mss: int) -> bool:
 
 def _size_for(tcb: Tcb, mss: int) -> int:
     """Eff.snd.MSS (MUST-16) on a path of ``mss``."""
-    return max(MINIMUM_MSS, min(mss, tcb.agreed.mss)) - tcb.agreed.option_octets
+    return max(min(MINIMUM_MSS, tcb.agreed.mss), min(mss, tcb.agreed.mss)) - tcb.agreed.option_octets

@@ -31,9 +31,11 @@ def send(tcb: Tcb, buffer: Buffer, urgent: bool, now: Instant) -> None:
 
 def receive(tcb: Tcb, limit: int, now: Instant) -> Buffers:
     """RECEIVE (RFC 9293 3.10.3): up to ``limit`` octets that came in order, also after the connection is gone."""
-    taken = tcb.rcv.queue.take(limit)
-    tcb.user.reading = len(tcb.rcv.queue) > 0
-    if taken and tcb.state in CAN_RECEIVE and tcb.rcv.can_open(tcb.opening.mss):
+    rcv = tcb.rcv
+    queue = rcv.queue
+    taken = queue.take(limit)
+    tcb.user.reading = queue.stop > queue.start
+    if taken and tcb.state in CAN_RECEIVE and rcv.can_open(tcb.opening.mss):
         tcb.owed.acks.at_once()
     return taken
 
@@ -93,6 +95,7 @@ def configure(tcb: Tcb, config: TcpConfig) -> None:
     was, tcb.user.config = tcb.user.config, config
     if config is was or tcb.state in _OVER:
         return
+    tcb.user.weak = config.security.allowed()
     if config.buffers != was.buffers:
         _take_buffers(tcb, config.buffers, was.buffers)
     if config.options.mss is not None and config.options.mss < tcb.agreed.mss:

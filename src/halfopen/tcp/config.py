@@ -3,10 +3,12 @@
 Defaults are Linux's where the RFCs leave room, and stricter where a known attack speaks for it; each says so.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from enum import Enum
 
 from halfopen.base.clock import MILLISECOND, MINUTE, SECOND, Duration
+from halfopen.base.errors import ConfigError
+from halfopen.base.permit import Permit
 
 
 class Ecn(Enum):
@@ -145,6 +147,59 @@ class ListeningConfig:
 
 
 @dataclass(slots=True, frozen=True, kw_only=True)
+class SecurityConfig:
+    """Rules that keep strangers out. Each can be taken back for teaching, if there is a `permit` to do so.
+
+    The permit is asked for every connection, and its error goes to whoever has handed in the segment or call.
+    """
+
+    permit: Permit | None = None
+    rfc5961: bool = True
+    """RST and SYN have to be exact, or are challenged, and ACKs have to be recent; else RFC 793 3.9 holds."""
+    challenge_limit: str = "connection"
+    """What challenge ACKs are limited by: ``"connection"``; ``"host"``, 100 a second for all connections together, as
+    Linux 3.6 (CVE-2016-5696); ``"none"``: two ends may go on answering each other (an ACK storm)."""
+    byte_counting: bool = True
+    """The window grows by octets that are acknowledged (RFC 3465), else by ACKs, however small (Savage 1999)."""
+    icmp_sequence_check: bool = True
+    """ICMP errors have to quote what is in flight (RFC 5927 4.1)."""
+    delayed_pmtu: bool = True
+    """Where segments have got through so far, a smaller path MTU is believed when they no longer do (RFC 5927 7.2)."""
+    soft_icmp_errors: bool = True
+    """No ICMP error ends a connection that stands (RFC 5927 5.2), else hard ones do (RFC 1122 4.2.3.9)."""
+    rfc1337: bool = True
+    """RST does not end TIME-WAIT."""
+    overlap: str = "first"
+    """Of octets that come twice ahead of a hole the ``"first"`` stay, or the ``"last"``."""
+    bounds: bool = True
+    """No segments are asked of us that carry next to nothing, and small early ones are charged for what they cost."""
+    legacy_alloc_before_flags: bool = False
+    """A full listener drops every segment before its flags are looked at, SYN,ACKs too, as 4.2BSD: it cannot even
+    refuse what it did not ask for."""
+    is_weak: bool = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        _check_choice("challenge_limit", self.challenge_limit, ("connection", "host", "none"))
+        _check_choice("overlap", self.overlap, ("first", "last"))
+        weak = [each.name for each in fields(self)[1:] if each.init and getattr(self, each.name) != each.default]
+        object.__setattr__(self, "is_weak", bool(weak))
+        if weak and self.permit is None:
+            raise ConfigError(f"{', '.join(weak)}: no host without a permit may be so weak; only the lab has one")
+
+    def allowed(self) -> "SecurityConfig | None":
+        """None if there is nothing weak about it; itself if it is permitted here and now."""
+        if not self.is_weak or self.permit is None:
+            return None
+        self.permit.check("a host that takes back a rule of TCP's security")
+        return self
+
+
+def _check_choice(name: str, chosen: str, choices: tuple[str, ...]) -> None:
+    if chosen not in choices:
+        raise ConfigError(f"{name} is one of {', '.join(choices)}, not {chosen!r}")
+
+
+@dataclass(slots=True, frozen=True, kw_only=True)
 class TcpConfig:
     """Everything about a connection."""
 
@@ -156,6 +211,7 @@ class TcpConfig:
     keep_alive: KeepAliveConfig = field(default_factory=KeepAliveConfig)
     closing: ClosingConfig = field(default_factory=ClosingConfig)
     listening: ListeningConfig = field(default_factory=ListeningConfig)
+    security: SecurityConfig = field(default_factory=SecurityConfig)
 
 
 DEFAULT = TcpConfig()

@@ -71,14 +71,15 @@ class Connection:
         """An ICMP error quotes our segment ``seq`` (as on the wire); False if it is not believed (RFC 5927)."""
         return arrivals.on_icmp_error(self.tcb, error, seq, is_hard)
 
-    def on_path_mtu(self, mss: int, seq: int | None, now: Instant) -> bool:
+    def on_path_mtu(self, mss: int, seq: int | None, now: Instant, *, is_known: bool = False) -> bool:
         """Our segment ``seq`` was too big: the path takes ``mss`` octets of options and text. False if not believed.
 
-        With ``seq`` None nothing was too big: the host has looked again, and the path may take more than before.
+        ``is_known``: the host itself has found so, and did not send it. With ``seq`` None nothing was too big: the host
+        has looked again, and the path may take more than before.
         """
         if seq is None:
             return arrivals.on_wider_path(self.tcb, mss)
-        return arrivals.on_path_mtu(self.tcb, mss, seq)
+        return arrivals.on_path_mtu(self.tcb, mss, seq, is_known)
 
     # Commands
 
@@ -162,5 +163,6 @@ def _make_time_wait(tcb: Tcb) -> TimeWait:
         duration=2 * tcb.user.config.closing.msl,
         ts_recent=timestamps.recent if timestamps is not None else None,
         ts_recent_at=timestamps.recent_at if timestamps is not None else 0,
+        ignores_rst=tcb.user.weak is None or tcb.user.weak.rfc1337,
         ts_offset=tcb.opening.timestamp_offset if tcb.user.config.options.timestamps else None,
     )

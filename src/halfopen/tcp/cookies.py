@@ -69,12 +69,13 @@ class Cookies:
         mac = self._mac(self._epoch, record.flow, record.irs, info)
         return Baked(mac & MASK, info << 8 | mac >> 32)
 
-    def check(self, flow: bytes, segment: Segment, now: Instant) -> HalfOpen | None:
-        """The record behind an ACK; None if no cookie of ours is in it, or an old one.
+    def are_out(self, now: Instant) -> bool:
+        """Whether one has been baked that may still come back; else no ACK is worth a hash, nor may be tried."""
+        return now - self._last_baked < 2 * EPOCH
 
-        Costs nothing while none has been baked for as long as they live: else ACKs from anywhere could be tried.
-        """
-        if now - self._last_baked >= 2 * EPOCH:
+    def check(self, flow: bytes, segment: Segment, now: Instant) -> HalfOpen | None:
+        """The record behind an ACK; None if no cookie of ours is in it, or an old one."""
+        if not self.are_out(now):
             return None
         self._turn(now)
         irs, iss = (segment.seq - 1) & MASK, (segment.ack - 1) & MASK

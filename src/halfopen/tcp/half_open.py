@@ -11,9 +11,8 @@ the table is.
      occupied 0b1011        occupied 0b0010                    due first
 """
 
-from abc import ABC, abstractmethod
 from array import array
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from hashlib import blake2s
 from itertools import accumulate
@@ -21,7 +20,7 @@ from struct import Struct
 
 from halfopen.base.clock import NEVER, SECOND, Duration, Instant
 from halfopen.base.errors import ConfigError
-from halfopen.base.rng import Rng
+from halfopen.tcp.eviction import DropOldest, EvictionPolicy
 from halfopen.tcp.seqnum import HALF, MASK, unwrap
 
 SYNACK_TIMEOUT: Duration = 1 * SECOND
@@ -39,6 +38,8 @@ _NONE = 0xFFFF
 _LINK = Struct("<H")
 _TAIL = Struct("<IHHH")
 """Deadline in ticks, bits, the next newer and the next older record of the same queue."""
+_BITS = Struct("<H")
+_BITS_OFFSET = 4
 _FIXED = "IIIHIHHH"
 """What follows the flow: IRS, ISS, TS.Recent, the peer's MSS, and the tail."""
 _FIXED_OCTETS = Struct("<" + _FIXED).size
@@ -47,6 +48,9 @@ _TICK_BITS = 12
 _NO_SCALE = 15
 _SACK, _TIMESTAMPS, _ECN, _IPV4, _CHALLENGED = 0x10, 0x20, 0x40, 0x80, 0x100
 _RETRANSMISSIONS_SHIFT = 9
+_BAD_ACKS_SHIFT = 13
+MAX_BAD_ACKS = 7
+"""So many wrong ACKs of one peer are counted."""
 
 
 @dataclass(slots=True)
@@ -54,7 +58,7 @@ class HalfOpen:
     """A peer whose SYN was answered: what its connection will need, should the handshake complete.
 
     ``ts_recent`` is the SYN's TSval, if timestamps are in use. Its window is not kept: the ACK brings a newer one. The
-    last three are the table's.
+    last four are the table's.
     """
 
     flow: bytes
@@ -69,8 +73,10 @@ class HalfOpen:
     """A challenge ACK has been sent since the last SYN-ACK (RFC 5961 7)."""
     retransmissions: int = 0
     """How often the SYN-ACK was sent again."""
+    bad_acks: int = 0
+    """How often an ACK came that was not of our SYN, at most `MAX_BAD_ACKS`."""
     deadline: Instant = 0
-    """When it is to be sent again, or given up; NEVER: the table has given it up."""
+    """When it is to be sent again, or given up; NEVER: the table has given it up; 0: it was in no table."""
 
     @property
     def is_dropped(self) -> bool:
@@ -78,7 +84,7 @@ class HalfOpen:
         return self.deadline == NEVER
 
     def to_bits(self) -> int:
-        """All the small fields in 13 bits; that of `is_challenged` is set by `HalfOpenTable.challenge` only."""
+        """All the small fields in 16 bits; that of `is_challenged` is set by `HalfOpenTable.challenge` only."""
         bits = _NO_SCALE if self.window_scale is None else self.window_scale
         if self.sack_permitted:
             bits |= _SACK
@@ -88,54 +94,17 @@ class HalfOpen:
             bits |= _ECN
         if len(self.flow) == IPV4_FLOW_OCTETS:
             bits |= _IPV4
-        return bits | self.retransmissions << _RETRANSMISSIONS_SHIFT
+        return bits | self.retransmissions << _RETRANSMISSIONS_SHIFT | self.bad_acks << _BAD_ACKS_SHIFT
 
 
-class EvictionPolicy(ABC):
-    """Who has to go when a SYN finds its bucket full (RFC 4987 3)."""
-
-    __slots__ = ()
-
-    @abstractmethod
-    def choose(self, ways: int, added: Callable[[], list[Instant]]) -> int | None:
-        """The index of the record to evict, of ``ways`` in the bucket; None refuses the newcomer.
-
-        ``added`` tells when each of them came; it costs some microseconds, so only who wants to know asks.
-        """
+def _lowest_free(occupied: int) -> int:
+    """The index of the lowest 0."""
+    return (~occupied & (occupied + 1)).bit_length() - 1
 
 
-class DropNew(EvictionPolicy):
-    """Tail drop, as a plain backlog: whoever is in stays in."""
-
-    __slots__ = ()
-
-    def choose(self, ways: int, added: Callable[[], list[Instant]]) -> int | None:
-        """Never anybody."""
-        return None
-
-
-class DropOldest(EvictionPolicy):
-    """The record that has waited longest (RFC 4987 3.4; FreeBSD's syncache)."""
-
-    __slots__ = ()
-
-    def choose(self, ways: int, added: Callable[[], list[Instant]]) -> int | None:
-        """Whoever came first."""
-        arrivals = added()
-        return arrivals.index(min(arrivals))
-
-
-class DropRandom(EvictionPolicy):
-    """Any: a flood of SYNs then mostly evicts itself, and no position in time is safe or doomed."""
-
-    __slots__ = ("_rng",)
-
-    def __init__(self, rng: Rng) -> None:
-        self._rng = rng
-
-    def choose(self, ways: int, added: Callable[[], list[Instant]]) -> int | None:
-        """Each with the same chance."""
-        return self._rng.below(ways)
+def _level(bits: int) -> int:
+    """How often the SYN-ACK was sent again."""
+    return bits >> _RETRANSMISSIONS_SHIFT & MAX_RETRIES
 
 
 def _instant(ticks: int, near: Instant) -> Instant:
@@ -157,7 +126,7 @@ class HalfOpenTable:
         "_oldest",
         "_records",
         "_timeouts",
-        "_ways",
+        "ways",
     )
 
     def __init__(
@@ -179,9 +148,10 @@ class HalfOpenTable:
         if not 16 <= len(secret) <= 32:
             raise ConfigError(f"the secret of a half-open table has 16 to 32 octets, not {len(secret)}")
         buckets = -(-capacity // WAYS)
-        self._ways = -(-capacity // buckets)
+        self.ways = -(-capacity // buckets)
+        """How many records there is room for in each bucket."""
         self._layout = Struct(f"<{flow_octets}s{_FIXED}")
-        self._arrivals = Struct("<" + f"{self._layout.size - _TAIL.size}xIH4x" * self._ways)
+        self._arrivals = Struct("<" + f"{self._layout.size - _TAIL.size}xIH4x" * self.ways)
         self._occupied = array("I", [0] * buckets)
         self._records = bytearray(self.capacity * self._layout.size)
         self._keyed = blake2s(key=secret, digest_size=8, person=b"halfopen")
@@ -195,7 +165,7 @@ class HalfOpenTable:
     @property
     def capacity(self) -> int:
         """How many records there is room for."""
-        return len(self._occupied) * self._ways
+        return len(self._occupied) * self.ways
 
     @property
     def octets(self) -> int:
@@ -205,10 +175,11 @@ class HalfOpenTable:
     def __len__(self) -> int:
         return sum(map(int.bit_count, self._occupied))
 
-    def add(self, record: HalfOpen, now: Instant) -> HalfOpen | None:
+    def add(self, record: HalfOpen, now: Instant, kept: int = 0) -> HalfOpen | None:
         """Takes ``record``, whose SYN-ACK is sent ``now``; returns who had to go: ``record`` itself, another, or None.
 
-        A record of the same flow is replaced and its timer started anew.
+        A record of the same flow is replaced and its timer started anew. The last ``kept`` places of a bucket, fewer
+        than `ways`, are for others.
         """
         if len(record.flow) not in (IPV4_FLOW_OCTETS, self._layout.size - _FIXED_OCTETS):
             raise ConfigError(f"a flow of {len(record.flow)} octets does not fit into this half-open table")
@@ -218,17 +189,18 @@ class HalfOpenTable:
         if slot >= 0:
             self._unlink(slot)
         else:
-            slot = self._free_slot(bucket)
-            if slot < 0:
-                first = bucket * self._ways
-                victim = self._eviction.choose(self._ways, lambda: self._added(bucket))
+            ways = self.ways - kept
+            slot = bucket * self.ways + _lowest_free(self._occupied[bucket])
+            if slot >= bucket * self.ways + ways:
+                victim = self._eviction.choose(ways, lambda: self._added(bucket)[:ways])
                 if victim is None:
                     return record
-                slot = first + victim
+                slot = bucket * self.ways + victim
                 evicted = self._read(slot)
                 self._unlink(slot)
-            self._occupied[bucket] |= 1 << slot % self._ways
+            self._occupied[bucket] |= 1 << slot % self.ways
         record.retransmissions = 0
+        record.bad_acks = 0
         record.is_challenged = False
         fields = (record.flow, record.irs, record.iss, record.ts_recent or 0, record.peer_mss)
         self._layout.pack_into(self._records, slot * self._layout.size, *fields, 0, 0, 0, 0)
@@ -255,9 +227,17 @@ class HalfOpenTable:
 
     def challenge(self, flow: bytes) -> None:
         """A peer that `find` knows is sent a challenge ACK: the last before its next SYN-ACK (RFC 5961 7)."""
-        tail = self._tail_at(self._slot_of(flow, self._bucket_of(flow)))
-        ticks, bits, newer, older = _TAIL.unpack_from(self._records, tail)
-        _TAIL.pack_into(self._records, tail, ticks, bits | _CHALLENGED, newer, older)
+        at = self._tail_at(self._slot_of(flow, self._bucket_of(flow))) + _BITS_OFFSET
+        (bits,) = _BITS.unpack_from(self._records, at)
+        _BITS.pack_into(self._records, at, bits | _CHALLENGED)
+
+    def count_bad_ack(self, flow: bytes) -> int:
+        """A peer that `find` knows has sent a wrong ACK: how many it has sent by now."""
+        at = self._tail_at(self._slot_of(flow, self._bucket_of(flow))) + _BITS_OFFSET
+        (bits,) = _BITS.unpack_from(self._records, at)
+        bad_acks: int = min((bits >> _BAD_ACKS_SHIFT) + 1, MAX_BAD_ACKS)
+        _BITS.pack_into(self._records, at, bits & (1 << _BAD_ACKS_SHIFT) - 1 | bad_acks << _BAD_ACKS_SHIFT)
+        return bad_acks
 
     def next_deadline(self) -> Instant:
         """When `expire` has something to do; NEVER for an empty table."""
@@ -291,22 +271,16 @@ class HalfOpenTable:
         """Where the record of ``flow`` is, or -1: a search for its octets at whole, occupied records."""
         occupied = self._occupied[bucket]
         size = self._layout.size
-        start = bucket * self._ways * size
-        stop = start + self._ways * size
+        start = bucket * self.ways * size
+        stop = start + self.ways * size
         wanted = flow.ljust(size - _FIXED_OCTETS, b"\0")
         at = self._records.find(wanted, start, stop)
         while at >= 0:
             index, offset = divmod(at - start, size)
             if offset == 0 and occupied >> index & 1:
-                return bucket * self._ways + index
+                return bucket * self.ways + index
             at = self._records.find(wanted, at + 1, stop)
         return -1
-
-    def _free_slot(self, bucket: int) -> int:
-        occupied = self._occupied[bucket]
-        lowest = ~occupied & (occupied + 1)
-        index = lowest.bit_length() - 1
-        return bucket * self._ways + index if index < self._ways else -1
 
     def _read(self, slot: int) -> HalfOpen:
         fields = self._layout.unpack_from(self._records, slot * self._layout.size)
@@ -322,7 +296,8 @@ class HalfOpenTable:
             ecn=bits & _ECN != 0,
             is_challenged=bits & _CHALLENGED != 0,
             ts_recent=ts_recent if bits & _TIMESTAMPS else None,
-            retransmissions=bits >> _RETRANSMISSIONS_SHIFT,
+            retransmissions=_level(bits),
+            bad_acks=bits >> _BAD_ACKS_SHIFT,
             deadline=_instant(ticks, self._latest),
         )
 
@@ -335,14 +310,14 @@ class HalfOpenTable:
         fields = self._arrivals.unpack_from(self._records, bucket * self._arrivals.size)
         base = (self._latest >> _TICK_BITS) - HALF  # `_instant` written out: in a flood this is what costs
         return [
-            ((((ticks - base) & MASK) + base) << _TICK_BITS) - waits[bits >> _RETRANSMISSIONS_SHIFT]
+            ((((ticks - base) & MASK) + base) << _TICK_BITS) - waits[bits >> _RETRANSMISSIONS_SHIFT & MAX_RETRIES]
             for ticks, bits in zip(fields[::2], fields[1::2], strict=True)
         ]
 
     def _link(self, slot: int, bits: int, now: Instant) -> Instant:
         """Puts the record at the end of its queue and returns its deadline."""
         self._latest = now
-        level = bits >> _RETRANSMISSIONS_SHIFT
+        level = _level(bits)
         ticks = -(-(now + self._timeouts[level]) >> _TICK_BITS)  # rounded up: never early
         deadline = ticks << _TICK_BITS
         newest = self._newest[level]
@@ -358,7 +333,7 @@ class HalfOpenTable:
     def _unlink(self, slot: int) -> None:
         """Takes the record out of its queue."""
         _, bits, newer, older = _TAIL.unpack_from(self._records, self._tail_at(slot))
-        level = bits >> _RETRANSMISSIONS_SHIFT
+        level = _level(bits)
         if newer == _NONE:
             self._newest[level] = older
         else:
@@ -376,5 +351,5 @@ class HalfOpenTable:
 
     def _remove(self, slot: int) -> None:
         self._unlink(slot)
-        bucket, index = divmod(slot, self._ways)
+        bucket, index = divmod(slot, self.ways)
         self._occupied[bucket] &= ~(1 << index)

@@ -66,6 +66,7 @@ def take_syn(tcb: Tcb, seg: Segment, now: Instant) -> None:
     """IRS, RCV.NXT and everything that the peer's options decide; the SYN itself is done with."""
     opening = tcb.opening
     tcb.agreed = agree(opening.config, seg, opening.default_mss)
+    tcb.agreed.signature_octets = opening.signature_octets
     tcb.agreed.ecn = tcb.agreed.ecn and asks_for_ecn(tcb)
     tcb.timestamps = None
     if tcb.agreed.timestamps and seg.options is not None and seg.options.timestamps is not None:
@@ -90,7 +91,7 @@ def _size_segments(tcb: Tcb) -> None:
 def establish(tcb: Tcb, seg: Segment, window: int, now: Instant) -> None:
     """ESTABLISHED: our SYN is acknowledged, by a segment that gives the first ``window``, in octets (3.10.7.4).
 
-    The handshake is the first RTT sample, unless a SYN was sent twice (Karn, RFC 6298 3).
+    The handshake is the first RTT sample, unless a SYN was sent twice (Karn, RFC 6298 3), or nobody knows when.
     """
     snd, recovery = tcb.snd, tcb.recovery
     was_sent_twice = recovery.retries > 0
@@ -100,7 +101,7 @@ def establish(tcb: Tcb, seg: Segment, window: int, now: Instant) -> None:
     snd.acknowledge(snd.iss + 1)
     snd.wl = (0, 0)
     snd.update_window(seg.seq, seg.ack, window)
-    if not was_sent_twice:
+    if not was_sent_twice and recovery.progress_at < NEVER:
         tcb.rtt.sample(max(1, now - recovery.progress_at), now)
     tcb.rtt.on_established(recovery.retries > 0)
     recovery.retries = 0
@@ -130,6 +131,7 @@ def resume(tcb: Tcb, half_open: HalfOpen, now: Instant) -> None:
         sack=half_open.sack_permitted,
         ecn=half_open.ecn,
         timestamps=half_open.ts_recent is not None,
+        signature_octets=opening.signature_octets,
     )
     tcb.rcv = ReceiveSpace(half_open.irs, tcb.user.config.buffers.first_window, tcb.agreed.rcv_shift)
     tcb.rcv.offer_syn()
@@ -140,6 +142,6 @@ def resume(tcb: Tcb, half_open: HalfOpen, now: Instant) -> None:
     if half_open.is_challenged:
         tcb.owed.challenged_at = now
     tcb.recovery.retries = half_open.retransmissions
-    tcb.recovery.progress_at = half_open.deadline - SYNACK_TIMEOUT
+    tcb.recovery.progress_at = half_open.deadline - SYNACK_TIMEOUT if half_open.deadline else NEVER
     _size_segments(tcb)
     tcb.snd.advance(tcb.snd.iss + 1)

@@ -15,6 +15,8 @@ DEFAULT_MSS_IPV6 = 1220
 MINIMUM_MSS = 48
 """What a peer can at the least make us send (Linux ``tcp_min_snd_mss``): less would turn one octet into one packet,
 CVE-2019-11479."""
+LEAST_MSS = 20
+"""Where that is to be shown: with timestamps 8 octets of text, as a Linux of then."""
 
 
 @dataclass(slots=True)
@@ -30,11 +32,13 @@ class Agreed:
     sack: bool = False
     ecn: bool = False
     timestamps: bool = False
+    signature_octets: int = 0
+    """What an option that authenticates will take, of every segment (RFC 5925 7.6)."""
 
     @property
     def option_octets(self) -> int:
         """Octets of options on every data segment."""
-        return TIMESTAMPS_OCTETS if self.timestamps else 0
+        return self.signature_octets + (TIMESTAMPS_OCTETS if self.timestamps else 0)
 
 
 def window_shift(receive_octets: int) -> int:
@@ -74,7 +78,7 @@ def agree(config: TcpConfig, syn: Segment, default_mss: int) -> Agreed:
     mss = options.mss if options.mss is not None else default_mss
     scaled = chosen.window_scaling and options.window_scale is not None
     return Agreed(
-        mss=max(MINIMUM_MSS, min(mss, chosen.mss or mss)),
+        mss=max(MINIMUM_MSS if config.security.bounds else LEAST_MSS, min(mss, chosen.mss or mss)),
         snd_shift=min(options.window_scale or 0, MAX_WINDOW_SHIFT) if scaled else 0,
         rcv_shift=window_shift(config.buffers.receive) if scaled else 0,
         sack=chosen.sack and options.sack_permitted,

@@ -35,23 +35,23 @@ _MAY_SEND_TEXT = frozenset({State.ESTABLISHED, State.CLOSE_WAIT, State.FIN_WAIT_
 
 def next_segment(tcb: Tcb, now: Instant) -> Segment | None:
     """The next segment to send, or None: then nothing is left to do before the next input, call or deadline."""
-    if tcb.owed.reset is not None:
+    owed, state = tcb.owed, tcb.state
+    if owed.reset is not None:
         return _reset(tcb)
-    state = tcb.state
     if state is State.CLOSED:
         return None
-    if tcb.owed.syn:
+    if owed.syn:
         return _syn(tcb, now)
-    if tcb.owed.acks.owed:
+    if owed.acks.owed:
         return _duplicate(tcb, now)
     if state in _MAY_SEND_TEXT:
         segment = _text(tcb, now)
         if segment is not None:
             return segment
-    if tcb.owed.probe:
-        tcb.owed.probe = False
+    if owed.probe:
+        owed.probe = False
         return _bare(tcb, tcb.snd.una - 1, now)
-    if tcb.owed.acks.is_owed and state is not State.SYN_SENT:
+    if owed.acks.is_owed and state is not State.SYN_SENT:
         return _acknowledgment(tcb, now)
     return None
 
@@ -59,14 +59,14 @@ def next_segment(tcb: Tcb, now: Instant) -> Segment | None:
 def _text(tcb: Tcb, now: Instant) -> Segment | None:
     """Lost octets first (RFC 6675 4 NextSeg), then new ones; a tail loss probe if one is due."""
     snd = tcb.snd
-    record = snd.flight.first_lost()
+    record = snd.flight.first_lost() if snd.flight.lost else None
     if record is not None:
         segment = _retransmission(tcb, record, room(tcb), now)
         if segment is not None:
             return segment
     unsent = snd.queue.stop - snd.nxt
     if unsent > 0 or (unsent == 0 and snd.fin):
-        segment = _new_text(tcb, max(unsent, 0), now)
+        segment = _new_text(tcb, unsent, now)
         if segment is not None:
             return segment
     if tcb.owed.tail_probe:
@@ -80,12 +80,12 @@ def _new_text(tcb: Tcb, unsent: int, now: Instant) -> Segment | None:
     snd = tcb.snd
     if snd.nxt == snd.una:
         _restart_if_idle(tcb, now)
-    free = room(tcb)
-    allowed = min(free, snd.usable, snd.una + tcb.user.flight_limit - snd.nxt)
+    free, usable = room(tcb), snd.usable
+    allowed = min(free, usable, snd.una + tcb.user.flight_limit - snd.nxt)
     count = _sendable(tcb, unsent, allowed)
-    fin = snd.fin and count == unsent and count < (snd.usable if tcb.owed.tail_probe else allowed)
+    fin = snd.fin and count == unsent and count < (usable if tcb.owed.tail_probe else allowed)
     if count == 0 and not fin:
-        if tcb.owed.tail_probe and snd.usable >= min(unsent, snd.mss) > 0:
+        if tcb.owed.tail_probe and usable >= min(unsent, snd.mss) > 0:
             count = min(unsent, snd.mss)
         else:
             if allowed == free and free < min(unsent, snd.mss):

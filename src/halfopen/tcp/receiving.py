@@ -261,6 +261,26 @@ class ReceiveSpace:
         self.duplicate = None
 
 
+def discard(rcv: ReceiveSpace, start: int, end: int) -> None:
+    """Forgets early octets ``[start, end)``, so that others may take their place; nothing is told of it."""
+    ahead: list[Block] = []
+    for block in rcv.ahead:
+        if block.end <= start or block.start >= end:
+            ahead.append(block)
+            continue
+        del rcv.recent[block.start]
+        rcv.pieces -= len(block.buffers)
+        whole = tuple(buffer for buffers in block.buffers for buffer in buffers)
+        for left, right in ((block.start, start), (end, block.end)):
+            if left < right:
+                part = Block(left)
+                part.append(cut(whole, left - block.start, right - block.start), right)
+                rcv.pieces += 1
+                rcv.recent[left] = part
+                ahead.append(part)
+    rcv.ahead = ahead
+
+
 def _start_of(block: Block) -> int:
     return block.start
 

@@ -150,9 +150,10 @@ def pipe(tcb: Tcb) -> int:
 
 def room(tcb: Tcb) -> int:
     """Octets that congestion control lets us send now. With nothing in the network, always one segment."""
-    in_network = pipe(tcb)
+    snd = tcb.snd
+    in_network = snd.pipe if tcb.agreed.sack else pipe(tcb)
     free = tcb.congestion.cwnd - in_network
-    mss = tcb.snd.mss
+    mss = snd.mss
     if 0 < free < mss and (tcb.recovery.phase is Phase.RECOVERY or not in_network):
         return mss
     return free if free > 0 or in_network else mss
@@ -258,9 +259,9 @@ def _adapt_window(tcb: Tcb, seg: Segment, delivery: Delivery, before: tuple[int,
         if congestion.cwnd < congestion.ssthresh:
             limited = limited or outstanding >= congestion.cwnd // 2
         latest = max(1, now - delivery.sampled_at) if delivery.sampled_at is not None else 0
-        congestion.on_ack(
-            AckSample(delivery.acked, outstanding, latest, rtt.srtt, rtt.min_rtt, now, limited)
-        )
+        weak = tcb.user.weak
+        grows_by = delivery.acked if weak is None or weak.byte_counting else snd.mss
+        congestion.on_ack(AckSample(grows_by, outstanding, latest, rtt.srtt, rtt.min_rtt, now, limited))
 
 
 def _enter_recovery(tcb: Tcb, outstanding: int, recover_flight: int, now: Instant) -> None:

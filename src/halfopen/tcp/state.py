@@ -7,7 +7,10 @@ raises, so that every place that moves has thought about where it can be.
 from enum import Enum
 from typing import Protocol
 
+from halfopen.base.enums import quick
 
+
+@quick
 class State(Enum):
     """The eleven states, named as the RFC spells them."""
 
@@ -27,6 +30,7 @@ class State(Enum):
     __hash__ = object.__hash__
 
 
+@quick
 class Event(Enum):
     """What moves a connection from one state to another."""
 

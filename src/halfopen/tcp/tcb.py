@@ -5,9 +5,11 @@ from enum import Enum
 
 from halfopen.base.clock import NEVER, Instant
 from halfopen.base.counters import Counters
+from halfopen.base.enums import quick
 from halfopen.base.errors import TcpError
 from halfopen.base.trace import SILENT, TraceEvent, TraceSink
 from halfopen.tcp.ack_policy import AckPolicy
+from halfopen.tcp.challenges import ChallengeBudget
 from halfopen.tcp.config import DEFAULT, TcpConfig
 from halfopen.tcp.congestion.algorithms import make_congestion_control
 from halfopen.tcp.congestion.base import CongestionControl
@@ -38,11 +40,16 @@ class Opening:
     default_mss: int = DEFAULT_MSS
     """What a peer without an MSS option gets: 536 for IPv4, 1220 for IPv6 (MUST-15)."""
     timestamp_offset: int = 0
+    challenges: ChallengeBudget | None = None
+    """The host's, which counts only if `SecurityConfig.challenge_limit` says so."""
+    signature_octets: int = 0
+    """Octets of every segment that the host keeps for itself, to sign them (`halfopen.tcp.guard`)."""
     config: TcpConfig = DEFAULT
     counters: Counters = field(default_factory=Counters)
     trace: TraceSink = SILENT
 
 
+@quick
 class Phase(Enum):
     """Where loss recovery stands."""
 
@@ -51,6 +58,7 @@ class Phase(Enum):
     LOSS = "retransmission timeout"
 
 
+@quick
 class Cause(Enum):
     """Why text is sent once more, in the words of captures."""
 
@@ -177,10 +185,12 @@ class Owed:
 class User:
     """The side of the connection that faces its user."""
 
-    __slots__ = ("config", "events", "flight_limit", "is_active", "is_gone", "reading", "received_at")
+    __slots__ = ("config", "events", "flight_limit", "is_active", "is_gone", "reading", "received_at", "weak")
 
     def __init__(self, config: TcpConfig, is_active: bool) -> None:
         self.config = config
+        self.weak = config.security.allowed()
+        """Which rules of security do not hold; None: they all do."""
         self.events: list[UserEvent] = []
         self.flight_limit = 0
         """Octets that may be in flight, by what the user's buffer holds (`Tcb.bound`)."""
@@ -217,7 +227,7 @@ class Tcb:
         self.opening = opening
         self.state = State.CLOSED
         self.user = User(config, is_active)
-        self.agreed = Agreed(mss=opening.default_mss)
+        self.agreed = Agreed(mss=opening.default_mss, signature_octets=opening.signature_octets)
         self.timestamps: Timestamps | None = None
         """None unless both sides use them."""
         self.snd = SendSpace(opening.iss, opening.mss, opening.burst)
@@ -271,13 +281,20 @@ class Tcb:
     def challenge(self, now: Instant, what: str = "challenge ACK") -> None:
         """Owes a challenge ACK, unless one was granted a moment ago (RFC 5961 7): per connection, never shared, so that
         nobody can count others' (CVE-2016-5696)."""
-        if now - self.owed.challenged_at < self.user.config.acks.challenge_interval:
+        if not self._may_challenge(now):
             self.count("TCPChallengeACKLimited")
             return
         self.owed.challenged_at = now
         self.owed.answer = (what, now)
         self.owed.acks.at_once()
         self.count("TCPChallengeACK")
+
+    def _may_challenge(self, now: Instant) -> bool:
+        weak = self.user.weak
+        if weak is None or weak.challenge_limit == "connection":
+            return now - self.owed.challenged_at >= self.user.config.acks.challenge_interval
+        budget = self.opening.challenges
+        return weak.challenge_limit == "none" or budget is None or budget.take(now)
 
     def delete(self, reason: TcpError | None, event: Event = Event.DELETE) -> None:
         """Deletes the TCB: CLOSED by ``event``, all timers off, nothing held but what the user can still read.

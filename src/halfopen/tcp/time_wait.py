@@ -34,6 +34,7 @@ class TimeWaitResult:
 _NOTHING_NEW = TimeWaitResult(IGNORE)
 _REOPEN = TimeWaitResult(REOPEN, "TWRecycled")
 _RST_IGNORED = TimeWaitResult(IGNORE, "TCPTimeWaitRstIgnored")
+_RST_BELIEVED = TimeWaitResult(IGNORE, "TCPTimeWaitRst")
 _NO_ACK_BIT = TimeWaitResult(IGNORE, "TCPTimeWaitNoAck")
 _SKIPPED = TimeWaitResult(IGNORE, "TCPACKSkippedTimeWait")
 
@@ -58,6 +59,8 @@ class TimeWait:
     ts_offset: int | None = None
     acknowledged_at: Instant = _NOT_YET
     """When an answer to a segment out of place was last sent."""
+    ignores_rst: bool = True
+    """RFC 1337 3, fix F1: the echo of an old duplicate must not end TIME-WAIT."""
 
     def on_segment(self, segment: Segment, now: Instant) -> TimeWaitResult:
         """SEGMENT ARRIVES in TIME-WAIT, where "the only thing that can arrive is a retransmission of the remote FIN".
@@ -66,7 +69,10 @@ class TimeWait:
         """
         flags = segment.flags
         if flags & RST:
-            return _RST_IGNORED  # RFC 1337 3, fix F1: an old duplicate's echo must not end TIME-WAIT
+            if self.ignores_rst or not 0 <= signed_difference(segment.seq, self.rcv_nxt) <= self.rcv_wnd:
+                return _RST_IGNORED
+            self.deadline = now
+            return _RST_BELIEVED
         if flags & SYN and not flags & ACK:
             return _REOPEN if self.may_reopen(segment) else self.challenge(now)
         if not flags & ACK:

@@ -3,8 +3,10 @@
 from enum import Enum
 
 from halfopen.base.clock import NEVER, Instant
+from halfopen.base.enums import quick
 
 
+@quick
 class Retransmit(Enum):
     """What the one timer for unacknowledged data stands for; the reasons exclude each other (RFC 8985 7.2, 6.3)."""
 

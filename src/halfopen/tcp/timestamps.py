@@ -1,7 +1,7 @@
 """The Timestamps option and PAWS (RFC 7323 3 to 5). Nothing else writes TS.Recent."""
 
 from halfopen.base.clock import MILLISECOND, SECOND, Duration, Instant
-from halfopen.tcp.seqnum import MASK, signed_difference
+from halfopen.tcp.seqnum import HALF, MASK, signed_difference
 
 RECENT_EXPIRES: Duration = 24 * 24 * 3600 * SECOND
 """After 24 days of silence the peer's clock may have wrapped: TS.Recent says nothing (RFC 7323 5.5)."""
@@ -26,7 +26,7 @@ class Timestamps:
 
     def value(self, now: Instant) -> int:
         """TSval: a clock of 1 ms (RFC 7323 5.4) with an offset per connection, so that our uptime stays ours (7.1)."""
-        return clock_value(self.offset, now)
+        return (now // MILLISECOND + self.offset) & MASK
 
     def elapsed(self, echoed: int, now: Instant) -> Duration | None:
         """How long ago we sent TSval ``echoed``; None if that would be in the future or more than 2^31 ms ago."""
@@ -40,7 +40,7 @@ class Timestamps:
 
     def is_old(self, value: int, now: Instant) -> bool:
         """The PAWS test: SEG.TSval < TS.Recent, and TS.Recent is valid (RFC 7323 5.3 R1)."""
-        return signed_difference(value, self.recent) < 0 and now - self.recent_at < RECENT_EXPIRES
+        return (value - self.recent) & MASK >= HALF and now - self.recent_at < RECENT_EXPIRES
 
     def update(self, value: int, seq: int, now: Instant) -> None:
         """TS.Recent becomes SEG.TSval if the segment starts at or before Last.ACK.sent (RFC 7323 4.3 (2), 5.3 R3).

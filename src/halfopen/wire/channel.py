@@ -76,9 +76,10 @@ class Channel:
         if not isinstance(queue, DropTail):
             return self._queue(packet, now)
         if impairment.rate:
-            if not self._line.has_room(packet, now, queue):
+            on_line = self._line.enter(packet.octets, now, impairment.rate, queue)
+            if on_line is None:
                 return self._count(OVERLIMIT)
-            when = self._line.enter(packet, now, impairment.rate)
+            when = on_line
         elif self._held_packets >= queue.limit and impairment.holds_back:
             return self._count(OVERLIMIT)
         if self._fates.is_eventful:
@@ -95,8 +96,8 @@ class Channel:
     def next_deadline(self) -> Instant:
         """When `due` has something to do: a packet leaves its queue, or the network."""
         deadline = self._held[0][0] if self._held else NEVER
-        for bottleneck in self._bottlenecks:
-            deadline = min(deadline, bottleneck.next_deadline())
+        if self._bottlenecks:
+            return min(deadline, *[bottleneck.next_deadline() for bottleneck in self._bottlenecks])
         return deadline
 
     def due(self, now: Instant, limit: int) -> list[Packet]:
@@ -198,18 +199,16 @@ class Line:
         self._waiting: deque[tuple[Instant, int]] = deque()
         self._octets = 0
 
-    def has_room(self, packet: Packet, now: Instant, queue: DropTail) -> bool:
-        """Whether the queue takes ``packet``; one that need not wait it always takes."""
-        if self._free_at <= now:
-            return True
-        packets, octets = self.backlog(now)
-        return packets < queue.limit if queue.unit == "packets" else octets + packet.octets <= queue.limit
+    def enter(self, octets: int, now: Instant, rate: int, queue: DropTail) -> Instant | None:
+        """When the last bit of a packet of ``octets`` will have left at ``rate`` bits per second.
 
-    def enter(self, packet: Packet, now: Instant, rate: int) -> Instant:
-        """When the last bit of ``packet`` will have left at ``rate`` bits per second."""
-        octets = packet.octets
+        None if it would have to wait, and the queue is full.
+        """
         start = now
         if self._free_at > now:
+            packets, waiting = self.backlog(now)
+            if packets >= queue.limit if queue.unit == "packets" else waiting + octets > queue.limit:
+                return None
             start = self._free_at
             self._waiting.append((start, octets))
             self._octets += octets

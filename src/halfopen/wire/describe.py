@@ -140,8 +140,16 @@ def option_words(options: tcp_options.Options) -> list[str]:
         words.append(f"TS val {options.timestamps[0]} ecr {options.timestamps[1]}")
     if options.window_scale is not None:
         words.append(f"wscale {options.window_scale}")
-    words += [f"unknown-{kind} 0x{value.hex()}" if value else f"unknown-{kind}" for kind, value in options.unknown]
+    words += [_describe_unknown(kind, value) for kind, value in options.unknown]
     return words
+
+
+def _describe_unknown(kind: int, value: bytes) -> str:
+    """One that `tcp_options` leaves to others."""
+    if kind == tcp_options.AUTHENTICATION and len(value) > 2:
+        return f"tcp-ao keyid {value[0]} rnextkeyid {value[1]} mac 0x{value[2:].hex()}"
+    name = "md5" if kind == tcp_options.MD5_SIGNATURE else f"unknown-{kind}"
+    return f"{name} 0x{value.hex()}" if value else name
 
 
 def _describe_udp(source: str, destination: str, data: bytes, start: int, octets: int) -> str:

@@ -104,9 +104,16 @@ class _Form:
 
     def fill(self, body: memoryview, is_last: bool, complete: bool) -> bytes:
         """The headers in front of ``body``."""
-        octets, transport, seq = self._octets, self._transport, self._seq
+        octets, network, transport, seq = self._octets, self._network, self._transport, self._seq
         payload_octets = len(body)
-        self._fill_network(len(octets) - self._network + payload_octets)
+        length = len(octets) - network + payload_octets
+        if self._is_ipv6:
+            _HALF.pack_into(octets, network + 4, length - _IPV6_HEADER_OCTETS)
+        else:
+            identification = self._identification
+            _LENGTH_AND_IDENTIFICATION.pack_into(octets, network + 2, length, identification)
+            _HALF.pack_into(octets, network + 10, -(self._network_sum + length + identification) % 0xFFFF)
+            self._identification = identification + 1 & 0xFFFF
         flags = self._flags if is_last else self._flags & ~(FIN | PSH)
         total = self._partial + len(octets) - transport + payload_octets
         if complete:
@@ -119,13 +126,3 @@ class _Form:
         self._seq = seq + payload_octets & 0xFFFFFFFF
         self._flags &= ~CWR
         return bytes(octets)
-
-    def _fill_network(self, total: int) -> None:
-        octets, network = self._octets, self._network
-        if self._is_ipv6:
-            _HALF.pack_into(octets, network + 4, total - _IPV6_HEADER_OCTETS)
-            return
-        identification = self._identification
-        _LENGTH_AND_IDENTIFICATION.pack_into(octets, network + 2, total, identification)
-        _HALF.pack_into(octets, network + 10, -(self._network_sum + total + identification) % 0xFFFF)
-        self._identification = identification + 1 & 0xFFFF

@@ -36,7 +36,10 @@ class Packet:
     @property
     def octets(self) -> int:
         """Length of the whole packet."""
-        return len(self.head) + (total_octets(self.body) if self.body else 0)
+        body = self.body
+        if not body:
+            return len(self.head)
+        return len(self.head) + (len(body[0]) if len(body) == 1 else total_octets(body))
 
     def joined(self) -> bytes:
         """The whole packet as one string of octets: a copy, for captures and tests."""

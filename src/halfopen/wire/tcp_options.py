@@ -12,6 +12,10 @@ WINDOW_SCALE = 3
 SACK_PERMITTED = 4
 SACK = 5
 TIMESTAMPS = 8
+MD5_SIGNATURE = 19
+"""RFC 2385; this and the next stay in `Options.unknown`: who authenticates needs their place in the header anyway."""
+AUTHENTICATION = 29
+"""TCP-AO (RFC 5925 2.2)."""
 
 MAXIMUM_OCTETS = 40
 TIMESTAMPS_OCTETS = 12
@@ -82,6 +86,16 @@ def _store(options: Options, kind: int, value: bytes) -> None:
         options.sack_permitted = True
     else:
         options.unknown += ((kind, value),)
+
+
+def find(data: bytes, start: int, stop: int, kind: int) -> int:
+    """Where in ``data[start:stop]``, which `parse` has passed, the first option of ``kind`` begins; -1 if none does."""
+    at = start
+    while at < stop and data[at] != END:
+        if data[at] == kind:
+            return at
+        at += 1 if data[at] == NO_OPERATION else data[at + 1]
+    return -1
 
 
 def sole_timestamps(options: Options) -> tuple[int, int] | None:

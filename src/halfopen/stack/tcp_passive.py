@@ -1,0 +1,57 @@
+"""What a host has for those who are no peers yet: how listeners are made and what they share, and closed ports."""
+
+from halfopen.base.counters import Counters
+from halfopen.base.rng import Rng
+from halfopen.stack.closed_ports import ClosedPorts
+from halfopen.stack.config import TcpLayerConfig
+from halfopen.tcp.challenges import ChallengeBudget
+from halfopen.tcp.config import TcpConfig
+from halfopen.tcp.cookies import Cookies
+from halfopen.tcp.eviction import EVICTIONS, DropNew, EvictionPolicy
+from halfopen.tcp.half_open import HalfOpenTable
+from halfopen.tcp.isn import IsnGenerator
+from halfopen.tcp.passive import Admission, Listening, Paths
+from halfopen.tcp.proven import ProvenPeers
+
+
+class PassiveOpens:
+    """Passive OPENs of one host (RFC 9293 3.10.1)."""
+
+    __slots__ = ("_counters", "_isn", "_paths", "_proven", "_rng", "challenges", "closed_ports")
+
+    def __init__(self, isn: IsnGenerator, paths: Paths, rng: Rng, counters: Counters) -> None:
+        self._isn = isn
+        self._paths = paths
+        self._rng = rng
+        self._counters = counters
+        self._proven = ProvenPeers()
+        self.challenges = ChallengeBudget()
+        """Of all connections, those that we open too."""
+        self.closed_ports = ClosedPorts(isn, counters)
+
+    def make_listening(self, port: int, flow_octets: int, layer: TcpLayerConfig, config: TcpConfig) -> Listening:
+        """A half-open table, and cookies if there are to be any, for one port."""
+        has_cookies = layer.syn_cookies != "off"
+        eviction: EvictionPolicy = DropNew() if has_cookies else EVICTIONS[layer.eviction](self._rng)
+        return Listening(
+            port=port,
+            isn=self._isn,
+            paths=self._paths,
+            table=HalfOpenTable(
+                layer.half_open,
+                self._rng.octets(32),
+                eviction,
+                config.retransmission.synack_retries,
+                flow_octets=flow_octets,
+            ),
+            cookies=Cookies(self._rng) if has_cookies else None,
+            admission=Admission(
+                always_cookies=layer.syn_cookies == "always",
+                proven_reserve=layer.proven_reserve,
+                bad_ack_budget=layer.bad_ack_budget,
+            ),
+            proven=self._proven if layer.proven_reserve else None,
+            challenges=self.challenges,
+            config=config,
+            counters=self._counters,
+        )
