@@ -80,6 +80,13 @@ def test_one_known_good_contact_for_each_failure_hides_a_scan_from_trw() -> None
     assert ThresholdRandomWalk().run(contacts) == []
 
 
+def test_four_good_contacts_first_buy_a_scan_that_trw_never_sees() -> None:
+    contacts = [
+        Contact(when=n * SECOND, source=SCANNER_ADDRESS, destination=HOST, port=n, succeeded=n < 4) for n in range(1000)
+    ]
+    assert [finding.verdict for finding in ThresholdRandomWalk().run(contacts)] == [BENIGN]
+
+
 def test_repeating_a_contact_says_nothing_new_to_trw() -> None:
     again = [
         Contact(when=n * SECOND, source=SCANNER_ADDRESS, destination=HOST, port=80, succeeded=False) for n in range(50)

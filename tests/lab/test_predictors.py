@@ -1,4 +1,5 @@
 from random import Random
+from statistics import median
 
 import pytest
 
@@ -6,7 +7,18 @@ from halfopen.base.clock import MILLISECOND, SECOND
 from halfopen.base.rng import SeededRng
 from halfopen.lab.generators import GENERATORS, WeakIsn
 from halfopen.lab.predictability import Sample
-from halfopen.lab.predictors import BLIND, Predictability, clone_of, feasibility, predictability
+from halfopen.lab.predictors import (
+    BLIND,
+    Predictability,
+    Predictor,
+    Twister,
+    Window,
+    choose_predictor,
+    clone_of,
+    feasibility,
+    make_predictors,
+    predictability,
+)
 
 
 def observed(name: str, count: int, deviation: float = 1.0) -> list[Sample]:
@@ -23,7 +35,7 @@ def observed(name: str, count: int, deviation: float = 1.0) -> list[Sample]:
 
 
 @pytest.mark.parametrize(
-    ("name", "median", "p95"),
+    ("name", "middle", "p95"),
     [
         ("constant", (1, 1), (1, 1)),
         ("i800", (1, 1), (1, 1)),
@@ -37,10 +49,10 @@ def observed(name: str, count: int, deviation: float = 1.0) -> list[Sample]:
     ],
 )
 def test_the_best_predictor_needs_what_theory_says(
-    name: str, median: tuple[float, float], p95: tuple[float, float]
+    name: str, middle: tuple[float, float], p95: tuple[float, float]
 ) -> None:
     found = predictability(observed(name, 420), learn=20, trials=400)
-    assert median[0] <= found.median <= median[1]
+    assert middle[0] <= found.median <= middle[1]
     assert p95[0] <= found.p95 <= p95[1]
 
 
@@ -73,5 +85,50 @@ def test_feasibility_is_the_budget_s_share_of_the_candidates() -> None:
 
 
 def test_a_guess_costs_time_on_the_line() -> None:
-    found = Predictability(predictor="none", median=BLIND, p95=BLIND, trials=1)
+    found = Predictability(predictor="none", median=BLIND, p95=BLIND, trials=1, feasibility=0.0)
     assert found.seconds == pytest.approx(1443, rel=0.01)
+
+
+def test_a_hash_of_24_bits_is_found_below_its_clock() -> None:
+    samples = observed("lnx24", 370, 0.0)
+    ranks = [Window().rank(samples[:at], samples[at]) for at in range(70, 370)]
+    assert None not in ranks
+    assert median(rank for rank in ranks if rank is not None) == pytest.approx(2**23, rel=0.2)
+    assert predictability(samples, learn=70, trials=300).median <= 2**24
+
+
+@pytest.mark.parametrize("name", ["csprng", "rfc6528", "linux"])
+def test_strong_generators_leave_nothing_to_predict(name: str) -> None:
+    found = predictability(observed(name, 300), learn=20)
+    assert (found.predictor, found.median) == ("none", BLIND)
+    assert found.feasibility == feasibility(2**32)
+    assert choose_predictor(observed(name, 40)) is None
+
+
+@pytest.mark.parametrize("predictor", make_predictors(), ids=lambda each: each.name)
+@pytest.mark.parametrize("name", ["constant", "bsd43", "rfc793", "randinc15", "lnx24", "mt19937"])
+def test_the_candidate_of_a_rank_is_the_one_that_rank_has_counted(name: str, predictor: Predictor) -> None:
+    samples = observed(name, 720 if name == "mt19937" else 90)
+    known, truth = samples[:-1], samples[-1]
+    if isinstance(predictor, Twister) and name == "mt19937":
+        assert predictor.guess(known, truth.when, 1) == truth.isn
+        assert predictor.guess(known, truth.when, 2) is None
+    rank = predictor.rank(known, truth)
+    if rank is not None:
+        assert predictor.guess(known, truth.when, rank) == truth.isn
+        assert predictor.guess(known, truth.when, rank + 1) != truth.isn
+
+
+def test_the_best_predictor_is_chosen_from_a_few_samples() -> None:
+    chosen = choose_predictor(observed("bsd43", 20))
+    assert chosen is not None
+    assert chosen.name == "stepped clock"
+    twister = choose_predictor(observed("mt19937", 640))
+    assert twister is not None
+    assert twister.name == "Mersenne Twister"
+
+
+def test_the_share_of_feasible_attacks_is_the_budget_over_the_width() -> None:
+    assert predictability(observed("randinc15", 620), learn=20, trials=600).feasibility == pytest.approx(
+        feasibility(2**15), abs=0.04
+    )

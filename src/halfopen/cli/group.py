@@ -19,6 +19,8 @@ from halfopen.base.errors import ConfigError, HalfopenError
 
 COMMANDS = {
     "demo": "Exchange files with the Linux kernel, verified, and show what happened.",
+    "isn": "Measure how predictable the initial sequence numbers in a file are.",
+    "lab": "Run TCP's weaknesses and their defences in a simulated network.",
     "nc": "Connect standard input and output to a peer, over our TCP.",
     "ping": "Send ICMP echo requests from a host of ours.",
     "report": "Make a page of graphs and tables from a capture file.",

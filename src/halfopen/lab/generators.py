@@ -3,7 +3,6 @@
 They refuse to work anywhere but in the simulated network: on a real one they would hand connections to whoever asks.
 """
 
-import asyncio
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from hashlib import blake2s
@@ -11,9 +10,8 @@ from random import Random
 from typing import ClassVar
 
 from halfopen.base.clock import MICROSECOND, MILLISECOND, SECOND, Duration, Instant
-from halfopen.base.errors import SimulationError
 from halfopen.base.rng import Rng
-from halfopen.sim.loop import SimLoop
+from halfopen.lab.permit import SIMULATION_ONLY
 from halfopen.tcp.isn import IsnGenerator, RandomIsn, Rfc6528Isn
 from halfopen.tcp.seqnum import MASK
 
@@ -30,15 +28,10 @@ class WeakIsn(IsnGenerator):
 
     def next(self, flow: bytes, now: Instant) -> int:
         """The next number; SimulationError outside of a simulated network."""
-        try:
-            loop = asyncio.get_running_loop()
-        except RuntimeError:
-            loop = None
-        if not isinstance(loop, SimLoop):
-            raise SimulationError(
-                f"the generator {self.name!r} of initial sequence numbers can be predicted: it works in the simulated"
-                " network only; a real host leaves TcpLayerConfig.isn as it is (RFC 6528)"
-            )
+        SIMULATION_ONLY.check(
+            f"the generator {self.name!r} of initial sequence numbers can be predicted, and a real host leaves"
+            " TcpLayerConfig.isn as it is (RFC 6528)"
+        )
         return self.choose(flow, now) & MASK
 
     @abstractmethod

@@ -12,8 +12,9 @@ from itertools import pairwise
 from math import gcd
 from random import Random
 from statistics import fmean, linear_regression, median
+from typing import ClassVar
 
-from halfopen.base.clock import SECOND
+from halfopen.base.clock import MILLISECOND, SECOND, Duration, Instant
 from halfopen.lab.predictability import MODULUS, Sample
 
 MT_OUTPUTS = 624
@@ -21,6 +22,8 @@ MT_OUTPUTS = 624
 BLIND = MODULUS // 2
 """Guesses that somebody who knows nothing needs in the median."""
 BLIND_P95 = MODULUS * 19 // 20
+BUDGET = 5000
+"""Guesses that Zalewski allowed for an attack."""
 LINE_RATE = 1_488_000
 """Smallest frames a second on a 1 Gbit/s Ethernet."""
 
@@ -28,7 +31,9 @@ LINE_RATE = 1_488_000
 class Predictor(ABC):
     """Learns from samples in the order in which they were taken; knows nothing of the generator's state."""
 
-    name: str
+    name: ClassVar[str]
+    memory: ClassVar[int | None] = 256
+    """Samples that are worth looking at, the latest ones; None: all that there are."""
 
     @abstractmethod
     def rank(self, known: Sequence[Sample], truth: Sample) -> int | None:
@@ -36,6 +41,16 @@ class Predictor(ABC):
 
         Of ``truth`` only the time may be used for the prediction.
         """
+
+    @abstractmethod
+    def guess(self, known: Sequence[Sample], when: Instant, number: int) -> int | None:
+        """The candidate number ``number``, from 1 on, for what is asked for at ``when``: what `rank` counts."""
+
+
+def _outward(center: int, number: int, step: int = 1) -> int:
+    """The candidate at which `_around` has made ``number`` tries: the center, one above, one below, two above."""
+    steps = number // 2
+    return (center + (-steps if number % 2 else steps) * step) % MODULUS
 
 
 def _around(center: int, truth: int, step: int = 1) -> int | None:
@@ -54,10 +69,14 @@ class ConstantStep(Predictor):
 
     def rank(self, known: Sequence[Sample], truth: Sample) -> int | None:
         """One candidate."""
+        return 1 if self.guess(known, truth.when, 1) == truth.isn else None
+
+    def guess(self, known: Sequence[Sample], when: Instant, number: int) -> int | None:
+        """The last number and the one step."""
         steps = {(later.isn - earlier.isn) % MODULUS for earlier, later in pairwise(known)}
-        if len(steps) != 1:
+        if len(steps) != 1 or number != 1:
             return None
-        return 1 if (known[-1].isn + steps.pop()) % MODULUS == truth.isn else None
+        return (known[-1].isn + steps.pop()) % MODULUS
 
 
 class Clock(Predictor):
@@ -67,15 +86,24 @@ class Clock(Predictor):
 
     def rank(self, known: Sequence[Sample], truth: Sample) -> int | None:
         """Outward from where the line points."""
+        found = self._center(known, truth.when)
+        return None if found is None else _around(found[0], truth.isn, found[1])
+
+    def guess(self, known: Sequence[Sample], when: Instant, number: int) -> int | None:
+        """Outward from where the line points."""
+        found = self._center(known, when)
+        return None if found is None else _outward(found[0], number, found[1])
+
+    def _center(self, known: Sequence[Sample], when: Instant) -> tuple[int, int] | None:
+        """Where the line points, and the lattice's step."""
         unwrapped = _unwrap([sample.isn for sample in known])
         times = [sample.when / SECOND for sample in known]
         if len(set(times)) < 2:
             return None
         slope, intercept = linear_regression(times, unwrapped)
         step = gcd(*(later - earlier for earlier, later in pairwise(unwrapped))) or 1
-        expected = slope * (truth.when / SECOND) + intercept
-        center = unwrapped[-1] + round((expected - unwrapped[-1]) / step) * step
-        return _around(center % MODULUS, truth.isn, step)
+        expected = slope * (when / SECOND) + intercept
+        return (unwrapped[-1] + round((expected - unwrapped[-1]) / step) * step) % MODULUS, step
 
 
 class SteppedClock(Predictor):
@@ -88,6 +116,16 @@ class SteppedClock(Predictor):
 
     def rank(self, known: Sequence[Sample], truth: Sample) -> int | None:
         """Outward from the mean number of increments for the time that has passed."""
+        found = self._center(known, truth.when)
+        return None if found is None else _around(found[0], truth.isn, found[1])
+
+    def guess(self, known: Sequence[Sample], when: Instant, number: int) -> int | None:
+        """Outward from there as well."""
+        found = self._center(known, when)
+        return None if found is None else _outward(found[0], number, found[1])
+
+    def _center(self, known: Sequence[Sample], when: Instant) -> tuple[int, int] | None:
+        """The last number and the increments to be expected, and one increment."""
         steps = [(later.isn - earlier.isn) % MODULUS for earlier, later in pairwise(known)]
         step = gcd(*steps)
         if step <= 1:
@@ -95,8 +133,8 @@ class SteppedClock(Predictor):
         counts = [difference // step for difference in steps]
         pauses = [(later.when - earlier.when) / SECOND for earlier, later in pairwise(known)]
         per_second = max(0.0, (fmean(counts) - 1) / fmean(pauses)) if fmean(pauses) else 0.0
-        expected = 1 + round(per_second * (truth.when - known[-1].when) / SECOND)
-        return _around((known[-1].isn + expected * step) % MODULUS, truth.isn, step)
+        expected = 1 + round(per_second * (when - known[-1].when) / SECOND)
+        return (known[-1].isn + expected * step) % MODULUS, step
 
 
 class Increment(Predictor):
@@ -106,18 +144,70 @@ class Increment(Predictor):
 
     def rank(self, known: Sequence[Sample], truth: Sample) -> int | None:
         """From the shortest step seen upwards."""
+        first, last = self._steps(known)
+        step = (truth.isn - known[-1].isn) % MODULUS
+        return step - first + 1 if first <= step <= last else None
+
+    def guess(self, known: Sequence[Sample], when: Instant, number: int) -> int | None:
+        """From the shortest step seen upwards."""
+        first, last = self._steps(known)
+        return (known[-1].isn + first + number - 1) % MODULUS if first + number - 1 <= last else None
+
+    def _steps(self, known: Sequence[Sample]) -> tuple[int, int]:
+        """The shortest and the longest that may come."""
         steps = [(later.isn - earlier.isn) % MODULUS for earlier, later in pairwise(known)]
         shortest, longest = min(steps), max(steps)
         slack = (longest - shortest) // len(steps) + 1
-        first, last = max(0, shortest - slack), longest + slack
-        step = (truth.isn - known[-1].isn) % MODULUS
-        return step - first + 1 if first <= step <= last else None
+        return max(0, shortest - slack), longest + slack
+
+
+class Window(Predictor):
+    """A clock of a known rate and below it a hash of fewer than 32 bits: all numbers are in one arc (Linux 2.4)."""
+
+    name = "window"
+
+    RATES: ClassVar[Sequence[Duration]] = (64, 1000, 4000, MILLISECOND)
+    """Nanoseconds for one more: Linux's clocks, RFC 793's, Windows 95's."""
+    RECENT: ClassVar[int] = 64
+    """Samples that count: keys change."""
+
+    def rank(self, known: Sequence[Sample], truth: Sample) -> int | None:
+        """Outward from the middle of the arc."""
+        center = self._center(known, truth.when)
+        return None if center is None else _around(center, truth.isn)
+
+    def guess(self, known: Sequence[Sample], when: Instant, number: int) -> int | None:
+        """Outward from the middle of the arc."""
+        center = self._center(known, when)
+        return None if center is None else _outward(center, number)
+
+    def _center(self, known: Sequence[Sample], when: Instant) -> int | None:
+        """The middle at ``when``, by the clock with which the arc is the shortest."""
+        recent = known[-self.RECENT :]
+        width, start, rate = min(
+            (*_shortest_arc([each.isn - each.when // rate for each in recent]), rate) for rate in self.RATES
+        )
+        if width > MODULUS // 4:  # It says nothing: few numbers that are uniform leave some arc free as well.
+            return None
+        return (start + width // 2 + when // rate) % MODULUS
+
+
+def _shortest_arc(numbers: Sequence[int]) -> tuple[int, int]:
+    """Length and beginning of the shortest arc of the circle that holds all of ``numbers``."""
+    around = sorted(number % MODULUS for number in numbers)
+    gaps = [
+        ((later - earlier) % MODULUS or (MODULUS if len(set(around)) == 1 else 0), later)
+        for earlier, later in zip([around[-1], *around], around, strict=False)
+    ]
+    widest, start = max(gaps)
+    return MODULUS - widest, start
 
 
 class Twister(Predictor):
     """Python's generator, whose state 624 outputs give away."""
 
     name = "Mersenne Twister"
+    memory = None
 
     def __init__(self) -> None:
         self._clone: Random | None = None
@@ -135,6 +225,15 @@ class Twister(Predictor):
         self._seen = len(known) + 1
         return 1 if self._clone.getrandbits(32) == truth.isn else None
 
+    def guess(self, known: Sequence[Sample], when: Instant, number: int) -> int | None:
+        """The next output, without moving on: the same may be asked again."""
+        if len(known) < MT_OUTPUTS or number != 1:
+            return None
+        clone = clone_of([sample.isn for sample in known[:MT_OUTPUTS]])
+        for _ in known[MT_OUTPUTS:]:
+            clone.getrandbits(32)
+        return clone.getrandbits(32)
+
 
 @dataclass(slots=True, frozen=True, kw_only=True)
 class Predictability:
@@ -144,6 +243,8 @@ class Predictability:
     median: float
     p95: float
     trials: int
+    feasibility: float
+    """The share of attacks that `BUDGET` guesses suffice for: Zalewski's measure."""
 
     @property
     def seconds(self) -> float:
@@ -158,8 +259,8 @@ def predictability(samples: Sequence[Sample], learn: int, trials: int = 200) -> 
     """
     targets = range(learn, len(samples), max(1, (len(samples) - learn) // trials))
     best: Predictability | None = None
-    for predictor in (ConstantStep(), SteppedClock(), Clock(), Increment(), Twister()):
-        ranks = [predictor.rank(samples[:at], samples[at]) for at in targets]
+    for predictor in make_predictors():
+        ranks = [predictor.rank(samples[_first(predictor, at) : at], samples[at]) for at in targets]
         guesses = sorted(BLIND if rank is None else rank for rank in ranks)
         if not guesses:
             break
@@ -168,12 +269,36 @@ def predictability(samples: Sequence[Sample], learn: int, trials: int = 200) -> 
             median=median(guesses),
             p95=guesses[min(len(guesses) - 1, len(guesses) * 19 // 20)],
             trials=len(guesses),
+            feasibility=sum(guess <= BUDGET for guess in guesses) / len(guesses),
         )
         if best is None or (found.median, found.p95) < (best.median, best.p95):
             best = found
     if best is None or best.median > 0.75 * BLIND:  # Luck of a predictor whose candidates are nearly all numbers.
-        return Predictability(predictor="none", median=BLIND, p95=BLIND_P95, trials=len(targets))
+        blind = feasibility(MODULUS)
+        return Predictability(predictor="none", median=BLIND, p95=BLIND_P95, trials=len(targets), feasibility=blind)
     return best
+
+
+def _first(predictor: Predictor, at: int) -> int:
+    """The first sample before ``at`` that is remembered."""
+    return 0 if predictor.memory is None else max(0, at - predictor.memory)
+
+
+def make_predictors() -> list[Predictor]:
+    """One of each, in the order of preference."""
+    return [ConstantStep(), SteppedClock(), Clock(), Increment(), Window(), Twister()]
+
+
+def choose_predictor(samples: Sequence[Sample]) -> Predictor | None:
+    """What an attacker would go by: the predictor that needed the fewest guesses for the later half of ``samples``.
+
+    None if no one does clearly better than somebody who knows nothing, of few samples as well.
+    """
+    learn = max(MT_OUTPUTS, len(samples) // 2) if len(samples) > MT_OUTPUTS else len(samples) // 2
+    best = predictability(samples, max(2, learn), len(samples))
+    if best.median > BLIND / 16:
+        return None
+    return next((each for each in make_predictors() if each.name == best.predictor), None)
 
 
 def clone_of(outputs: Sequence[int]) -> Random:
@@ -183,7 +308,7 @@ def clone_of(outputs: Sequence[int]) -> Random:
     return clone
 
 
-def feasibility(width: float, budget: int = 5000) -> float:
+def feasibility(width: float, budget: int = BUDGET) -> float:
     """Zalewski's measure, with the truth known: the share of attacks that ``budget`` guesses suffice for."""
     return min(1.0, budget / width)
 

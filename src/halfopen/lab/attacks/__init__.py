@@ -1,0 +1,1 @@
+"""The scenarios, one module for each story or family of stories."""

@@ -1,0 +1,81 @@
+"""Survival curves measured: the SYN flood at many rates for each policy, some seeds each, beside the closed forms."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from halfopen.lab import survival
+from halfopen.lab.attacks.syn_flood import SynFloodScenario
+from halfopen.lab.measurements import wilson
+from halfopen.lab.scenario import Settings
+from halfopen.lab.survival import Point
+
+RTT = 100.0
+"""Milliseconds."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """What is switched on, and the rates at which something is to be seen."""
+
+    defences: frozenset[str] = frozenset()
+    backlog: int = 1024
+    rates: tuple[float, ...]
+
+
+POLICIES: Mapping[str, Policy] = {
+    "drop-tail, 128": Policy(backlog=128, rates=(1, 2, 4, 10, 30, 100, 1000)),
+    "random drop, 1024": Policy(defences=frozenset({"random-drop"}), rates=(100, 1000, 3000, 10_000, 20_000, 50_000)),
+    "oldest, 1024": Policy(defences=frozenset({"recycle-oldest"}), rates=(1000, 5000, 8000, 10_000, 12_000, 20_000)),
+    "SYN cache, 15,360": Policy(defences=frozenset({"syn-cache"}), rates=(10_000, 100_000, 150_000, 200_000)),
+    "cookies, hybrid, proxy, filter": Policy(defences=frozenset({"hybrid"}), rates=(10, 1000, 100_000, 1_000_000)),
+}
+"""By the names of `halfopen.lab.survival.policies`."""
+
+
+def measure(names: Iterable[str] = POLICIES, seeds: int = 3, clients: int = 200, syns: int = 20_000) -> list[Point]:
+    """A point for each policy and rate, with its interval over all seeds."""
+    return [
+        _measure(name, rate, seeds, {"clients": clients, "syns": syns})
+        for name in names
+        for rate in POLICIES[name].rates
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A point beside theory, as data."""
+
+    policy: str
+    rate: float
+    share: float
+    low: float
+    high: float
+    theory: float
+
+
+def table(points: Iterable[Point]) -> list[Row]:
+    """All points, with what theory says."""
+    laws = survival.policies(RTT / 1000)
+    return [
+        Row(
+            point.policy,
+            point.rate,
+            point.share,
+            point.share if point.low is None else point.low,
+            point.share if point.high is None else point.high,
+            laws[point.policy](point.rate),
+        )
+        for point in points
+    ]
+
+
+def _measure(name: str, rate: float, seeds: int, parameters: Mapping[str, int]) -> Point:
+    policy = POLICIES[name]
+    chosen = {**parameters, "rate": rate, "backlog": policy.backlog, "rtt": RTT}
+    hits = trials = 0
+    for seed in range(seeds):
+        settings = Settings(seed=seed, defences=policy.defences, parameters=chosen, record=False)
+        served, asked = SynFloodScenario().run(settings).counts["clients served"]
+        hits, trials = hits + served, trials + asked
+    interval = wilson(hits, trials)
+    return Point(name, rate, hits / trials, interval.low, interval.high)
