@@ -26,11 +26,12 @@ from halfopen.tcp.config import (
 from halfopen.tcp.connection import Connection
 from halfopen.tcp.events import Closed
 from halfopen.tcp.half_open import HalfOpenTable
-from halfopen.tcp.listener import Listener, Listening, PathLimits
+from halfopen.tcp.isn import FixedIsn
+from halfopen.tcp.listener import Listener
+from halfopen.tcp.passive import Listening, PathLimits
 from halfopen.tcp.scoreboard import LOST, SACKED
 from halfopen.tcp.state import State
 from halfopen.tcp.tcb import Opening, Tcb
-from halfopen.testing.exchange import FixedIsn
 from halfopen.wire.tcp import CWR, FIN, PSH, Segment
 
 START: Instant = 1_000 * SECOND
