@@ -20,14 +20,14 @@ def test_curves_start_at_one_and_never_rise(name: str) -> None:
 
 
 def test_a_survey_gives_a_point_for_each_rate_beside_theory() -> None:
-    points = survey.measure(["drop-tail, 128"], seeds=1, clients=40, syns=2000)
-    rows = survey.table(points)
+    rows = survey.measure(["drop-tail, 128"], seeds=1, clients=40, syns=2000)
     assert [row.rate for row in rows] == list(survey.POLICIES["drop-tail, 128"].rates)
     first, last = rows[0], rows[-1]
     assert first.share > 0.9
     assert first.theory == pytest.approx(1, abs=1e-3)
     assert last.share == 0
     assert last.theory == pytest.approx(0.002, abs=1e-3)
+    assert survey.draw(rows).count("<circle") == len(rows)
 
 
 def test_the_drawing_has_a_curve_for_each_policy_and_a_circle_for_each_point() -> None:

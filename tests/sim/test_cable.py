@@ -7,12 +7,13 @@ from halfopen.base.clock import MILLISECOND, SECOND, Instant
 from halfopen.base.errors import ConfigError
 from halfopen.base.netem import parse
 from halfopen.capture.record import Direction
-from halfopen.sim.cable import Cable, CableEnd, Observer
+from halfopen.sim.cable import Cable, CableEnd, Filter, Observer
 from halfopen.sim.match import Passing
 from halfopen.sim.network import Network
 from halfopen.sim.rules import DROP, PASS, Delay, Duplicate, Rewrite, UnusedRuleWarning, Verdict, drop
 from halfopen.sim.scheduler import START
 from halfopen.stack.config import StackConfig
+from halfopen.stack.interface import Interface
 from halfopen.tcp.config import Ecn, OptionsConfig, TcpConfig
 from halfopen.wire.packet import CHECKSUM_PARTIAL, Packet
 from tests.sim.world import World, serve, swallow, two_hosts
@@ -504,3 +505,22 @@ def test_marks_instead_of_losses_slow_down_a_sender_that_understands_them(queue:
     fates, sender, _ = run(Ecn.OFF, queue)
     assert fates.keys() == {"CableDropped"}
     assert sender["RetransSegs"] > 0
+
+
+def test_a_filter_takes_what_it_wants_before_the_host_sees_it() -> None:
+    class Deaf(Filter):
+        def __init__(self) -> None:
+            self.heard = 0
+
+        def on_arrival(self, interface: Interface, packet: Packet, now: Instant) -> Packet | None:
+            self.heard += 1
+            return packet if self.heard > 2 else None
+
+    with Network(seed=1) as network:
+        a, b = network.host("a", "192.0.2.1/24"), network.host("b", "192.0.2.2/24")
+        cable = network.link(a, b)
+        deaf = Deaf()
+        cable.end(b).filters.append(deaf)
+        result = network.run(a.ping("b", count=1))
+        assert result.received == 1
+        assert deaf.heard > 2

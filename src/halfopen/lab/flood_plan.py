@@ -131,8 +131,13 @@ class Plan:
         """
         if self.shields or self.cookies != "off" or (self.reserve and self.is_returning):
             return 1.0
-        crowd = self.clients / seconds if self.eviction != "drop-new" else 0.0
+        crowd = self._crowd(seconds) if self.eviction != "drop-new" else 0.0
         return theory.with_retries(self.survival(self.rtt, self.rate + crowd), self.tries)
+
+    def _crowd(self, seconds: float) -> float:
+        """SYNs a second of other clients while one waits, on average: behind the last one there are no more."""
+        overlap = min(self.rtt, seconds)
+        return self.clients * (overlap * seconds - overlap**2 / 2) / seconds**2 / self.rtt
 
     def options_kept(self) -> float | None:
         """Share of the clients that keep their options; None if it depends on who gets into the table."""

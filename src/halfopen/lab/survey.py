@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from statistics import fmean
 
 from halfopen.lab import survival
 from halfopen.lab.attacks.syn_flood import SynFloodScenario
@@ -32,18 +33,9 @@ POLICIES: Mapping[str, Policy] = {
 """By the names of `halfopen.lab.survival.policies`."""
 
 
-def measure(names: Iterable[str] = POLICIES, seeds: int = 3, clients: int = 200, syns: int = 20_000) -> list[Point]:
-    """A point for each policy and rate, with its interval over all seeds."""
-    return [
-        _measure(name, rate, seeds, {"clients": clients, "syns": syns})
-        for name in names
-        for rate in POLICIES[name].rates
-    ]
-
-
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A point beside theory, as data."""
+    """What share of the clients was served, with its interval, and what theory says of just these runs."""
 
     policy: str
     rate: float
@@ -52,30 +44,37 @@ class Row:
     high: float
     theory: float
 
-
-def table(points: Iterable[Point]) -> list[Row]:
-    """All points, with what theory says."""
-    laws = survival.policies(RTT / 1000)
-    return [
-        Row(
-            point.policy,
-            point.rate,
-            point.share,
-            point.share if point.low is None else point.low,
-            point.share if point.high is None else point.high,
-            laws[point.policy](point.rate),
-        )
-        for point in points
-    ]
+    @property
+    def point(self) -> Point:
+        """For the drawing."""
+        return Point(self.policy, self.rate, self.share, self.low, self.high)
 
 
-def _measure(name: str, rate: float, seeds: int, parameters: Mapping[str, int]) -> Point:
+def measure(names: Iterable[str] = POLICIES, seeds: int = 3, clients: int = 200, syns: int = 20_000) -> list[Row]:
+    """A row for each policy and rate, over all seeds.
+
+    The interval takes all clients for independent. In a drop-tail table those of one seed are not: its buckets are full
+    or not for seconds.
+    """
+    parameters = {"clients": clients, "syns": syns}
+    return [_measure(name, rate, seeds, parameters) for name in names for rate in POLICIES[name].rates]
+
+
+def draw(rows: Iterable[Row]) -> str:
+    """All of it over the closed forms, as SVG."""
+    return survival.draw(RTT / 1000, [row.point for row in rows])
+
+
+def _measure(name: str, rate: float, seeds: int, parameters: Mapping[str, int]) -> Row:
     policy = POLICIES[name]
     chosen = {**parameters, "rate": rate, "backlog": policy.backlog, "rtt": RTT}
     hits = trials = 0
+    expected: list[float] = []
     for seed in range(seeds):
         settings = Settings(seed=seed, defences=policy.defences, parameters=chosen, record=False)
-        served, asked = SynFloodScenario().run(settings).counts["clients served"]
+        outcome = SynFloodScenario().run(settings)
+        served, asked = outcome.counts["clients served"]
         hits, trials = hits + served, trials + asked
+        expected.append(outcome.theory["clients served"])
     interval = wilson(hits, trials)
-    return Point(name, rate, hits / trials, interval.low, interval.high)
+    return Row(name, rate, hits / trials, interval.low, interval.high, fmean(expected))

@@ -190,13 +190,13 @@ class Story:
         await world.at_rest(0.05)
         port = int(writer.get_extra_info("sockname")[1])
         socket = next(
-            each for each in attacker.host.stack.tcp.sockets() if isinstance(each, TcpSocket) and each.local_port == port
+            each
+            for each in attacker.host.stack.tcp.sockets()
+            if isinstance(each, TcpSocket) and each.local_port == port
         )
         tcb = socket.connection.tcb
         for offset, text in pieces:
-            segment = make_segment(
-                (port, PORT), "P.", seq=tcb.snd.nxt + offset, ack=wrap(tcb.rcv.nxt), payload=text
-            )
+            segment = make_segment((port, PORT), "P.", seq=tcb.snd.nxt + offset, ack=wrap(tcb.rcv.nxt), payload=text)
             attacker.send(segment, destination=packed(world.server), comment=f"{comment}: {text.decode()}")
             await asyncio.sleep(0.001)
         await world.at_rest(0.1)
