@@ -108,8 +108,8 @@ def measure(chosen: Sequence[Module], folder: Path) -> tuple[coverage.Coverage, 
         importlib.import_module(module.name)
     files = [str(module.tests) for module in chosen if module.tests.exists()]
     options = ["-q", "--no-header", "-p", "no:cacheprovider", "-p", "no:xdist", "--timeout=600"]
-    # pytest would like to rewrite asserts of the package, for the plugin that is in it; there are none.
-    options += ["-W", "ignore::pytest.PytestAssertRewriteWarning"]
+    # Our own plugin is of no use here, and pytest need not rewrite the asserts of the package that it is in.
+    options += ["-p", "no:halfopen", "-W", "ignore::pytest.PytestAssertRewriteWarning"]
     status = pytest.main([*options, *files], plugins=[Contexts(measured)])
     measured.stop()
     measured.save()

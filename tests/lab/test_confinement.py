@@ -7,11 +7,12 @@ import os
 import subprocess
 import sys
 from functools import cache
-from hashlib import sha256
+from html import escape
 
 import pytest
 
 from halfopen.lab.catalogue import SCENARIOS, find
+from halfopen.lab.results import run
 from halfopen.lab.scenario import Settings
 
 GUARD = """
@@ -81,8 +82,11 @@ def test_a_scenario_needs_no_way_out(name: str) -> None:
 
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_a_scenario_is_the_same_in_another_process_with_other_hashes(name: str) -> None:
-    outcome = find(name).run(Settings())
-    assert confined(name).stdout.splitlines()[:1] == [sha256(outcome.capture).hexdigest()]
+    result = run(find(name), Settings())
+    assert confined(name).stdout.splitlines()[:1] == [result.sha256]
+    # It has been played, so let it be shown, too.
+    assert result.as_text().endswith(result.verdict)
+    assert escape(result.verdict) in result.as_html()
 
 
 @pytest.mark.parametrize("way", WAYS)

@@ -51,6 +51,12 @@ def test_a_shuffle_keeps_everything_and_is_drawn() -> None:
     assert shuffled(range(50), SeededRng(1)) != shuffled(range(50), SeededRng(2))
 
 
+def test_a_few_are_drawn_without_repetition() -> None:
+    drawn = shuffled(range(1000), SeededRng(1), 20)
+    assert len(set(drawn)) == len(drawn) == 20
+    assert len(shuffled(range(3), SeededRng(1), 20)) == 3
+
+
 def test_an_itinerary_has_no_port_twice_and_the_right_share_of_failures() -> None:
     rng = SeededRng(1)
     tours = [itinerary(range(20), range(100, 900), 0.9, 20, rng) for _ in range(200)]

@@ -132,3 +132,10 @@ def test_a_slow_reader_closes_its_window() -> None:
     assert view.zero_windows[0][1].window == 0
     assert view.outstanding[-1][1] == 0
     assert sum(octets for _, octets in view.delivered) >= flow.forth.octets
+
+
+def test_who_has_sent_nothing_may_be_sent_acks_all_the_same() -> None:
+    forged = [captured(when, segment(ACK, 900, 101 + when)) for when in (0, 10)]
+    (flow,) = flows_of(forged)
+    silent = sender_view(flow, flow.back)
+    assert [octets for _, octets in silent.outstanding] == [0, 0]

@@ -4,17 +4,24 @@ from collections.abc import Mapping
 
 from halfopen.base.errors import ConfigError
 from halfopen.lab.attacks.ack_flood import AckFloodScenario
+from halfopen.lab.attacks.arp_poison import ArpPoison
 from halfopen.lab.attacks.blind import Blind
+from halfopen.lab.attacks.desync import Desynchronisation
 from halfopen.lab.attacks.handshake import Handshake
 from halfopen.lab.attacks.hijack import Hijack
+from halfopen.lab.attacks.icmp import ForgedIcmp
 from halfopen.lab.attacks.idle_scan import IdleScan
 from halfopen.lab.attacks.isn import Isn
 from halfopen.lab.attacks.lost_ack import LostAck
+from halfopen.lab.attacks.odd import OddSegments
+from halfopen.lab.attacks.overlap import Overlap
 from halfopen.lab.attacks.port_probe import PortProbe
 from halfopen.lab.attacks.real_connects import RealConnects
 from halfopen.lab.attacks.reflection import Reflection
 from halfopen.lab.attacks.scan_detection import ScanDetection
+from halfopen.lab.attacks.side_channel import SideChannel
 from halfopen.lab.attacks.syn_flood import SynFloodScenario
+from halfopen.lab.attacks.time_wait import TimeWaitAssassination
 from halfopen.lab.attacks.wrap import Wrap
 from halfopen.lab.scenario import Scenario, nearest
 
@@ -32,6 +39,13 @@ _ALL: tuple[Scenario, ...] = (
     Isn(),
     Hijack(),
     Blind(),
+    SideChannel(),
+    ForgedIcmp(),
+    TimeWaitAssassination(),
+    Desynchronisation(),
+    ArpPoison(),
+    Overlap(),
+    OddSegments(),
 )
 
 SCENARIOS: Mapping[str, Scenario] = {scenario.name: scenario for scenario in _ALL}

@@ -54,16 +54,16 @@ async def _contact(source: Address, target: Address, port: int) -> bool:
     return False
 
 
-def shuffled(items: Sequence[T], rng: Rng) -> list[T]:
-    """In an order that ``rng`` draws (Fisher and Yates 1938)."""
+def shuffled(items: Sequence[T], rng: Rng, count: int | None = None) -> list[T]:
+    """In an order that ``rng`` draws (Fisher and Yates 1938), or only the first ``count`` of them."""
     order = list(items)
-    for index in range(len(order) - 1, 0, -1):
-        other = rng.below(index + 1)
+    for index in range(len(order) if count is None else min(count, len(order))):
+        other = index + rng.below(len(order) - index)
         order[index], order[other] = order[other], order[index]
-    return order
+    return order[:count]
 
 
 def itinerary(services: Sequence[int], closed: Sequence[int], failure: float, count: int, rng: Rng) -> list[int]:
     """``count`` ports, no two the same, each of which nobody serves with probability ``failure``."""
-    good, bad = shuffled(services, rng), shuffled(closed, rng)
+    good, bad = shuffled(services, rng, count), shuffled(closed, rng, count)
     return [(bad if not good or rng.uniform() < failure else good).pop() for _ in range(count)]

@@ -180,8 +180,9 @@ class _Walk:
         self.view.outstanding.append((when, max(0, self._highest - max(acked, self._first()))))
 
     def _first(self) -> int:
-        """Where the capture begins, while no ACK has been seen."""
-        return self.view.stream.sent[0].start
+        """Where the capture begins, while no ACK has been seen; for who has sent nothing, ACKs of it are forged."""
+        sent = self.view.stream.sent
+        return sent[0].start if sent else self._highest
 
     def finish(self, when: Instant) -> None:
         """The capture is over."""

@@ -95,8 +95,8 @@ async def _story(world: World, *, hangs: bool) -> Outcome:
         counts={"clients that hang": (hung, count), "last ACKs lost": (rule.lost, count)},
         notes=(
             f"A client counts as hanging after {PATIENCE:g} s without a word, though it is connected all the time.",
-            "With the table the wait is that for the next SYN,ACK, 1 s; a client that speaks first waits for its own"
-            " retransmission.",
+            "With the table the wait is that for the next SYN,ACK, 1 s. A client that speaks first hardly waits at all:"
+            " the segment with its request says all that the lost ACK said.",
         ),
         lifelines=("client", "server"),
         port=PORT,

@@ -82,7 +82,7 @@ class PortProbe(Scenario):
     parameters: ClassVar[Mapping[str, Parameter]] = {
         "scan": Parameter("all", "", "which kind", choices=("all", *SCANS)),
         "ports": Parameter(60, "ports", "that are tried: 6 open, 6 filtered, the rest closed", least=20, most=1000),
-        "rst-rate": Parameter(20, "RST/s", "that the host allows itself with the defence rst-limit", least=1),
+        "rst-rate": Parameter(20, "RST/s", "that the host allows itself with the defence rst-limit", least=1, most=1e6),
     }
     defences: ClassVar[Mapping[str, str]] = {
         "blackhole": "closed ports say nothing at all (FreeBSD blackhole=2)",
@@ -127,7 +127,7 @@ class Story:
         self.world = world
         self.response = response
         closed = world.settings.whole("ports") - len(OPEN_PORTS) - len(FILTERED_PORTS) - 1
-        self.closed = frozenset((IDENT, *shuffled(OTHERS, world.rng)[:closed]))
+        self.closed = frozenset((IDENT, *shuffled(OTHERS, world.rng, closed)))
         self.ports = shuffled((*OPEN_PORTS, *FILTERED_PORTS, *sorted(self.closed)), world.rng)
 
     async def tell(self) -> Outcome:

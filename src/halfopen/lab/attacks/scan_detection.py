@@ -35,7 +35,7 @@ CLOSED = tuple(port for port in range(1, 1024) if port not in KNOWN and port not
 HAYSTACK = 34
 """Closed ports that he tries together with the hidden ones."""
 
-SCANNERS, BENIGN_SOURCES, FRAMED = 20, 30, 4
+SCANNERS, BENIGN_SOURCES, FRAMED = 14, 24, 4
 SCANNER_CONTACTS, BENIGN_CONTACTS = 20, 10
 SCANNER_GAP, BENIGN_GAP = 0.1, 5.0
 """Seconds between the contacts of one source: the benign pause longer than scanlogd remembers."""
@@ -193,7 +193,7 @@ class Story:
         start = world.elapsed
         world.attacker.sniff()
         await world.attacker.resolve(packed(world.server))
-        for port in shuffled((*HIDDEN, *shuffled(CLOSED, self.rng)[:HAYSTACK]), self.rng):
+        for port in shuffled((*HIDDEN, *shuffled(CLOSED, self.rng, HAYSTACK)), self.rng):
             for _ in range(good):
                 known.append(known.pop(0))
                 await scanner.scan(SCANS["connect"], known[-1:])
@@ -210,7 +210,7 @@ class Story:
         for customer in customers:
             await crowd.contact(customer, server, KNOWN[0])
         for victim in (*strangers, *customers):
-            for port in shuffled(CLOSED, self.rng)[:FORGED]:
+            for port in shuffled(CLOSED, self.rng, FORGED):
                 segment = make_segment((1024 + self.rng.below(60000), port), "S", seq=self.rng.below(1 << 32))
                 world.attacker.send(segment, source=victim, destination=server, comment="forged scan")
                 await asyncio.sleep(0.1)

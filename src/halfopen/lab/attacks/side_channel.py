@@ -1,8 +1,9 @@
-"""The challenge ACK side channel: what a host may answer in a second tells whom else it has answered (CVE-2016-5696)."""
+"""The challenge ACK side channel: what a host may answer in a second tells whom it has answered (CVE-2016-5696)."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from math import ceil, log2
 from typing import ClassVar
 
@@ -76,7 +77,7 @@ class Meter:
         await attacker.flood(self._own(1000), 450, comment="until it answers no more")
         await asyncio.sleep(0.1)
         times = [passing.when / 1e9 for passing in attacker.heard if self._is_answer(passing.ports)]
-        gaps = [(later - earlier, later) for earlier, later in zip(times, times[1:], strict=False)]
+        gaps = [(later - earlier, later) for earlier, later in pairwise(times)]
         self.boundary = max(gaps)[1]
         self.usual = await self._count([])
 
