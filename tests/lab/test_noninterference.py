@@ -37,7 +37,16 @@ def test_the_probes_are_answered(name: str) -> None:
 
 
 @pytest.mark.parametrize("secret", SECRETS)
-@settings(max_examples=12, deadline=None, derandomize=True)
+@settings(max_examples=30, deadline=None, derandomize=True)
 @given(probes=st.lists(PROBES, min_size=1, max_size=6))
 def test_no_packets_tell_an_attacker_the_secret_of_a_host_of_ours(secret: str, probes: list[Probe]) -> None:
     assert difference(secret, probes, StackConfig()) is None
+
+
+def test_the_clients_number_is_that_of_the_world_with_its_connection() -> None:
+    # A RST at exactly that number ends the connection: the next one, which is doubtful, is no longer challenged.
+    leak = LEAKS["challenge limit"]
+    doubtful = Probe(origin="client", flags="R", offset=1)
+    assert difference(leak.secret, (doubtful, leak.probes[1]), leak.config) is not None
+    exact = Probe(origin="client", flags="R")
+    assert difference(leak.secret, (exact, doubtful, leak.probes[1]), leak.config) is None

@@ -12,6 +12,7 @@ reaches the attacker's interface, octets and instants, must be equal; the first 
 import asyncio
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache
 from typing import Literal
 
 from halfopen.base.clock import Instant
@@ -21,7 +22,7 @@ from halfopen.lab.scenario import Settings
 from halfopen.lab.world import Layout, World, packed
 from halfopen.stack.config import IpConfig, StackConfig
 from halfopen.stack.tcp_socket import TcpSocket
-from halfopen.tcp.config import SecurityConfig, TcpConfig
+from halfopen.tcp.config import SecurityConfig
 from halfopen.tcp.seqnum import wrap
 from halfopen.wire.packet import Packet
 
@@ -29,6 +30,8 @@ OPEN, DOUBTFUL = 80, 81
 """The port that all may use, and the one of which it is a secret whether anybody listens there."""
 CLIENT_PORT = 40_000
 FRESH_PORT = 50_000
+SET_UP, BEGIN = 1.0, 3.1
+"""Seconds after which the secret comes about, and the first probe is sent, in every world."""
 ROOM = 8
 """Half-open peers that the small table takes."""
 
@@ -80,7 +83,7 @@ async def connect(world: World) -> Callable[[], None]:
     _, writer = await client.run(
         client.open_connection("server", OPEN, local_addr=(client.address, CLIENT_PORT)),
     )
-    return writer.transport.abort
+    return writer.close
 
 
 async def listen(world: World) -> Callable[[], None]:
@@ -119,9 +122,10 @@ class Leak:
     """The same host without the leak."""
 
 
-def _weak(**fields: str) -> StackConfig:
-    security = replace(SecurityConfig(permit=SIMULATION_ONLY), **fields)  # type: ignore[arg-type]  # texts, all of them
-    return StackConfig(tcp=replace(TcpConfig(), security=security))
+def _shared_challenges() -> StackConfig:
+    config = StackConfig()
+    security = SecurityConfig(permit=SIMULATION_ONLY, challenge_limit="host")
+    return replace(config, tcp=replace(config.tcp, security=security))
 
 
 def _table(cookies: str) -> StackConfig:
@@ -138,7 +142,7 @@ LEAKS: Mapping[str, Leak] = {
     "challenge limit": Leak(
         text="challenge ACKs are limited for the whole host (CVE-2016-5696)",
         secret="connection",
-        config=_weak(challenge_limit="host"),
+        config=_shared_challenges(),
         probes=(Probe(origin="client", flags="S."), Probe(origin="own", flags="R", offset=1, count=110)),
     ),
     "RST limit": Leak(
@@ -172,8 +176,9 @@ LEAKS: Mapping[str, Leak] = {
 
 def trace(secret: str, probes: Sequence[Probe], config: StackConfig, *, bit: bool, seed: int = 0) -> list[Event]:
     """What reaches the attacker from his first probe on, in the world with the secret or in the one without."""
+    number = client_number(seed)
     with World(Settings(seed=seed, record=False), Layout(configs={"server": config})) as world:
-        return world.run(_trace(world, SECRETS[secret] if bit else None, probes))
+        return world.run(_trace(world, SECRETS[secret] if bit else None, probes, number))
 
 
 def difference(secret: str, probes: Sequence[Probe], config: StackConfig, seed: int = 0) -> Difference | None:
@@ -187,37 +192,57 @@ def difference(secret: str, probes: Sequence[Probe], config: StackConfig, seed: 
     return None
 
 
-async def _trace(world: World, setup: Setup | None, probes: Sequence[Probe]) -> list[Event]:
+@cache
+def client_number(seed: int) -> int:
+    """The next number that the server expects of the client in the world where that has a connection."""
+    with World(Settings(seed=seed, record=False)) as world:
+        return world.run(_client_number(world))
+
+
+async def _client_number(world: World) -> int:
+    server = await world.server.run(world.server.start_server(_hold, None, OPEN))
+    await asyncio.sleep(SET_UP - world.elapsed)
+    end = await connect(world)
+    socket = next(each for each in world.client.stack.tcp.sockets() if isinstance(each, TcpSocket))
+    number = wrap(socket.connection.tcb.snd.nxt)
+    for finish in (server.close, end):
+        finish()
+    await world.at_rest(0.1)
+    return number
+
+
+async def _trace(world: World, setup: Setup | None, probes: Sequence[Probe], number: int) -> list[Event]:
     attacker = world.attacker
     server = await world.server.run(world.server.start_server(_hold, None, OPEN))
     _, writer = await attacker.host.run(attacker.host.open_connection("server", OPEN))
-    await world.at_rest(0.5)
+    await asyncio.sleep(SET_UP - world.elapsed)
     end = await setup(world) if setup is not None else lambda: None
-    # Both begin at the same instant of the same second.
-    await asyncio.sleep(3.1 - world.elapsed)
+    await asyncio.sleep(BEGIN - world.elapsed)
     own = next(each for each in attacker.host.stack.tcp.sockets() if isinstance(each, TcpSocket))
-    ends = own.local_port, wrap(own.connection.tcb.snd.nxt)
+    ends = {
+        "own": (own.local_port, wrap(own.connection.tcb.snd.nxt)),
+        "client": (CLIENT_PORT, number),
+    }
     attacker.sniff()
     used = 0
     for probe in probes:
         await asyncio.sleep(probe.wait / 1000)
         for _ in range(probe.count):
-            attacker.send_packet(_packet(world, probe, ends, FRESH_PORT + used))
+            attacker.send_packet(_packet(world, probe, ends.get(probe.origin, (FRESH_PORT + used, 0))))
             used += probe.origin == "fresh"
             await asyncio.sleep(0.001)
     await world.at_rest(1.5)
     events = [Event(heard.when, heard.packet.joined()) for heard in attacker.heard]
-    for finish in (writer.transport.abort, server.close, end):
+    for finish in (writer.close, server.close, end):
         finish()
     await world.at_rest(0.1)
     return events
 
 
-def _packet(world: World, probe: Probe, own: tuple[int, int], fresh: int) -> Packet:
-    """One segment of ``probe``."""
+def _packet(world: World, probe: Probe, begin: tuple[int, int]) -> Packet:
+    """One segment of ``probe``, from a port and a number."""
+    port, first = begin
     source = packed(world.client) if probe.origin == "client" else world.attacker.address
-    port = {"own": own[0], "client": CLIENT_PORT, "fresh": fresh}[probe.origin]
-    first = own[1] if probe.origin == "own" else 0
     segment = make_segment(
         (port, probe.port), probe.flags, seq=first + probe.offset, ack=probe.ack, payload=bytes(probe.octets)
     )

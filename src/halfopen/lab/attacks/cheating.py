@@ -38,7 +38,7 @@ class Cheating(Scenario):
     text = (
         "A sender's window grows with the acknowledgments, which the receiver makes. One that divides each into many"
         " has its sender's window grow many times as fast, if ACKs are counted, as RFC 2581 did; counting the octets"
-        " that they acknowledge takes that away (RFC 3465, RFC 5681 3.1). One that acknowledges what is still on its way"
+        " that they acknowledge takes that away (RFC 3465, RFC 5681 3.1). One that acknowledges what is yet to come"
         " makes the path look shorter than it is. No number in TCP proves that text was received: the sender can only"
         " refuse an ACK of what it has not sent, so a receiver that knows how much is in flight is believed (Sherwood"
         " and others 2005 propose to leave out a segment now and then, and to see who acknowledges it)."

@@ -83,7 +83,6 @@ async def story(world: World, weapon: str, errors: int) -> Outcome:
     for task in (uploading, serving):
         task.cancel()
     await world.at_rest(0.5)
-    print(world.client.stack.counters.snapshot())
     refused = world.client.stack.counters["OutOfWindowIcmps"]
     return world.outcome(
         attack_succeeded=ended if weapon == "hard" else after < before,
