@@ -65,7 +65,7 @@ class SignedKernel(KernelSide):
         except OSError as error:
             made.close()
             if error.errno == errno.ENOPROTOOPT:
-                pytest.skip("this kernel was built without CONFIG_TCP_AO or CONFIG_TCP_MD5SIG")
+                pytest.skip("this system lacks CONFIG_TCP_AO or CONFIG_TCP_MD5SIG in its kernel")
             raise
         return made
 
