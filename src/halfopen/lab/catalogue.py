@@ -6,9 +6,11 @@ from halfopen.base.errors import ConfigError
 from halfopen.lab.attacks.ack_flood import AckFloodScenario
 from halfopen.lab.attacks.arp_poison import ArpPoison
 from halfopen.lab.attacks.blind import Blind
+from halfopen.lab.attacks.cheating import Cheating
 from halfopen.lab.attacks.desync import Desynchronisation
 from halfopen.lab.attacks.handshake import Handshake
 from halfopen.lab.attacks.hijack import Hijack
+from halfopen.lab.attacks.hoarding import Hoarding
 from halfopen.lab.attacks.icmp import ForgedIcmp
 from halfopen.lab.attacks.idle_scan import IdleScan
 from halfopen.lab.attacks.isn import Isn
@@ -18,6 +20,7 @@ from halfopen.lab.attacks.overlap import Overlap
 from halfopen.lab.attacks.port_probe import PortProbe
 from halfopen.lab.attacks.real_connects import RealConnects
 from halfopen.lab.attacks.reflection import Reflection
+from halfopen.lab.attacks.sack_abuse import SackAbuse
 from halfopen.lab.attacks.scan_detection import ScanDetection
 from halfopen.lab.attacks.side_channel import SideChannel
 from halfopen.lab.attacks.syn_flood import SynFloodScenario
@@ -45,6 +48,9 @@ _ALL: tuple[Scenario, ...] = (
     Desynchronisation(),
     ArpPoison(),
     Overlap(),
+    Cheating(),
+    Hoarding(),
+    SackAbuse(),
     OddSegments(),
 )
 

@@ -9,7 +9,7 @@ from halfopen.lab.scenario import Outcome, Settings
 @cache
 def played(*defences: str, seed: int = 1, window: int = 1_048_576) -> Outcome:
     parameters = {"window": window, "ports": 64}
-    return SideChannel().run(Settings(seed=seed, defences=frozenset(defences), parameters=parameters))
+    return SideChannel().run(Settings(seed=seed, defences=frozenset(defences), parameters=parameters, record=False))
 
 
 @pytest.mark.parametrize("seed", [1, 2])
@@ -41,6 +41,5 @@ def test_with_a_limit_for_each_connection_nothing_is_learnt(seed: int) -> None:
 
 
 def test_the_same_settings_give_the_same_capture() -> None:
-    outcome = played("own-limit")
-    settings = Settings(seed=1, defences=frozenset({"own-limit"}), parameters={"window": 1_048_576, "ports": 64})
-    assert SideChannel().run(settings).capture == outcome.capture
+    settings = Settings(seed=1, defences=frozenset({"own-limit"}), parameters={"ports": 64})
+    assert SideChannel().run(settings).capture == SideChannel().run(settings).capture != b""

@@ -38,7 +38,8 @@ class SackAbuse(Scenario):
         " almost nothing for text (CVE-2019-11479), or send single octets ahead of a hole, each of which has to be kept"
         " with all that belongs to a segment (SegmentSmack, CVE-2018-5390), or say by SACK that it has every second"
         " octet of what is in flight. Our hosts send no segments for fewer than 48 octets, and charge an early segment"
-        " for what it costs beside its octets, so that a window full of them cannot hold more than the window says."
+        " for what it costs beside its octets, so that a window full of them cannot hold more than the window says;"
+        " they believe no SACK of less than a segment, with or without this defence."
     )
     parameters: ClassVar[Mapping[str, Parameter]] = {
         "weapon": Parameter("mss", text="what is tiny", choices=("mss", "early", "sack")),
@@ -140,10 +141,16 @@ class Story:
         await asyncio.sleep(0.1)
         records = len(connection.connection.tcb.snd.flight.records)
         again = self._received()[0] - before
+        refused = self.world.server.stack.counters["TCPSACKDiscard"]
         return self.world.outcome(
             attack_succeeded=again > 2 * SHARES,
-            metrics={"records on the scoreboard": float(records), "segments sent again": float(again)},
-            notes=("A block of one octet cuts a record in three: the work is the attacker's packets', and no more.",),
+            metrics={
+                "records on the scoreboard": float(records),
+                "segments sent again": float(again),
+                "SACK blocks refused": float(refused),
+            },
+            theory={"SACK blocks refused": float(SHARES)},
+            notes=("A block of less than a segment, inside of one, is never believed: no knob takes that back.",),
             lifelines=("attacker", "server"),
         )
 
