@@ -92,9 +92,12 @@ async def receive(flow: Flow, host: SimHost, port: int) -> None:
     """Counts what comes."""
 
     async def swallow(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        while octets := await reader.read(1 << 18):
-            flow.octets += len(octets)
-            flow.total += len(octets)
+        try:
+            while octets := await reader.read(1 << 18):
+                flow.octets += len(octets)
+                flow.total += len(octets)
+        finally:
+            writer.close()
 
     await host.run(asyncio.start_server(swallow, port=port))
 
@@ -102,9 +105,12 @@ async def receive(flow: Flow, host: SimHost, port: int) -> None:
 async def send(server: str, port: int) -> None:
     """Sends for ever."""
     _, writer = await asyncio.open_connection(server, port)
-    while True:
-        writer.write(bytes(1 << 16))
-        await writer.drain()
+    try:
+        while True:
+            writer.write(bytes(1 << 16))
+            await writer.drain()
+    finally:
+        writer.close()
 
 
 def measure(cell: Cell, algorithm: str) -> Result:

@@ -30,7 +30,7 @@ COMMANDS = {
     "topology": "Check a description of a network, print it, draw it.",
 }
 
-OPTIONAL = frozenset({"aiohttp", "pyroute2", "rich", "uvicorn", "vl_convert"})
+OPTIONAL = frozenset({"aiohttp", "pydantic", "pyroute2", "rich", "uvicorn", "vl_convert", "yaml"})
 
 PEERS_DOING = frozenset(
     {
