@@ -3,6 +3,7 @@
 import asyncio
 from abc import ABC, abstractmethod
 from contextvars import Context
+from dataclasses import replace
 
 from halfopen.base.clock import NEVER, SECOND, Instant
 from halfopen.stack.icmp import EchoReply
@@ -10,6 +11,7 @@ from halfopen.stack.interface import Interface
 from halfopen.stack.stack import Stack
 from halfopen.stack.tcp_socket import TcpListener, TcpSocket
 from halfopen.stack.udp import UdpSocket
+from halfopen.tcp.config import TcpConfig
 from halfopen.wire.packet import Packet
 
 AnySocket = TcpSocket | TcpListener | UdpSocket
@@ -55,6 +57,7 @@ class Pump(ABC):
         self._is_flushing = False
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at: Instant = NEVER
+        self._without_nagle: tuple[TcpConfig, TcpConfig] | None = None
 
     @abstractmethod
     def now(self) -> Instant:
@@ -63,6 +66,13 @@ class Pump(ABC):
     @abstractmethod
     def send(self, interface: Interface, packet: Packet) -> None:
         """Puts a packet on the link of ``interface``."""
+
+    def without_nagle(self, config: TcpConfig) -> TcpConfig:
+        """``config`` with TCP_NODELAY set; connections that share the one share the other."""
+        known = self._without_nagle
+        if known is None or known[0] is not config:
+            known = self._without_nagle = (config, replace(config, acks=replace(config.acks, nagle=False)))
+        return known[1]
 
     def attach(self, socket: AnySocket, face: Face) -> None:
         """From now on ``face`` hears of the news of ``socket``, and nobody else."""

@@ -9,7 +9,6 @@ connection's receive queue, so that its window closes and the peer stops.
 import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
-from dataclasses import replace
 
 from halfopen.aio.errors import as_os_error
 from halfopen.aio.pump import Face, Pump
@@ -42,7 +41,7 @@ class StackTransport(ConnectionTransport, Face):
         self, pump: Pump, tcp: TcpSocket, protocol: asyncio.BaseProtocol, owner: TransportOwner | None = None
     ) -> None:
         super().__init__(pump, tcp, protocol)
-        tcp.configure(replace(tcp.config, acks=replace(tcp.config.acks, nagle=False)))
+        tcp.configure(pump.without_nagle(tcp.config))
         self._owner = owner
         self._is_closing = False
         self._is_lost = False
