@@ -3,7 +3,7 @@ from functools import cache
 import pytest
 
 from halfopen.base.errors import ConfigError
-from halfopen.lab.attacks.blind import FORGED, Blind, expected
+from halfopen.lab.attacks.blind import Blind, expected
 from halfopen.lab.scenario import Outcome, Settings
 
 WINDOW = 262_144
@@ -46,10 +46,6 @@ def test_on_average_half_of_the_space_is_tried() -> None:
 def test_the_law_of_the_window(window: int, guesses: int) -> None:
     assert expected("rst", window) == guesses
     assert expected("data", window) == 2 * guesses
-
-
-def test_forged_text_is_text() -> None:
-    assert FORGED.isascii()
 
 
 def test_a_weapon_that_is_not_known_is_told() -> None:
