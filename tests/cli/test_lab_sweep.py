@@ -10,10 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from halfopen.cli import sweep as sweep_command
-from halfopen.cli.sweep import fill, progress, summarize
+from halfopen.cli import sweep_running
+from halfopen.cli.sweep import tell_failures
 from halfopen.cli.sweep_engine import LocalEngine
 from halfopen.cli.sweep_file import Journal
+from halfopen.cli.sweep_running import fill, progress
 from halfopen.lab.sweep import Run, failure, played, row
 from halfopen.lab.sweep_spec import parse
 from tests.cli.running import COMMAND, complaint, invoke, until
@@ -131,7 +132,7 @@ def is_running(process: int) -> bool:
 
 @pytest.mark.parametrize("cut", [0, 3, len(OCTETS) // 2, len(OCTETS) - 1, len(OCTETS)])
 def test_a_sweep_goes_on_where_it_was_cut_off(spec: str, out: Path, cut: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sweep_command, "LocalEngine", Untouched)
+    monkeypatch.setattr(sweep_running, "LocalEngine", Untouched)
     out.write_bytes(OCTETS[:cut])
     whole = OCTETS[:cut].count(b"\n")
     assert invoke("lab", "sweep", spec, "--out", str(out), "--workers", "1").exit_code == 0
@@ -140,7 +141,7 @@ def test_a_sweep_goes_on_where_it_was_cut_off(spec: str, out: Path, cut: int, mo
 
 
 def test_rows_in_any_order_are_kept_and_put_in_order(spec: str, out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sweep_command, "LocalEngine", Untouched)
+    monkeypatch.setattr(sweep_running, "LocalEngine", Untouched)
     out.write_text("".join(f"{each}\n" for each in reversed(ROWS[5:])))
     invoke("lab", "sweep", spec, "--out", str(out), "--workers", "1")
     assert Untouched.asked == list(SWEEP.runs)[:5]
@@ -148,7 +149,7 @@ def test_rows_in_any_order_are_kept_and_put_in_order(spec: str, out: Path, monke
 
 
 def test_a_run_that_failed_is_tried_again(spec: str, out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sweep_command, "LocalEngine", Untouched)
+    monkeypatch.setattr(sweep_running, "LocalEngine", Untouched)
     first = next(SWEEP.runs)
     out.write_text("\n".join([row(first, failure("it rained")), *ROWS[1:], ""]))
     invoke("lab", "sweep", spec, "--out", str(out), "--workers", "1")
@@ -169,10 +170,10 @@ def test_an_interrupted_sweep_says_how_to_go_on(spec: str, out: Path, monkeypatc
         journal.add(zip(SWEEP.runs, ROWS[:2], strict=False))
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(sweep_command, "fill", interrupted)
+    monkeypatch.setattr(sweep_running, "fill", interrupted)
     result = invoke("lab", "sweep", spec, "--out", str(out))
     assert result.exit_code == 130
-    assert f"2 of 24 runs are in {out}; the same command goes on from there" in result.stderr
+    assert f"2 of 24 runs are kept for {out}; the same command goes on from there" in result.stderr
 
 
 def test_a_terminal_is_shown_how_far_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -189,10 +190,8 @@ def test_failures_are_told_and_the_exit_code_is_one(out: Path, capsys: pytest.Ca
     first, *others = SWEEP.runs
     journal.add([(first, row(first, failure("KeyError: 'it\nrained'", "sky.py:7")))])
     journal.add(zip(others, ROWS[1:], strict=True))
-    assert summarize(SWEEP, journal) == 1
-    told = capsys.readouterr()
-    assert told.out.splitlines()[1].split()[:6] == ["time-wait", "none", "1", "6", "1", "1.000"]
-    assert told.err.splitlines() == [
+    assert tell_failures(SWEEP, journal) == 1
+    assert capsys.readouterr().err.splitlines() == [
         f"halfopen lab: time-wait, none, seed {first.seed}: KeyError: 'it rained' (sky.py:7)",
         "halfopen lab: 1 of 24 runs failed",
     ]

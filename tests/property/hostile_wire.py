@@ -6,7 +6,7 @@ After every step both ends are looked at (`check`): what must always hold, holds
 import heapq
 import random
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from halfopen.base.clock import MILLISECOND, NEVER, SECOND, Instant
 from halfopen.base.counters import Counters
@@ -295,7 +295,7 @@ def _check_flight(tcb: Tcb) -> None:
 
 def clone(segment: Segment) -> Segment:
     """A segment is used up by who receives it."""
-    return replace(segment)
+    return segment.copy()
 
 
 def split(segment: Segment) -> list[Segment]:

@@ -6,8 +6,9 @@ from hypothesis import strategies as st
 
 from halfopen.base.addresses import parse_address
 from halfopen.stack.ack_filter import without_covered_acks
-from halfopen.wire import ipv4, tcp
+from halfopen.wire import ipv4, ipv6, tcp
 from halfopen.wire.ipv4 import Ipv4
+from halfopen.wire.ipv6 import Ipv6
 from halfopen.wire.packet import Packet
 from halfopen.wire.tcp import ACK, CWR, ECE, FIN, PSH, RST, SYN, URG, Segment
 from halfopen.wire.tcp_options import Options
@@ -102,3 +103,33 @@ def test_octets_of_any_kind_are_let_through(garbage: list[bytes], at: int) -> No
     kept = without_covered_acks(batch, at, {OURS})
     assert all(each in batch for each in kept)
     assert kept[-1:] == batch[-1:]
+
+
+FAR_V6, OURS_V6 = parse_address("2001:db8::1"), parse_address("2001:db8::2")
+
+
+def packet6(ack: int, *, options: Options | None = None, payload: bytes = b"", **fields: int) -> Packet:
+    transport = tcp.emit(Segment(4242, 80, 1000, ack, ACK, 500, options=options), 0) + payload
+    header = Ipv6(FAR_V6, OURS_V6, fields.pop("next_header", 6), **fields)
+    return Packet(bytes(14) + ipv6.emit(header, len(transport)) + transport)
+
+
+@pytest.mark.parametrize("options", [None, Options(timestamps=STAMPS)], ids=["bare", "timestamps"])
+def test_the_last_of_several_acks_of_ipv6_is_enough(options: Options | None) -> None:
+    batch = [packet6(ack, options=options) for ack in (100, 200, 300)]
+    assert without_covered_acks(batch, 14, {OURS_V6}) == batch[2:]
+    assert without_covered_acks(batch, 14, {FAR_V6}) == batch
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        packet6(200, payload=b"a dozen here"),
+        packet6(200, traffic_class=3),
+        packet6(200, next_header=17),
+        packet6(200, options=Options(sack=((5000, 6000),))),
+    ],
+)
+def test_what_says_something_else_in_ipv6_stays(other: Packet) -> None:
+    batch = [packet6(100), other]
+    assert without_covered_acks(batch, 14, {OURS_V6}) == batch

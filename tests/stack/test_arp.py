@@ -2,11 +2,11 @@ import pytest
 
 from halfopen.base.addresses import MAC_BROADCAST, MAC_ZERO, parse_address
 from halfopen.base.clock import MILLISECOND, MINUTE, NEVER, SECOND
-from halfopen.stack.arp import with_link_header
 from halfopen.stack.config import ArpConfig, StackConfig
 from halfopen.stack.datagram import HOST_UNREACHABLE
 from halfopen.stack.internet import default_route
 from halfopen.stack.neighbor import DELAY, FAILED, INCOMPLETE, PROBE, REACHABLE, STALE
+from halfopen.stack.nud import with_link_header
 from halfopen.wire import arp, ethernet
 from halfopen.wire.packet import Packet
 from tests.stack.world import (

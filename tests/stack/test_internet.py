@@ -32,7 +32,7 @@ def test_an_ethernet_interface_without_a_mac_gets_a_local_one() -> None:
         ({"addresses": ("192.0.2.1",)}, "192.0.2.1"),
         ({"addresses": ("192.0.2.999/24",)}, "192.0.2.999"),
         ({"addresses": ("192.0.2.1/33",)}, "33"),
-        ({"addresses": ("2001:db8::1/64",)}, "IPv4"),
+        ({"addresses": ("2001:db8::1/64",), "mtu": 1279}, "1280"),
         ({"kind": "ethernet", "mac": "nonsense"}, "nonsense"),
     ],
 )
@@ -78,7 +78,7 @@ def test_the_deadline_is_the_earliest_of_all_parts() -> None:
 def test_an_error_for_a_transport_that_is_not_there_is_nobodys() -> None:
     world = World(None, tun())
     world.sends(PEER, 2000)
-    del world.host.ip.transports[17]
+    del world.host.ip.v4.transports[17]
     assert world.sent() == []
 
 

@@ -1,15 +1,26 @@
+from halfopen.base.clock import Instant
+from halfopen.stack.datagram import Outgoing
 from halfopen.stack.interface import Interface, Offloads
 from halfopen.stack.neighbor import REACHABLE, Neighbor
-from halfopen.stack.path import Path
+from halfopen.stack.path import Network, Path
 from halfopen.stack.routes import Routes
 from halfopen.wire.checksum import ones_sum
 from tests.stack.world import OURS, PEER, PEER_MAC
 
 
+class Quiet(Network):
+    """Sends nothing."""
+
+    def send(self, path: Path, outgoing: Outgoing, now: Instant) -> None:
+        raise NotImplementedError
+
+
 def make() -> tuple[Routes, Path]:
     routes = Routes()
     interface = Interface("if0", "ethernet", 1400, offloads=Offloads(checksum=True, gso_octets=9000))
-    return routes, Path(routes, interface, (OURS, PEER), PEER)
+    network = Quiet()
+    network.routes = routes
+    return routes, Path(network, interface, (OURS, PEER), PEER)
 
 
 def test_a_path_has_what_its_interface_has() -> None:
@@ -20,7 +31,7 @@ def test_a_path_has_what_its_interface_has() -> None:
 def test_the_constant_part_of_the_header_is_ready() -> None:
     _, path = make()
     assert path.addresses == OURS + PEER
-    assert path.addresses_sum == ones_sum(OURS + PEER)
+    assert path.addresses_digest == ones_sum(OURS + PEER)
 
 
 def test_a_path_is_stale_once_the_routes_have_moved_on() -> None:

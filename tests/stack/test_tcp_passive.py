@@ -8,6 +8,7 @@ from halfopen.stack.config import TcpLayerConfig
 from halfopen.stack.tcp_socket import TcpListener
 from halfopen.tcp.config import RetransmissionConfig, TcpConfig
 from halfopen.tcp.events import CONNECTED
+from halfopen.tcp.isn import FixedIsn
 from halfopen.tcp.state import State
 from halfopen.wire import ipv4, tcp
 from halfopen.wire.checksum import pseudo_header_sum
@@ -76,6 +77,25 @@ def test_without_cookies_the_eviction_policy_decides(eviction: str, serves: bool
     wire.settle()
     assert (listener.accept() is not None) == serves
     assert (wire.far.counters["TCPReqQFullDrop"], wire.far.counters["SyncookiesSent"]) == (drops, 0)
+
+
+@pytest.mark.rfc("4987", "4987.7")
+def test_each_sequence_number_is_a_cookie_unless_there_are_none_or_a_generator_was_chosen() -> None:
+    for layer, opens in (
+        (TcpLayerConfig(), True),
+        (TcpLayerConfig(syn_cookies="off"), False),
+        (TcpLayerConfig(isn=FixedIsn(9)), False),
+    ):
+        wire = Wire(TcpConfig(retransmission=RetransmissionConfig(synack_retries=0)), layer=layer)
+        wire.far.tcp.listen((PEER, PORT), SERVER)
+        flood(wire, 1)
+        ((_, packet),) = wire.put_on_wire() or wire.log
+        iss = tcp.parse(packet, 20, packet.octets - 20).seq
+        wire.run(wire.now + 2 * SECOND)
+        assert wire.far.counters["TCPHalfOpenTimeout"] == 1
+        last = Segment(1024, PORT, seq=1, ack=iss + 1, flags=ACK, window=1000)
+        wire.far.receive(wire.far_interface, datagram(NOBODY_THERE, last), wire.now)
+        assert wire.far.counters["PassiveOpens"] == opens
 
 
 def test_a_connection_can_be_reopened_by_a_cookie_while_the_old_one_is_in_time_wait() -> None:

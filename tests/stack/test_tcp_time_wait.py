@@ -102,7 +102,7 @@ def test_a_syn_of_which_nothing_comes_leads_back_to_time_wait() -> None:
     end = ended()
     end.wire.near.tcp.listen((US, end.port), SERVER)
     assert end.syn(1000) == [SYN_ACK]
-    assert end.states == ["LISTEN", "TIME-WAIT"]
+    assert end.states == ["LISTEN", "SYN-RECEIVED", "TIME-WAIT"]
     assert end.give(Segment(PORT, end.port, wrap(end.fin.seq + 1002), 0, RST)) == []
     assert end.fin_again() == [ACK]
     assert end.wire.near.counters["TWRecycled"] == 1
@@ -181,6 +181,7 @@ def test_a_new_connection_begins_above_the_one_in_time_wait(isn: int, expected: 
     generator = RisingIsn(FixedIsn(isn), {FLOW: Remnant(FLOW, record())})
     assert generator.next(FLOW, 0) == expected
     assert generator.next(make_flow(PEER, PORT, US, 40001), 0) == isn
+    assert (generator.least(FLOW), generator.least(make_flow(PEER, PORT, US, 40001))) == (GAP - 16, None)
 
 
 def test_a_port_in_time_wait_does_not_open_to_the_same_peer_again() -> None:

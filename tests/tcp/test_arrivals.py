@@ -7,7 +7,7 @@ import pytest
 from halfopen.base.clock import MILLISECOND, SECOND
 from halfopen.base.errors import ConnectionRefused, NetworkUnreachable
 from halfopen.tcp.arrivals import SEGMENT_ARRIVES, make_steps
-from halfopen.tcp.config import AckConfig, BufferConfig, Ecn, KeepAliveConfig, OptionsConfig, TcpConfig
+from halfopen.tcp.config import AckConfig, BufferConfig, ClosingConfig, Ecn, KeepAliveConfig, OptionsConfig, TcpConfig
 from halfopen.tcp.seqnum import wrap
 from halfopen.tcp.state import State
 from halfopen.testing.exchange import Exchange, Setting
@@ -443,14 +443,34 @@ def test_text_behind_a_fin_is_ignored(state: State) -> None:
     assert exchange.counters["TCPTextAfterFin"] == 1
 
 
+@pytest.mark.parametrize("state", [S.FIN_WAIT_1, S.FIN_WAIT_2])
+def test_text_for_a_user_who_reads_no_more_is_reset_and_he_hears_of_it(state: State) -> None:
+    exchange = reach(state)
+    exchange.user.configures(TcpConfig(closing=ClosingConfig(is_deaf=True)))
+    una, _ = numbers(exchange)
+    exchange.peer.sends(f". 1:11(10) ack {una}")
+    exchange.peer.expects(f"R {una}:{una}(0) win 0")
+    exchange.user.hears("Closed: ConnectionReset")
+    assert exchange.state is S.CLOSED
+    assert exchange.counters["TCPAbortOnData"] == 1
+
+
+def test_text_for_a_user_who_reads_no_more_is_taken_before_our_fin() -> None:
+    exchange = reach(S.ESTABLISHED)
+    exchange.user.configures(TcpConfig(closing=ClosingConfig(is_deaf=True)))
+    una, _ = numbers(exchange)
+    exchange.peer.sends(f". 1:11(10) ack {una}")
+    assert exchange.user.readable_octets == 10
+
+
 @pytest.mark.rfc("9293", "SHLD-3", "MAY-1")
 @pytest.mark.parametrize("state", [S.FIN_WAIT_1, S.FIN_WAIT_2])
 def test_text_for_a_user_who_has_closed_is_reset(state: State) -> None:
     exchange = reach(state)
     exchange.user.closes()
-    una, nxt = numbers(exchange)
+    una, _ = numbers(exchange)
     exchange.peer.sends(f"F. 1:11(10) ack {una}")
-    exchange.peer.expects(f"R {nxt}:{nxt}(0) win 0")
+    exchange.peer.expects(f"R {una}:{una}(0) win 0")
     exchange.peer.expects_nothing()
     assert exchange.state is S.CLOSED
     assert exchange.counters["TCPAbortOnData"] == 1

@@ -19,8 +19,10 @@ from halfopen.tcp.config import (
 )
 from halfopen.tcp.congestion.cubic import Cubic
 from halfopen.tcp.congestion.newreno import NewReno
+from halfopen.tcp.connection import Connection
+from halfopen.tcp.fast_open import Request, ServerCookies
 from halfopen.tcp.state import State
-from halfopen.tcp.tcb import Phase
+from halfopen.tcp.tcb import Opening, Phase
 from halfopen.testing.exchange import START, Exchange, Setting
 from tests.tcp.states import CAN_RECEIVE, SYNCHRONIZED, WRAPS, is_silent_for_ever, numbers, reach
 
@@ -506,3 +508,18 @@ def test_another_congestion_control_in_the_middle_of_a_recovery_ends_it_where_th
     assert exchange.connection.tcb.recovery.phase is Phase.OPEN
     assert after is not before
     assert after.cwnd == after.ssthresh == before.ssthresh
+
+
+# Fast Open
+
+
+@pytest.mark.rfc("7413", "7413.3")
+def test_a_syn_that_waits_for_text_leaves_with_the_first_send_even_if_that_has_none() -> None:
+    for text in (b"hello", b""):
+        opening = Opening(local_port=1, remote_port=2, iss=7)
+        connection = Connection.open(opening, START, Request(ServerCookies(), b"peer", None, 1460, True))
+        assert connection.poll_transmit(START) is None
+        connection.send(text, START)
+        connection.send(b" there", START)
+        syn = connection.poll_transmit(START)
+        assert syn is not None and b"".join(syn.payload) == text + b" there"

@@ -11,6 +11,7 @@ from halfopen.tcp.config import (
     AckConfig,
     BufferConfig,
     Ecn,
+    FastOpenConfig,
     KeepAliveConfig,
     RetransmissionConfig,
     SecurityConfig,
@@ -121,3 +122,14 @@ def test_choices_that_do_not_exist_are_refused() -> None:
         SecurityConfig(challenge_limit="global")
     with pytest.raises(ConfigError, match="overlap is one of first, last, not 'bsd'"):
         SecurityConfig(overlap="bsd")
+
+
+@pytest.mark.parametrize("octets", [0, 15, 17])
+def test_a_key_for_fast_open_cookies_has_16_octets(octets: int) -> None:
+    with pytest.raises(ConfigError, match="16 octets"):
+        FastOpenConfig(keys=(bytes(16), bytes(octets)))
+
+
+def test_a_queue_of_early_connections_has_no_negative_length() -> None:
+    with pytest.raises(ConfigError, match="at least 0, not -1"):
+        FastOpenConfig(backlog=-1)

@@ -15,11 +15,15 @@ from halfopen.tcp.config import (
     TcpConfig,
 )
 from halfopen.tcp.connection import Connection
+from halfopen.tcp.early import begin_at_server
+from halfopen.tcp.events import CONNECTED
+from halfopen.tcp.fast_open import Request, ServerCookies
 from halfopen.tcp.half_open import HalfOpen
 from halfopen.tcp.state import State
 from halfopen.tcp.tcb import Opening
 from halfopen.testing.exchange import Exchange, Setting
 from halfopen.wire.tcp import ACK, Segment
+from halfopen.wire.tcp_options import FAST_OPEN
 from tests.tcp.states import WRAPS, is_silent_for_ever, numbers, reach
 
 S = State
@@ -350,3 +354,23 @@ def test_a_passive_open_remembers_whether_the_peer_was_challenged(is_challenged:
     connection = Connection.resume(Opening(local_port=443, remote_port=1025, iss=5), record, SECOND)
     connection.on_segment(Segment(1025, 443, seq=99, ack=6, flags=ACK), SECOND)
     assert (connection.poll_transmit(SECOND) is None) is is_challenged
+
+
+# Fast Open
+
+
+@pytest.mark.parametrize("sends_text", [False, True])
+def test_a_syn_waits_for_text_if_it_may_carry_any(sends_text: bool) -> None:
+    request = Request(ServerCookies(), b"peer", (FAST_OPEN, b""), 0, sends_text)
+    connection = Connection.open(Opening(local_port=1, remote_port=2, iss=7), SECOND, request)
+    assert (connection.poll_transmit(SECOND) is None) == sends_text
+
+
+def test_who_has_been_told_of_a_connection_is_not_told_again() -> None:
+    connection = Connection.resume(Opening(local_port=1, remote_port=2, iss=7), HalfOpen(bytes(12), 9, 7, 1000), SECOND)
+    begin_at_server(connection.tcb, Segment(2, 1, seq=9, window=100), None, SECOND)
+    assert connection.poll_event() is CONNECTED
+    assert connection.poll_transmit(SECOND) is not None
+    connection.on_segment(Segment(2, 1, seq=10, ack=8, flags=ACK, window=100), SECOND)
+    assert connection.state is S.ESTABLISHED
+    assert connection.poll_event() is None

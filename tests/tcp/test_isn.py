@@ -85,3 +85,7 @@ def test_random_numbers_follow_no_clock() -> None:
 def test_fixed_numbers_come_in_order_and_the_last_one_stays() -> None:
     isn = FixedIsn(1000, (1 << 32) + 5)
     assert [isn.next(FLOW, now) for now in range(4)] == [1000, 5, 5, 5]
+
+
+def test_any_other_number_will_do_where_nothing_is_known_of_the_past() -> None:
+    assert all(isn.least(FLOW) is None for isn in (Rfc6528Isn(bytes(16)), RandomIsn(SeededRng(1)), FixedIsn(5)))

@@ -12,6 +12,7 @@ from halfopen.tcp.config import (
     AckConfig,
     BufferConfig,
     Ecn,
+    FastOpenConfig,
     ListeningConfig,
     OptionsConfig,
     RetransmissionConfig,
@@ -20,6 +21,7 @@ from halfopen.tcp.config import (
 from halfopen.tcp.connection import Connection
 from halfopen.tcp.cookies import EPOCH, Cookies
 from halfopen.tcp.eviction import DropNew, DropOldest, EvictionPolicy
+from halfopen.tcp.fast_open import FastOpenServer
 from halfopen.tcp.half_open import HalfOpenTable
 from halfopen.tcp.isn import FixedIsn
 from halfopen.tcp.listener import Listener
@@ -430,22 +432,24 @@ def test_where_newcomers_are_refused_nobody_is_evicted_and_acks_are_reset() -> N
 ALL = "mss 1300,sackOK,TS val 77 ecr 0,wscale 3"
 
 
-def with_cookies(always: bool = False, config: TcpConfig = DEFAULT, backlog: int = 8) -> tuple[Listener, Counters]:
+def hybrid(config: TcpConfig = DEFAULT, backlog: int = 8) -> Listening:
     """Room for one peer, and cookies for the others."""
-    counters = Counters()
     limits = PathLimits(mss=1400, timestamp_offset=5)
-    listening = Listening(
+    return Listening(
         port=LOCAL_PORT,
         isn=FixedIsn(ISS),
         paths=lambda flow: limits,
         table=HalfOpenTable(1, bytes(16), DropNew()),
         cookies=Cookies(SeededRng(1)),
-        admission=Admission(always_cookies=always),
         backlog=backlog,
         config=config,
-        counters=counters,
+        counters=Counters(),
     )
-    return Listener(listening), counters
+
+
+def with_cookies(always: bool = False, config: TcpConfig = DEFAULT, backlog: int = 8) -> tuple[Listener, Counters]:
+    listening = replace(hybrid(config, backlog), admission=Admission(always_cookies=always))
+    return Listener(listening), listening.counters
 
 
 def answer_to_syn(listener: Listener, peer: bytes, options: str, later: Duration = 0) -> Segment:
@@ -509,30 +513,37 @@ def test_a_cookie_without_timestamps_keeps_an_mss() -> None:
 
 
 @pytest.mark.rfc("7323", "7323.14")
-@pytest.mark.parametrize("later", [0, 30 * SECOND])
-def test_our_timestamp_clock_goes_on_from_the_cookie(later: Duration) -> None:
+@pytest.mark.parametrize("later", [0, 15 * SECOND])
+def test_our_timestamp_clock_goes_on_behind_a_cookie(later: Duration) -> None:
     listener, _ = with_cookies(always=True, config=TcpConfig(acks=AckConfig(nagle=False)))
     cookie = answer_to_syn(listener, flow(1), ALL)
-    assert cookie.options is not None and cookie.options.timestamps is not None
+    assert cookie.options is not None and cookie.options.timestamps == (1005, 77)
     listener.on_segment(flow(1), third(cookie), START + later)
     connection = accepted(listener)
-    value = cookie.options.timestamps[0]
-    for passed in (0, 250):
-        at = START + later + passed * MILLISECOND
-        connection.send(b"x", at)
-        segment = connection.poll_transmit(at)
-        assert segment is not None and segment.options is not None
-        assert segment.options.timestamps == ((value + passed) % 2**32, 77)
+    connection.send(b"x", START + later)
+    segment = connection.poll_transmit(START + later)
+    assert segment is not None and segment.options is not None
+    assert segment.options.timestamps == (1005 + later // MILLISECOND, 77)
 
 
 @pytest.mark.rfc("6298", "6298.1")
-def test_a_handshake_with_a_cookie_is_no_sample_of_the_round_trip_time() -> None:
+@pytest.mark.rfc("7323", "7323.14")
+def test_with_timestamps_a_cookie_is_a_sample_of_the_round_trip_time() -> None:
     listener, _ = with_cookies(always=True)
     cookie = answer_to_syn(listener, flow(1), ALL)
     listener.on_segment(flow(1), third(cookie), START + 20 * MILLISECOND)
     tcb = accepted(listener).tcb
-    assert (tcb.rtt.srtt, tcb.rtt.rto) == (0, SECOND)
+    assert tcb.rtt.srtt == 20 * MILLISECOND
     assert tcb.congestion.cwnd == 10 * tcb.snd.mss
+
+
+@pytest.mark.rfc("6298", "6298.1")
+def test_without_timestamps_it_is_none() -> None:
+    listener, _ = with_cookies(always=True)
+    cookie = answer_to_syn(listener, flow(1), "mss 1300")
+    listener.on_segment(flow(1), third(cookie), START + 20 * MILLISECOND)
+    tcb = accepted(listener).tcb
+    assert (tcb.rtt.srtt, tcb.rtt.rto) == (0, SECOND)
 
 
 def test_text_and_fin_with_a_cookie_count() -> None:
@@ -550,14 +561,73 @@ def test_text_and_fin_with_a_cookie_count() -> None:
 def test_a_forged_or_old_cookie_is_reset_and_counted(options: str) -> None:
     listener, counters = with_cookies(always=True)
     genuine = third(answer_to_syn(listener, flow(1), options))
-    listener.on_segment(flow(1), replace(genuine, ack=genuine.ack + 5), START)
-    listener.on_segment(flow(2), replace(genuine), START)
+    wrong = genuine.copy()
+    wrong.ack += 5
+    listener.on_segment(flow(1), wrong, START)
+    listener.on_segment(flow(2), genuine.copy(), START)
     assert [words[:2] for _, words in replies(listener)] == ["R "] * 2
     answer_to_syn(listener, flow(9), "mss 1300", 2 * EPOCH)
-    listener.on_segment(flow(1), replace(genuine), START + 2 * EPOCH)
+    listener.on_segment(flow(1), genuine.copy(), START + 2 * EPOCH)
     assert [words[:2] for _, words in replies(listener)] == ["R "]
     assert listener.poll_accept() is None
     assert (counters["SyncookiesFailed"], counters["OutRsts"]) == (3, 3)
+
+
+def sealed(room: int = 1, retries: int = 0) -> tuple[Listener, Counters]:
+    """Every ISS is a cookie; who finds the table full pushes the oldest out."""
+    table = HalfOpenTable(room, bytes(16), DropOldest(), synack_retries=retries)
+    listening = replace(hybrid(), table=table, admission=Admission(sealed=True))
+    return Listener(listening), listening.counters
+
+
+@pytest.mark.rfc("4987", "4987.7")
+@pytest.mark.parametrize("options", [ALL, "mss 1300", "mss 1300,sackOK,wscale 3"])
+def test_who_had_to_make_room_can_still_complete_the_handshake(options: str) -> None:
+    listener, counters = sealed()
+    syn_ack = answer_to_syn(listener, flow(1), options)
+    assert syn_ack.seq != ISS
+    answer_to_syn(listener, flow(2), options)
+    assert (counters["TCPReqQFullDrop"], counters["SyncookiesSent"]) == (1, 0)
+    assert listener.half_open.find(flow(1)) is None
+    listener.on_segment(flow(1), third(syn_ack), START)
+    tcb = accepted(listener).tcb
+    assert tcb.state is S.ESTABLISHED
+    assert tcb.agreed.snd_shift == (3 if options == ALL else 0)
+    assert tcb.agreed.rcv_shift == (7 if "wscale" in options else 0)  # as the SYN,ACK said
+    assert tcb.agreed.sack == (options == ALL)
+
+
+@pytest.mark.rfc("4987", "4987.7")
+@pytest.mark.parametrize("options", [ALL, "mss 1300"])
+def test_who_was_given_up_can_too(options: str) -> None:
+    listener, counters = sealed()
+    syn_ack = answer_to_syn(listener, flow(1), options)
+    later = START + 2 * SECOND
+    listener.on_deadline(later)
+    assert (len(listener.half_open), counters["TCPHalfOpenTimeout"]) == (0, 1)
+    listener.on_segment(flow(1), third(syn_ack), later)
+    assert accepted(listener).state is S.ESTABLISHED
+    assert counters["SyncookiesRecv"] == 1
+
+
+def test_a_record_is_better_than_a_cookie() -> None:
+    listener, counters = sealed()
+    syn_ack = answer_to_syn(listener, flow(1), "mss 1300,sackOK,wscale 3")
+    listener.on_segment(flow(1), third(syn_ack), START)
+    assert accepted(listener).tcb.agreed.snd_shift == 3
+    assert counters["SyncookiesRecv"] == 0
+
+
+def test_a_syn_ack_that_is_sent_again_has_the_same_cookie_and_a_clock_that_has_gone_on() -> None:
+    listener, _ = sealed(retries=1)
+    first = answer_to_syn(listener, flow(1), ALL)
+    listener.on_deadline(START + 2 * SECOND)
+    reply = listener.poll_transmit(START)
+    assert reply is not None and reply[1].options is not None
+    assert (reply[1].seq, reply[1].options.timestamps) == (first.seq, (3005, 77))
+    listener.on_deadline(START + 9 * SECOND)
+    listener.on_segment(flow(1), third(reply[1]), START + 9 * SECOND)
+    assert accepted(listener).tcb.rtt.srtt == 7 * SECOND
 
 
 def test_while_no_cookies_are_out_no_ack_is_tried() -> None:
@@ -565,6 +635,12 @@ def test_while_no_cookies_are_out_no_ack_is_tried() -> None:
     arrive(listener, flow(1), ". 1:1(0) ack 1")
     listener.on_segment(flow(2), third(answer_to_syn(with_cookies(always=True)[0], flow(2), ALL)), START)
     assert (counters["SyncookiesFailed"], counters["TCPListenAck"]) == (0, 2)
+    assert len(replies(listener)) == 2
+    answer_to_syn(listener, flow(1), ALL)
+    answer_to_syn(listener, flow(2), ALL)
+    arrive(listener, flow(3), ". 1:1(0) ack 1", later=2 * EPOCH - 1)
+    arrive(listener, flow(3), ". 1:1(0) ack 1", later=2 * EPOCH)
+    assert (counters["SyncookiesFailed"], counters["TCPListenAck"]) == (1, 4)
 
 
 def test_a_cookie_comes_back_once_for_each_ack_the_replay_is_counted_too() -> None:
@@ -587,7 +663,9 @@ def test_a_syn_ack_or_rst_brings_no_cookie_back() -> None:
     listener, counters = with_cookies(always=True)
     genuine = third(answer_to_syn(listener, flow(1), ALL))
     for extra in (SYN, RST):
-        listener.on_segment(flow(1), replace(genuine, flags=ACK | extra), START)
+        odd = genuine.copy()
+        odd.flags = ACK | extra
+        listener.on_segment(flow(1), odd, START)
     assert (counters["SyncookiesRecv"], counters["SyncookiesFailed"]) == (0, 0)
     assert listener.poll_accept() is None
 
@@ -603,12 +681,14 @@ def test_a_listener_expects_whom_it_knows_or_has_given_a_cookie() -> None:
     listener, _ = with_cookies()
     answer_to_syn(listener, flow(1), ALL)
     genuine = third(answer_to_syn(listener, flow(2), ALL))
-    stranger = replace(genuine, ack=5)
+    stranger = genuine.copy()
+    stranger.ack = 5
     assert listener.expects(flow(1), stranger, START)
     assert listener.expects(flow(2), genuine, START)
     assert not listener.expects(flow(2), stranger, START)
-    assert not listener.expects(flow(2), replace(genuine, flags=SYN | ACK), START)
     assert not make_listener()[0].expects(flow(2), genuine, START)
+    genuine.flags = SYN | ACK
+    assert not listener.expects(flow(2), genuine, START)
 
 
 # Proven peers, and guesses
@@ -732,3 +812,28 @@ def test_a_listener_of_old_that_is_full_hears_nothing(words: str) -> None:
     assert listener.poll_accept() is not None
     arrive(listener, flow(3), "S. 0:0(0) ack 1")
     assert replies(listener) == [(flow(3), "R 1:1(0)")]
+
+
+# Fast Open
+
+
+@pytest.mark.rfc("7413", "7413.1", "7413.3")
+def test_a_cookie_is_given_to_who_asks_and_opens_a_connection_at_once() -> None:
+    counters = Counters()
+    admission = Admission(fast_open=FastOpenServer(bytes(16), counters))
+    listening = replace(hybrid(TcpConfig(fast_open=FastOpenConfig(server=True))), admission=admission)
+    listener = Listener(listening)
+    request = Segment(REMOTE_PORT, LOCAL_PORT, seq=IRS, flags=SYN, window=5000, options=Options(fast_open=(34, b"")))
+    listener.on_segment(flow(1), request, START)
+    reply = listener.poll_transmit(START)
+    assert reply is not None and reply[1].options is not None and reply[1].options.fast_open is not None
+    assert listener.poll_accept() is None
+    early = request.copy()
+    early.options, early.payload, early.octets = Options(fast_open=reply[1].options.fast_open), (b"text",), 4
+    listener.on_segment(flow(1), Segment(REMOTE_PORT, LOCAL_PORT, seq=IRS + 1, flags=RST), START)
+    listener.on_segment(flow(1), early, START)
+    connection = accepted(listener)
+    assert connection.state is S.SYN_RECEIVED
+    assert b"".join(connection.receive(10, START)) == b"text"
+    assert listener.poll_transmit(START) is None
+    assert len(listener.half_open) == 0

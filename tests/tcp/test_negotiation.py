@@ -78,7 +78,18 @@ def test_a_peer_without_an_mss_option_gets_the_default_of_its_network(default: i
     assert DEFAULT_MSS == 536
 
 
-@pytest.mark.parametrize("mss", [0, 1, MINIMUM_MSS - 1])
+def test_an_mss_of_0_says_nothing() -> None:
+    assert agree(DEFAULT, syn(Options(mss=0)), 536).mss == 536
+
+
+@pytest.mark.parametrize("default", [536, 1220])
+def test_the_default_can_be_chosen(default: int) -> None:
+    config = TcpConfig(options=OptionsConfig(default_mss=1000, least_mss=600))
+    assert agree(config, syn(None), default).mss == 1000
+    assert agree(config, syn(Options(mss=500)), default).mss == 600
+
+
+@pytest.mark.parametrize("mss", [1, MINIMUM_MSS - 1])
 def test_a_tiny_mss_is_not_obeyed(mss: int) -> None:
     assert agree(DEFAULT, syn(Options(mss=mss)), 536).mss == MINIMUM_MSS
 

@@ -6,8 +6,13 @@ import pytest
 
 from halfopen.base.clock import MILLISECOND, SECOND
 from halfopen.tcp.config import DEFAULT, AckConfig, BufferConfig, Ecn, OptionsConfig
+from halfopen.tcp.connection import Connection
+from halfopen.tcp.early import begin_at_server
+from halfopen.tcp.half_open import HalfOpen
 from halfopen.tcp.state import State
+from halfopen.tcp.tcb import Opening
 from halfopen.testing.exchange import Exchange, Setting
+from halfopen.wire.tcp import Segment
 from tests.tcp.exchanges import EAGER, PLAIN, PTO, RTO, RTT, connect, flight, retransmitting
 
 ISNS = [0, (1 << 32) - 1, (1 << 32) - 3, (1 << 31) - 1]
@@ -715,3 +720,16 @@ def test_what_acknowledges_text_in_order_too_is_not_called_a_duplicate() -> None
     exchange.peer.sends(". 31:41(10) ack 1")
     exchange.peer.expects(". 1:1(0) ack 11")
     assert exchange.connection.tcb.owed.answer == ("duplicate ACK", exchange.now)
+
+
+@pytest.mark.rfc("7413", "7413.3")
+def test_before_the_handshake_is_complete_text_goes_as_far_as_the_windows_allow_and_no_timer_runs_for_it() -> None:
+    connection = Connection.resume(Opening(local_port=1, remote_port=2, iss=7), HalfOpen(bytes(12), 9, 7, 1000), SECOND)
+    begin_at_server(connection.tcb, Segment(2, 1, seq=9, window=2000), None, SECOND)
+    assert connection.poll_transmit(SECOND) is not None
+    deadline = connection.next_deadline()
+    for octets, sent in ((600, 600), (1400, 1000), (9000, None)):
+        connection.send(bytes(octets), SECOND)
+        segment = connection.poll_transmit(SECOND)
+        assert (segment.octets if segment is not None else None) == sent
+    assert connection.next_deadline() == deadline

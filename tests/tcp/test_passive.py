@@ -4,15 +4,27 @@ from dataclasses import replace
 
 import pytest
 
-from halfopen.base.clock import SECOND
+from halfopen.base.clock import MILLISECOND, SECOND
 from halfopen.base.counters import Counters
 from halfopen.base.rng import SeededRng
 from halfopen.tcp.config import OptionsConfig, TcpConfig
-from halfopen.tcp.cookies import Cookies
-from halfopen.tcp.half_open import HalfOpen, HalfOpenTable
-from halfopen.tcp.isn import FixedIsn
-from halfopen.tcp.passive import Admission, Listening, PathLimits, bake, kept_from, make_opening, make_record, syn_ack
+from halfopen.tcp.cookies import FRESH, Cookies
+from halfopen.tcp.half_open import SYNACK_TIMEOUT, HalfOpen, HalfOpenTable
+from halfopen.tcp.isn import FixedIsn, IsnGenerator
+from halfopen.tcp.passive import (
+    Admission,
+    Listening,
+    PathLimits,
+    bake,
+    choose_iss,
+    kept_from,
+    make_opening,
+    make_record,
+    recall,
+    syn_ack,
+)
 from halfopen.tcp.proven import ProvenPeers
+from halfopen.tcp.seqnum import signed_difference
 from halfopen.wire.tcp import ACK, CWR, ECE, SYN, Segment
 from halfopen.wire.tcp_options import Options
 
@@ -38,25 +50,25 @@ def syn(options: Options | None, flags: int = SYN) -> Segment:
 
 
 def recorded(options: Options | None, flags: int = SYN, config: OptionsConfig | None = None) -> HalfOpen:
-    return make_record(listening(config), FLOW, syn(options, flags), NOW)
+    return make_record(listening(config), FLOW, syn(options, flags), LIMITS)
 
 
 def test_a_record_has_all_that_was_offered_and_wanted() -> None:
-    assert recorded(FULL, SYN | ECE | CWR) == HalfOpen(FLOW, 7, 1000, 1300, 3, True, True, 77)
+    assert recorded(FULL, SYN | ECE | CWR) == HalfOpen(FLOW, 7, 0, 1300, 3, True, True, 77)
 
 
 @pytest.mark.parametrize("options", [None, Options()])
 def test_a_syn_without_options_gets_the_defaults_of_its_path(options: Options | None) -> None:
-    assert recorded(options) == HalfOpen(FLOW, 7, 1000, 1220)
+    assert recorded(options) == HalfOpen(FLOW, 7, 0, 1220)
 
 
 def test_what_is_not_wanted_here_is_not_recorded() -> None:
     modest = OptionsConfig(window_scaling=False, timestamps=False, sack=False)
-    assert recorded(FULL, config=modest) == HalfOpen(FLOW, 7, 1000, 1300)
+    assert recorded(FULL, config=modest) == HalfOpen(FLOW, 7, 0, 1300)
 
 
 def test_the_syn_ack_answers_what_is_recorded() -> None:
-    reply = syn_ack(listening(), recorded(FULL, SYN | ECE | CWR), NOW)
+    reply = syn_ack(listening(), replace(recorded(FULL, SYN | ECE | CWR), iss=1000), NOW, LIMITS)
     assert (reply.source_port, reply.destination_port) == (80, 0xC000)
     assert (reply.seq, reply.ack, reply.flags) == (1000, 8, SYN | ACK | ECE)
     assert reply.options == Options(mss=1400, window_scale=7, sack_permitted=True, timestamps=(10_005, 77))
@@ -66,17 +78,58 @@ def test_the_syn_ack_answers_what_is_recorded() -> None:
 
 def test_a_cookie_with_timestamps_offers_all_that_the_record_says() -> None:
     cookies, record = Cookies(SeededRng(1)), recorded(FULL, SYN | ECE | CWR)
-    baked = Cookies(SeededRng(1)).bake(replace(record), NOW)
-    reply = bake(listening(), cookies, record, NOW)
-    assert baked.value is not None
-    assert (reply.seq, reply.flags) == (baked.iss, SYN | ACK | ECE)
-    assert reply.options == Options(mss=1400, window_scale=7, sack_permitted=True, timestamps=(baked.value, 77))
+    bake(cookies, record, NOW)
+    assert record == replace(recorded(FULL, SYN | ECE | CWR), iss=Cookies(SeededRng(1)).bake(record, NOW))
 
 
 def test_a_cookie_without_timestamps_offers_nothing_but_an_mss() -> None:
-    poor = replace(FULL, timestamps=None)
-    reply = bake(listening(), Cookies(SeededRng(1)), recorded(poor, SYN | ECE | CWR), NOW)
-    assert (reply.flags, reply.options) == (SYN | ACK, Options(mss=1400))
+    record = recorded(replace(FULL, timestamps=None), SYN | ECE | CWR)
+    bake(Cookies(SeededRng(1)), record, NOW)
+    assert record == HalfOpen(FLOW, 7, record.iss, 1300)
+
+
+def sealed(generator: IsnGenerator | None = None) -> Listening:
+    return replace(
+        listening(), isn=generator or FixedIsn(1000), cookies=Cookies(SeededRng(1)), admission=Admission(sealed=True)
+    )
+
+
+class Rising(FixedIsn):
+    """Knows of a connection before this one."""
+
+    def least(self, flow: bytes) -> int | None:
+        return 900
+
+
+@pytest.mark.rfc("4987", "4987.7")
+def test_each_iss_is_a_cookie_if_all_are_to_be() -> None:
+    record = recorded(FULL)
+    assert choose_iss(sealed(), record, NOW) == Cookies(SeededRng(1)).bake(record, NOW)
+    assert choose_iss(replace(sealed(), admission=Admission()), record, NOW) == 1000
+    assert choose_iss(listening(), record, NOW) == 1000
+
+
+def test_after_a_connection_in_time_wait_a_cookie_that_lies_above_its_numbers_will_do() -> None:
+    chosen = []
+    for irs in range(40):
+        record = replace(recorded(FULL), irs=irs)
+        cookie = Cookies(SeededRng(1)).bake(record, NOW)
+        chosen.append(choose_iss(sealed(Rising(1000)), record, NOW))
+        assert chosen[-1] == (cookie if signed_difference(cookie, 900) >= 0 else 1000)
+    assert 10 < chosen.count(1000) < 30
+
+
+def test_what_comes_back_is_the_record_and_its_path() -> None:
+    some, record = sealed(), recorded(FULL)
+    iss = choose_iss(some, record, NOW)
+    ack = Segment(0xC000, 80, seq=8, ack=iss + 1, flags=ACK, options=Options(timestamps=(78, 10_005)))
+    recalled = recall(some, FLOW, ack, NOW + 30 * MILLISECOND)
+    assert recalled is not None
+    assert recalled == (replace(record, iss=iss, ts_recent=78, deadline=NOW + SYNACK_TIMEOUT), LIMITS)
+    assert recall(some, FLOW, ack, NOW + FRESH) is None
+    assert recall(listening(), FLOW, ack, NOW) is None
+    ack.ack = iss
+    assert recall(some, FLOW, ack, NOW) is None
 
 
 def test_some_places_are_kept_from_peers_that_are_not_proven() -> None:
@@ -91,6 +144,6 @@ def test_some_places_are_kept_from_peers_that_are_not_proven() -> None:
 
 
 def test_a_connection_is_told_of_its_path_and_its_peer() -> None:
-    opening = make_opening(listening(), recorded(FULL), LIMITS)
+    opening = make_opening(listening(), replace(recorded(FULL), iss=1000), LIMITS)
     assert (opening.local_port, opening.remote_port, opening.iss) == (80, 0xC000, 1000)
     assert (opening.mss, opening.burst, opening.default_mss, opening.timestamp_offset) == (1400, 14000, 1220, 5)

@@ -165,7 +165,7 @@ def test_the_minimum_lies_between_those_of_half_and_of_the_whole_window(steps: l
 
 
 def test_an_estimator_is_small() -> None:
-    assert sys.getsizeof(RttEstimator()) <= 128
+    assert sys.getsizeof(RttEstimator()) <= 144
 
 
 def test_the_rto_that_has_expired_is_remembered() -> None:
@@ -173,3 +173,28 @@ def test_the_rto_that_has_expired_is_remembered() -> None:
     estimator.backoff()
     estimator.backoff()
     assert (estimator.expired, estimator.rto) == (2 * SECOND, 4 * SECOND)
+
+
+def test_slop_is_added_to_each_rto_but_the_first() -> None:
+    estimator = RttEstimator(rto_initial=1 * SECOND, slop=200 * MILLISECOND)
+    seen = [estimator.rto]
+    for _ in range(3):
+        estimator.backoff()
+        seen.append(estimator.rto)
+    assert seen == [SECOND, 2200 * MILLISECOND, 4200 * MILLISECOND, 8200 * MILLISECOND]
+
+
+def test_slop_does_not_double() -> None:
+    estimator = RttEstimator(rto_min=30 * MILLISECOND, slop=200 * MILLISECOND)
+    estimator.bound_whole()
+    estimator.sample(1 * MILLISECOND, 0)
+    assert estimator.rto == 230 * MILLISECOND
+    estimator.backoff()
+    assert estimator.rto == 260 * MILLISECOND
+
+
+def test_the_minimum_may_be_of_the_whole() -> None:
+    estimator = RttEstimator(rto_min=1 * SECOND)
+    estimator.bound_whole()
+    estimator.sample(100 * MILLISECOND, 0)
+    assert estimator.rto == SECOND

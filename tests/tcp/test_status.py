@@ -6,9 +6,10 @@ import pytest
 
 from halfopen.base.clock import MILLISECOND
 from halfopen.tcp.config import AckConfig, TcpConfig
+from halfopen.tcp.fast_open import Early, Request, ServerCookies
 from halfopen.tcp.state import State
 from halfopen.tcp.status import make_status
-from halfopen.tcp.tcb import Phase
+from halfopen.tcp.tcb import Opening, Phase, Tcb
 from halfopen.testing.exchange import Exchange, Setting
 from tests.tcp.states import WRAPS, reach
 
@@ -58,3 +59,13 @@ def test_a_picture_does_not_change_with_the_connection() -> None:
     assert status.state is State.ESTABLISHED
     with pytest.raises(FrozenInstanceError):
         status.cwnd = 1  # type: ignore[misc]  # that is the point
+
+
+@pytest.mark.parametrize("is_child", [False, True])
+def test_fast_open_is_seen(is_child: bool) -> None:
+    tcb = Tcb(Opening(local_port=1, remote_port=2, iss=7), is_active=not is_child)
+    assert not make_status(tcb).syn_data and not make_status(tcb).fast_open_child
+    tcb.user.early = Early(None if is_child else Request(ServerCookies(), b"peer", None, 0, True))
+    tcb.user.early.is_acknowledged = not is_child
+    status = make_status(tcb)
+    assert (status.syn_data, status.fast_open_child) == (not is_child, is_child)

@@ -227,3 +227,37 @@ def test_without_rfc_1337_a_rst_in_the_window_ends_time_wait(offset: int, ends: 
     assert (result.action, result.reply) == (IGNORE, None)
     assert result.counter == ("TCPTimeWaitRst" if ends else "TCPTimeWaitRstIgnored")
     assert (record.deadline == NOW) == ends
+
+
+def bsd_record(**choices: bool) -> TimeWait:
+    return TimeWait(80, 9, snd_nxt=2, rcv_nxt=2, rcv_wnd=1000, deadline=60, duration=60, is_bsd=True, **choices)
+
+
+@pytest.mark.parametrize(
+    ("flags", "seq", "octets", "action"),
+    [
+        (RST, 2, 0, IGNORE),
+        (SYN, 3, 0, REOPEN),
+        (SYN, 2, 0, IGNORE),
+        (SYN | ACK, 3, 0, ACKNOWLEDGE),
+        (ACK, 2, 0, IGNORE),
+        (ACK, 3, 0, ACKNOWLEDGE),
+        (ACK, 2, 5, ACKNOWLEDGE),
+        (FIN, 1, 0, IGNORE),
+        (FIN | ACK, 1, 0, ACKNOWLEDGE),
+    ],
+)
+def test_a_bsd_answers_whatever_has_an_ack_and_is_no_bare_duplicate(
+    flags: int, seq: int, octets: int, action: int
+) -> None:
+    segment = Segment(9, 80, seq=seq, ack=2, flags=flags)
+    segment.octets = octets
+    assert bsd_record().on_segment(segment, 0).action == action
+
+
+def test_a_bsd_waits_anew_for_the_same_fin_only() -> None:
+    record = bsd_record()
+    record.on_segment(Segment(9, 80, seq=2, ack=2, flags=FIN | ACK), 30)
+    assert record.deadline == 60
+    record.on_segment(Segment(9, 80, seq=1, ack=2, flags=FIN | ACK), 30)
+    assert record.deadline == 90

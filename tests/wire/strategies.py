@@ -6,7 +6,7 @@ from halfopen.wire import tcp_options
 from halfopen.wire.tcp_options import Options
 
 WORD = st.integers(0, 0xFFFFFFFF)
-KNOWN = (0, 1, 2, 3, 4, 5, 8)
+KNOWN = (0, 1, 2, 3, 4, 5, 8, 34, 254)
 
 
 def fits(options: Options) -> bool:
@@ -19,6 +19,7 @@ OPTIONS = st.builds(
     window_scale=st.none() | st.integers(0, 255),
     sack_permitted=st.booleans(),
     timestamps=st.none() | st.tuples(WORD, WORD),
+    fast_open=st.none() | st.tuples(st.sampled_from((34, 254)), st.binary(max_size=18)),
     sack=st.lists(st.tuples(WORD, WORD), max_size=4).map(tuple),
     unknown=st.lists(
         st.tuples(st.integers(0, 255).filter(lambda kind: kind not in KNOWN), st.binary(max_size=38)), max_size=3

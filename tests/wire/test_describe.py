@@ -4,11 +4,12 @@ from hypothesis import strategies as st
 
 from halfopen.base.addresses import MAC_BROADCAST, parse_address, parse_mac
 from halfopen.base.octets import Buffer
-from halfopen.wire import arp, ethernet, icmpv4, ipv4, tcp, tcp_options, udp
+from halfopen.wire import arp, ethernet, icmpv4, icmpv6, ipv4, ipv6, ipv6_headers, tcp, tcp_options, udp
 from halfopen.wire.arp import Arp
 from halfopen.wire.describe import describe, flag_names, option_words
 from halfopen.wire.icmpv4 import Icmp
 from halfopen.wire.ipv4 import Ipv4
+from halfopen.wire.ipv6 import Ipv6
 from halfopen.wire.tcp import Segment
 from halfopen.wire.tcp_options import Options
 
@@ -137,7 +138,7 @@ def test_icmp_says_what_it_is_about(octets: bytes, line: str) -> None:
             "192.0.2.1 > 192.0.2.2: ip-proto-17, fragment 7:16@8+",
         ),
         (ip(17, bytes(16), fragment_offset=8, identification=7), "192.0.2.1 > 192.0.2.2: ip-proto-17, fragment 7:16@8"),
-        (b"\x60" + bytes(39), "IPv6, length 40"),
+        (b"\x60" + bytes(39), "malformed (Ipv6Truncated), length 40"),
         (b"", "malformed (Ipv4Truncated), length 0"),
         (bytes(20), "malformed (Ipv4BadVersion), length 20"),
         (with_raw_options(b"\x02\x00\x00\x00"), "malformed (TcpBadOptions), length 44"),
@@ -215,3 +216,70 @@ def test_options_are_told_in_the_order_of_linux_and_without_sack_blocks() -> Non
     words = "mss 1460,sackOK,TS val 5 ecr 7,wscale 8,unknown-254 0xab,unknown-30"
     assert option_words(options) == words.split(",")
     assert option_words(Options()) == []
+
+
+OURS6 = parse_address("2001:db8::1")
+THEIRS6 = parse_address("2001:db8::2")
+
+
+def ip6(next_header: int, payload: bytes) -> bytes:
+    return ipv6.emit(Ipv6(OURS6, THEIRS6, next_header), len(payload)) + payload
+
+
+@pytest.mark.parametrize(
+    ("octets", "line"),
+    [
+        (
+            ip6(6, tcp.emit(Segment(80, 4242, 1, 2, tcp.SYN, 65535, 0, Options(mss=1440)), 0)),
+            "2001:db8::1.80 > 2001:db8::2.4242: Flags [S], seq 1, win 65535, options [mss 1440], length 0",
+        ),
+        (
+            ip6(17, udp.emit(53, 4242, 11, 0) + b"abc") + bytes(6),
+            "2001:db8::1.53 > 2001:db8::2.4242: UDP, length 3",
+        ),
+        (
+            ip6(ipv6.DESTINATION_OPTIONS, ipv6_headers.emit_options(17, []) + udp.emit(53, 4242, 8, 0)),
+            "2001:db8::1.53 > 2001:db8::2.4242: UDP, length 0",
+        ),
+        (
+            ip6(58, icmpv6.emit(Icmp(128, 0, 0x00010002, bytes(56)), OURS6, THEIRS6)),
+            "2001:db8::1 > 2001:db8::2: ICMP6, echo request, id 1, seq 2, length 64",
+        ),
+        (ip6(1, bytes(8)), "2001:db8::1 > 2001:db8::2: ip-proto-1, length 8"),
+        (ip6(132, bytes(12)), "2001:db8::1 > 2001:db8::2: ip-proto-132, length 12"),
+        (
+            ip6(44, ipv6_headers.emit_fragment(ipv6_headers.Fragment(17, 0, True, 7)) + bytes(16)),
+            "2001:db8::1 > 2001:db8::2: ip-proto-17, fragment 7:16@0+",
+        ),
+        (
+            ip6(44, ipv6_headers.emit_fragment(ipv6_headers.Fragment(17, 16, False, 7)) + bytes(5)),
+            "2001:db8::1 > 2001:db8::2: ip-proto-17, fragment 7:5@16",
+        ),
+        (ip6(58, bytes(8)), "malformed (Icmp6BadChecksum), length 48"),
+    ],
+)
+def test_ipv6_is_shown_like_ipv4(octets: bytes, line: str) -> None:
+    assert describe(octets, "ip") == line
+    frame = ethernet.emit(MAC_BROADCAST, OUR_MAC, ethernet.ETHERTYPE_IPV6) + octets
+    assert describe(frame, "ethernet") == line or line.startswith("malformed")
+
+
+@given(st.sampled_from([0, 6, 17, 43, 44, 58, 60]), st.binary(max_size=80), st.integers(0, 100))
+def test_any_ipv6_packet_has_one_line(next_header: int, payload: bytes, cut_off: int) -> None:
+    octets = ip6(next_header, payload)
+    line = describe(octets[: max(0, len(octets) - cut_off)], "ip")
+    assert line
+    assert "\n" not in line
+
+
+@pytest.mark.parametrize(
+    ("option", "words"),
+    [
+        ((34, b""), "tfo cookiereq"),
+        ((34, b"\x12\x34\x56\x78"), "tfo cookie 12345678"),
+        ((254, b""), "exp-tfo cookiereq"),
+        ((254, b"\x12\x34\x56\x78"), "exp-tfo cookie 12345678"),
+    ],
+)
+def test_a_fast_open_option_says_what_it_is_for(option: tuple[int, bytes], words: str) -> None:
+    assert option_words(Options(mss=1460, fast_open=option)) == ["mss 1460", words]

@@ -1,5 +1,3 @@
-from dataclasses import fields
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,7 +10,7 @@ from halfopen.wire.checksum import checksum, pseudo_header_sum
 from halfopen.wire.ipv4 import Ipv4
 from halfopen.wire.ipv4 import emit as emit_ipv4
 from halfopen.wire.packet import Packet
-from halfopen.wire.tcp import Segment
+from halfopen.wire.tcp import ACK, Segment
 from halfopen.wire.tcp_options import Options
 from tests.wire.strategies import OPTIONS
 
@@ -45,8 +43,23 @@ def pseudo_sum(octets: int) -> int:
     return pseudo_header_sum(SOURCE, DESTINATION, 6, octets)
 
 
+FIELDS = (
+    "source_port",
+    "destination_port",
+    "seq",
+    "ack",
+    "flags",
+    "window",
+    "urgent",
+    "options",
+    "octets",
+    "gso_size",
+    "ecn",
+)
+
+
 def values(segment: Segment) -> dict[str, object]:
-    found: dict[str, object] = {field.name: getattr(segment, field.name) for field in fields(segment)}
+    found: dict[str, object] = {name: getattr(segment, name) for name in FIELDS}
     found["payload"] = b"".join(segment.payload)
     return found
 
@@ -218,3 +231,11 @@ def test_any_octets_are_a_segment_or_malformed(
 )
 def test_syn_and_fin_count_as_one_octet_each_in_the_length(flags: int, length: int) -> None:
     assert Segment(1, 2, 3, flags=flags, octets=10).length == length
+
+
+def test_a_segment_shows_what_it_is_and_copies_share_nothing_but_options_and_payload() -> None:
+    segment = Segment(1, 2, 3, 4, ACK, 5, 6, None, (b"text",), 4, 0, 1)
+    twin = segment.copy()
+    twin.seq = 9
+    assert repr(segment) == "Segment(1 > 2, seq=3, ack=4, flags=0x10, window=5, octets=4, options=None)"
+    assert (segment.seq, twin.seq, twin.payload, twin.urgent, twin.ecn) == (3, 9, (b"text",), 6, 1)

@@ -34,6 +34,13 @@ def test_what_was_emitted_is_parsed_between_other_octets(options: Options, befor
         ),
         (Options(mss=1460, window_scale=7, timestamps=(1, 2)), "020405b4 0101080a 00000001 00000002 01030307"),
         (Options(mss=1460, window_scale=7, sack_permitted=True), "020405b4 01010402 01030307"),
+        (
+            Options(mss=1460, window_scale=7, sack_permitted=True, timestamps=(1, 2), fast_open=(34, bytes(8))),
+            "020405b4 0402080a 00000001 00000002 01030307 220a0000 00000000 00000101",
+        ),
+        (Options(mss=1460, fast_open=(34, b"")), "020405b4 22020101"),
+        (Options(mss=1460, fast_open=(254, b"")), "020405b4 fe04f989"),
+        (Options(mss=1460, fast_open=(254, bytes(6))), "020405b4 fe0af989 00000000 00000101"),
         (Options(mss=536), "02040218"),
         (Options(timestamps=(1, 2)), "0101080a 00000001 00000002"),
         (Options(timestamps=(1, 2), sack=((3, 4),)), "0101080a 00000001 00000002 0101050a 00000003 00000004"),
@@ -44,6 +51,11 @@ def test_what_was_emitted_is_parsed_between_other_octets(options: Options, befor
 def test_options_stand_in_the_order_and_alignment_of_linux(options: Options, octets: str) -> None:
     assert tcp_options.emit(options) == bytes.fromhex(octets)
     assert parse(bytes.fromhex(octets)) == (options if octets else None)
+
+
+def test_an_experiment_of_others_is_not_known() -> None:
+    assert parse(b"\xfe\x04\xf9\x88") == Options(unknown=((254, b"\xf9\x88"),))
+    assert parse(b"\xfe\x02\x01\x01") == Options(unknown=((254, b""),))
 
 
 @pytest.mark.rfc("9293", "MUST-4")
@@ -189,3 +201,34 @@ def test_an_option_is_found_where_it_begins_unless_it_is_behind_the_end(octets: 
     data = b"\x1d\x02" + bytes.fromhex(octets) + b"\x1d\x02"
     found = tcp_options.find(data, 2, len(data) - 2, kind)
     assert found == (at if at < 0 else at + 2)
+
+
+@pytest.mark.parametrize(
+    ("options", "octets"),
+    [
+        (
+            Options(mss=1460, window_scale=6, sack_permitted=True, timestamps=(1, 2)),
+            "020405b4010303060402080a0000000100000002",
+        ),
+        (Options(mss=1460, sack_permitted=True), "020405b404020000"),
+        (Options(mss=1460, window_scale=6), "020405b401030306"),
+        (Options(mss=1460, window_scale=6, timestamps=(1, 2)), "020405b4010303060101080a0000000100000002"),
+        (Options(timestamps=(1, 2), sack=((3, 4),)), "0101080a00000001000000020101050a0000000300000004"),
+        (Options(mss=536, unknown=((34, b""),)), "0204021822020000"),
+    ],
+)
+def test_dense_options_come_in_the_order_of_the_bsds(options: Options, octets: str) -> None:
+    options.dense = True
+    assert tcp_options.emit(options).hex() == octets
+    assert tcp_options.length(options) == len(octets) // 2
+
+
+def test_a_fast_open_cookie_stands_among_the_options_of_the_bsds_too() -> None:
+    options = Options(mss=1460, fast_open=(34, bytes(8)), dense=True)
+    assert tcp_options.emit(options) == bytes.fromhex("020405b4 220a0000 00000000 00000101")
+    assert tcp_options.length(options) == 16
+
+
+def test_timestamps_beside_a_fast_open_cookie_are_not_alone() -> None:
+    assert tcp_options.sole_timestamps(Options(timestamps=(1, 2))) == (1, 2)
+    assert tcp_options.sole_timestamps(Options(timestamps=(1, 2), fast_open=(34, b""))) is None

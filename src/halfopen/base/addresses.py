@@ -6,7 +6,7 @@ them. `Prefix` is the one class, for routes and interfaces.
 
 import ipaddress
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 Mac: TypeAlias = bytes
 """6 octets."""
@@ -14,11 +14,11 @@ Mac: TypeAlias = bytes
 Address: TypeAlias = bytes
 """4 octets (IPv4) or 16 (IPv6), in network order."""
 
-MAC_BROADCAST: Mac = b"\xff" * 6
-MAC_ZERO: Mac = bytes(6)
-IPV4_ANY: Address = bytes(4)
-IPV4_BROADCAST: Address = b"\xff" * 4
-IPV6_ANY: Address = bytes(16)
+MAC_BROADCAST: Final[Mac] = b"\xff" * 6
+MAC_ZERO: Final[Mac] = bytes(6)
+IPV4_ANY: Final[Address] = bytes(4)
+IPV4_BROADCAST: Final[Address] = b"\xff" * 4
+IPV6_ANY: Final[Address] = bytes(16)
 
 
 def parse_mac(text: str) -> Mac:

@@ -3,13 +3,14 @@
 from abc import ABC, abstractmethod
 from math import sqrt
 from struct import Struct
+from typing import Final
 
 from halfopen.base.clock import Duration
 from halfopen.base.impairment import Distribution, FourState, GilbertElliott
 from halfopen.base.rng import Rng
 
-_TWELVE = Struct("!12H")
-_HALF_STEP = 12 * 0.5 / 65536
+_TWELVE: Final = Struct("!12H")
+_HALF_STEP: Final = 12 * 0.5 / 65536
 
 
 class Chance(ABC):

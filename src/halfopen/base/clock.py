@@ -1,6 +1,6 @@
 """Time as the core sees it: integer nanoseconds, handed in as arguments. No clock is read here."""
 
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 Instant: TypeAlias = int
 """Nanoseconds since an epoch that whoever drives the core has chosen; only differences mean anything."""
@@ -8,12 +8,12 @@ Instant: TypeAlias = int
 Duration: TypeAlias = int
 """Nanoseconds."""
 
-MICROSECOND: Duration = 1_000
-MILLISECOND: Duration = 1_000_000
-SECOND: Duration = 1_000_000_000
-MINUTE: Duration = 60 * SECOND
+MICROSECOND: Final[Duration] = 1_000
+MILLISECOND: Final[Duration] = 1_000_000
+SECOND: Final[Duration] = 1_000_000_000
+MINUTE: Final[Duration] = 60 * SECOND
 
-NEVER: Instant = 1 << 62
+NEVER: Final[Instant] = 1 << 62
 """Later than every deadline (146 years); a timer that is off stands here, so that `min` needs no None."""
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, fields
 from decimal import Decimal
-from typing import Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 from halfopen.base.clock import MILLISECOND, Duration
 
@@ -262,5 +262,5 @@ class Impairment:
         return f"{words} {_percent(correlation)}" if correlation else words
 
 
-PERFECT = Impairment()
+PERFECT: Final = Impairment()
 """A network that only hands on."""

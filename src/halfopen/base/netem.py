@@ -10,7 +10,7 @@ P] [gentle] [ecn]`` and ``codel [limit PACKETS] [target TIME] [interval TIME] [e
 import re
 from collections.abc import Callable
 from fractions import Fraction
-from typing import Any
+from typing import Any, Final
 
 from halfopen.base.clock import MICROSECOND, MILLISECOND, SECOND
 from halfopen.base.impairment import (
@@ -26,10 +26,10 @@ from halfopen.base.impairment import (
 
 __all__ = ["PERFECT", "Impairment", "parse"]
 
-_AMOUNT = re.compile(r"(\d+(?:\.\d+)?)([a-z%]*)")
-_TIME_UNITS = {"ns": 1, "us": MICROSECOND, "ms": MILLISECOND, "s": SECOND}
-_RATE_UNITS = {"": 1, "bit": 1, "kbit": 10**3, "mbit": 10**6, "gbit": 10**9, "tbit": 10**12}
-_SIZE_UNITS = {"": 1, "b": 1, "kb": 1 << 10, "mb": 1 << 20}
+_AMOUNT: Final = re.compile(r"(\d+(?:\.\d+)?)([a-z%]*)")
+_TIME_UNITS: Final = {"ns": 1, "us": MICROSECOND, "ms": MILLISECOND, "s": SECOND}
+_RATE_UNITS: Final = {"": 1, "bit": 1, "kbit": 10**3, "mbit": 10**6, "gbit": 10**9, "tbit": 10**12}
+_SIZE_UNITS: Final = {"": 1, "b": 1, "kb": 1 << 10, "mb": 1 << 20}
 """Those of tc, which counts octets in powers of two."""
 
 _Values = dict[str, Any]
@@ -234,7 +234,7 @@ def _count(name: str, word: str) -> int:
     return int(word)
 
 
-_READERS: dict[str, Callable[[_Words], _Values]] = {
+_READERS: Final[dict[str, Callable[[_Words], _Values]]] = {
     "loss": _read_loss,
     "delay": _read_delay,
     "reorder": lambda words: _read_chance(words, "reorder"),

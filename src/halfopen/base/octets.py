@@ -2,17 +2,17 @@
 
 from bisect import bisect_right
 from collections.abc import Sequence
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 Buffer: TypeAlias = bytes | bytearray | memoryview
 
 Buffers: TypeAlias = tuple[Buffer, ...]
 """Octets in pieces: what `writev` takes. Read only."""
 
-SMALL = 512
+SMALL: Final = 512
 """Views shorter than this are copied, so that 20 octets cannot keep a 64 KB buffer alive."""
 
-MOST_PINNED = 4
+MOST_PINNED: Final = 4
 """A view keeps at most this many times its own octets alive; a smaller part of a buffer is copied."""
 
 

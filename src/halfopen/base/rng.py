@@ -30,6 +30,10 @@ class Rng(ABC):
         """A uniform float in ``[0, 1)`` with 53 random bits."""
         return (int.from_bytes(self.octets(7), "big") >> 3) / 9007199254740992.0
 
+    def fork(self, name: str) -> "Rng":
+        """A generator for the part called ``name``: this one, unless another's draws can be told from its own."""
+        return self
+
 
 class SeededRng(Rng):
     """The same seed, the same octets: on every machine, interpreter and version (BLAKE2b in counter mode).

@@ -3,10 +3,11 @@
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Final
 
 from halfopen.base.clock import Instant
 
-FIELDS = ("when", "subject", "name", "value")
+FIELDS: Final = ("when", "subject", "name", "value")
 
 
 @dataclass(slots=True, frozen=True)

@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from typing import Final
 
 from halfopen.base.clock import Instant
 
@@ -51,4 +52,4 @@ class ListSink(TraceSink):
         self.events.append(event)
 
 
-SILENT = NullSink()
+SILENT: Final = NullSink()

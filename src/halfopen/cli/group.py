@@ -19,6 +19,7 @@ from halfopen.base.errors import ConfigError, HalfopenError
 
 COMMANDS = {
     "demo": "Exchange files with the Linux kernel, verified, and show what happened.",
+    "drill": "Run packetdrill scripts against our TCP.",
     "isn": "Measure how predictable the initial sequence numbers in a file are.",
     "lab": "Run TCP's weaknesses and their defences in a simulated network.",
     "nc": "Connect standard input and output to a peer, over our TCP.",
@@ -30,7 +31,9 @@ COMMANDS = {
     "topology": "Check a description of a network, print it, draw it.",
 }
 
-OPTIONAL = frozenset({"aiohttp", "pydantic", "pyroute2", "rich", "uvicorn", "vl_convert", "yaml"})
+OPTIONAL = frozenset(
+    {"aiohttp", "distributed", "pyarrow", "pydantic", "pyroute2", "rich", "uvicorn", "vl_convert", "yaml"}
+)
 
 PEERS_DOING = frozenset(
     {

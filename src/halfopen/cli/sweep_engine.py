@@ -3,23 +3,15 @@
 import os
 import signal
 import threading
-import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context, parent_process
-from typing import TypeAlias
 
-from halfopen.lab.sweep import Cell, Run, failure, played, row
+from halfopen.cli.sweep_batches import Batch, Done, Queue, Timed, Work, died, timed
+from halfopen.lab.sweep import Run, played
 
-Work: TypeAlias = Callable[[Sequence[Run]], list[str]]
-Batch: TypeAlias = tuple[Run, ...]
-Timed: TypeAlias = tuple[list[str], float]
-
-BATCH = 1.0
-"""Seconds of work that are handed over at once: much longer than handing over takes."""
-MOST_IN_A_BATCH = 1000
 AHEAD = 2
 """Batches for each worker, so that none waits."""
 LIVES = 3
@@ -32,16 +24,15 @@ class LocalEngine:
     def __init__(self, workers: int, work: Work = played) -> None:
         self._workers = workers
         self._work = work
-        self._waiting: deque[Run] = deque()
+        self._queue = Queue()
         self._suspects: deque[Run] = deque()
         self._deaths: Counter[Run] = Counter()
         self._flying: dict[Future[Timed], Batch] = {}
-        self._pace: dict[Cell, float] = {}
 
-    def rows(self, runs: Iterable[Run]) -> Iterator[list[tuple[Run, str]]]:
+    def rows(self, runs: Iterable[Run]) -> Iterator[Done]:
         """The row of each run, batch by batch, in the order in which they are done."""
-        self._waiting.extend(runs)
-        while self._waiting or self._suspects:
+        self._queue.extend(runs)
+        while self._queue or self._suspects:
             pool = self._pool()
             try:
                 yield from self._drain(pool)
@@ -55,15 +46,13 @@ class LocalEngine:
         # Forks would inherit whatever threads and locks this process has.
         return ProcessPoolExecutor(self._workers, mp_context=get_context("spawn"), initializer=_settle)
 
-    def _drain(self, pool: ProcessPoolExecutor) -> Iterator[list[tuple[Run, str]]]:
-        while self._waiting or self._suspects or self._flying:
+    def _drain(self, pool: ProcessPoolExecutor) -> Iterator[Done]:
+        while self._queue or self._suspects or self._flying:
             self._launch(pool)
             done, _ = wait(self._flying, return_when=FIRST_COMPLETED)
             for future in sorted(done, key=lambda each: each.exception() is not None):
-                rows, took = future.result()
-                batch = self._flying.pop(future)
-                self._pace[batch[0].cell] = took / len(batch)
-                yield list(zip(batch, rows, strict=True))
+                outcome = future.result()
+                yield self._queue.done(self._flying.pop(future), outcome)
 
     def _launch(self, pool: ProcessPoolExecutor) -> None:
         """As much as the pool should have; of those that may have killed a worker, one and nothing beside it."""
@@ -71,26 +60,17 @@ class LocalEngine:
             # There are some in new pools only, in which nothing else flies.
             self._submit(pool, (self._suspects.popleft(),))
             return
-        while self._waiting and len(self._flying) < AHEAD * self._workers:
-            self._submit(pool, self._next_batch())
+        while self._queue and len(self._flying) < AHEAD * self._workers:
+            self._submit(pool, self._queue.next())
 
     def _submit(self, pool: ProcessPoolExecutor, batch: Batch) -> None:
         try:
-            self._flying[pool.submit(_timed, self._work, batch)] = batch
+            self._flying[pool.submit(timed, self._work, batch)] = batch
         except BrokenProcessPool:
-            self._waiting.extendleft(reversed(batch))
+            self._queue.put_back(batch)
             raise
 
-    def _next_batch(self) -> Batch:
-        """Of one cell, about a second long; the first tells how many those are."""
-        cell = self._waiting[0].cell
-        size = min(MOST_IN_A_BATCH, max(1, int(BATCH / max(self._pace.get(cell, BATCH), 1e-6))))
-        batch: list[Run] = []
-        while self._waiting and self._waiting[0].cell == cell and len(batch) < size:
-            batch.append(self._waiting.popleft())
-        return tuple(batch)
-
-    def _condemned(self) -> Iterator[list[tuple[Run, str]]]:
+    def _condemned(self) -> Iterator[Done]:
         """After a death: who may be the reason is tried alone from now on, and what was alone too often has failed."""
         lost = [each for batch in self._flying.values() for each in batch]
         if len(lost) == 1:
@@ -99,12 +79,7 @@ class LocalEngine:
             if self._deaths[each] < LIVES:
                 self._suspects.append(each)
             else:
-                yield [(each, row(each, failure("the process that ran it died")))]
-
-
-def _timed(work: Work, batch: Batch) -> Timed:
-    began = time.monotonic()
-    return work(batch), time.monotonic() - began
+                yield died(each)
 
 
 def _settle() -> None:

@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import click
@@ -11,6 +11,9 @@ from halfopen.lab.sweep import Run, Sweep
 
 BEGINNING = b'{"key": "'
 """Of each row."""
+PARQUET = ".parquet"
+UNFINISHED = ".unfinished.jsonl"
+"""Behind the name of a Parquet file, which cannot be added to, while its sweep runs."""
 
 
 class Journal:
@@ -21,9 +24,15 @@ class Journal:
         # What is put in order replaces the file itself, and not a link to it.
         self._path = path.resolve() if path is not None else None
         self.rows: dict[str, str] = {}
-        if self._path is not None:
-            self.rows = _kept(self._path, {each.key for each in sweep.runs})
-            self._replace(self._path, self.rows.values())
+        self._lines = self._path
+        if self._path is None or self._lines is None:
+            return
+        wanted = {each.key for each in sweep.runs}
+        if self._path.suffix == PARQUET:
+            self.rows = _kept_in_parquet(self._path, wanted)
+            self._lines = self._path.with_name(self._path.name + UNFINISHED)
+        self.rows |= _kept(self._lines, wanted)
+        _replace(self._lines, _lines_of(self.rows.values()))
 
     @property
     def missing(self) -> list[Run]:
@@ -34,25 +43,38 @@ class Journal:
         """Rows as they come; an interrupted sweep goes on after them."""
         new = {each.key: row for each, row in batch}
         self.rows.update(new)
-        if self._path is not None:
-            with self._path.open("ab") as file:
+        if self._lines is not None:
+            with self._lines.open("ab") as file:
                 file.writelines(f"{row}\n".encode() for row in new.values())
 
     def sort(self) -> None:
         """Puts the file in order, when all are there: it is the same octets now, whoever ran what."""
-        if self._path is not None:
-            self._replace(self._path, (self.rows[each.key] for each in self._sweep.runs))
+        if self._path is None or self._lines is None:
+            return
+        rows = [self.rows[each.key] for each in self._sweep.runs]
+        if self._path.suffix == PARQUET:
+            from halfopen.cli import sweep_parquet
 
-    def _replace(self, path: Path, rows: Iterable[str]) -> None:
-        """At once, or not at all."""
-        beside = path.with_name(f".{path.name}.{os.getpid()}")
-        try:
-            with beside.open("wb") as file:
-                file.writelines(f"{row}\n".encode() for row in rows)
-            beside.replace(path)
-        except OSError as error:
-            beside.unlink(missing_ok=True)
-            raise click.UsageError(f"{path} cannot be written: {error.strerror}") from None
+            _replace(self._path, lambda beside: sweep_parquet.write(beside, rows))
+            self._lines.unlink()
+        else:
+            _replace(self._path, _lines_of(rows))
+
+
+def _lines_of(rows: Iterable[str]) -> Callable[[Path], object]:
+    """Writes them."""
+    return lambda path: path.write_bytes("".join(f"{row}\n" for row in rows).encode())
+
+
+def _replace(path: Path, write: Callable[[Path], object]) -> None:
+    """At once, or not at all."""
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        write(beside)
+        beside.replace(path)
+    except OSError as error:
+        beside.unlink(missing_ok=True)
+        raise click.UsageError(f"{path} cannot be written: {error.strerror}") from None
 
 
 def _kept(path: Path, wanted: set[str]) -> dict[str, str]:
@@ -60,25 +82,47 @@ def _kept(path: Path, wanted: set[str]) -> dict[str, str]:
 
     The last line may have been cut off. What failed is run again.
     """
-    if not path.exists():
+    if not _is_there(path):
         return {}
-    if not path.is_file():
-        raise click.UsageError(f"{path} is no file")
     try:
         *lines, rest = path.read_bytes().split(b"\n")
     except OSError as error:
         raise click.UsageError(f"{path} cannot be read: {error.strerror}") from None
     if not (rest.startswith(BEGINNING) or BEGINNING.startswith(rest)):
         raise _foreign(path, len(lines) + 1)
-    rows = {}
+    return dict(_finished(lines, path, wanted))
+
+
+def _kept_in_parquet(path: Path, wanted: set[str]) -> dict[str, str]:
+    """The same of Parquet; a file that cannot have been written by a sweep is left alone."""
+    from halfopen.cli import sweep_parquet
+
+    if not _is_there(path):
+        return {}
+    try:
+        lines = [row.encode() for row in sweep_parquet.read(path)]
+    except OSError as error:
+        raise click.UsageError(f"{path} cannot be read: {error.strerror}") from None
+    except ValueError:
+        raise click.UsageError(f"{path} has no rows of a sweep: expected a new file, or its own") from None
+    return dict(_finished(lines, path, wanted))
+
+
+def _is_there(path: Path) -> bool:
+    if path.exists() and not path.is_file():
+        raise click.UsageError(f"{path} is no file")
+    return path.exists()
+
+
+def _finished(lines: Iterable[bytes], path: Path, wanted: set[str]) -> Iterator[tuple[str, str]]:
+    """Rows that have no error, with their keys."""
     for number, line in enumerate(lines, 1):
         row = _row(line)
         key = row.get("key")
         if not isinstance(key, str) or key not in wanted:
             raise _foreign(path, number)
         if "error" not in row:
-            rows[key] = line.decode()
-    return rows
+            yield key, line.decode()
 
 
 def _row(line: bytes) -> dict[str, object]:

@@ -25,6 +25,7 @@ from halfopen.stack.tcp_socket import TcpSocket
 from halfopen.tcp.config import SecurityConfig
 from halfopen.tcp.seqnum import wrap
 from halfopen.wire.packet import Packet
+from halfopen.wire.tcp_options import Options
 
 OPEN, DOUBTFUL = 80, 81
 """The port that all may use, and the one of which it is a secret whether anybody listens there."""
@@ -52,6 +53,7 @@ class Probe:
     offset: int = 0
     ack: int = 0
     octets: int = 0
+    options: Options | None = None
     count: int = 1
     wait: int = 20
 
@@ -164,10 +166,10 @@ LEAKS: Mapping[str, Leak] = {
         ),
     ),
     "SYN table": Leak(
-        text="one table of half-open peers; who has no room there gets a cookie, which is never sent again",
+        text="one table of half-open peers; who has no room there gets a cookie, too small for a window's scale",
         secret="half-open peers",
         config=_table("overflow"),
-        probes=(Probe(origin="fresh", flags="S"), Probe(origin="fresh", flags="", wait=4000)),
+        probes=(Probe(origin="fresh", flags="S", options=Options(mss=1460, window_scale=7)),),
         safe=_table("always"),
     ),
 }
@@ -244,7 +246,12 @@ def _packet(world: World, probe: Probe, begin: tuple[int, int]) -> Packet:
     port, first = begin
     source = packed(world.client) if probe.origin == "client" else world.attacker.address
     segment = make_segment(
-        (port, probe.port), probe.flags, seq=first + probe.offset, ack=probe.ack, payload=bytes(probe.octets)
+        (port, probe.port),
+        probe.flags,
+        seq=first + probe.offset,
+        ack=probe.ack,
+        payload=bytes(probe.octets),
+        options=probe.options,
     )
     return make_tcp(source, packed(world.server), segment)
 

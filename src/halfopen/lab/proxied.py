@@ -8,7 +8,9 @@ from halfopen.tcp.config import TcpConfig
 from halfopen.tcp.cookies import Cookies
 from halfopen.tcp.half_open import HalfOpen
 from halfopen.tcp.negotiation import DEFAULT_MSS, agree, answer
+from halfopen.tcp.passive import bake
 from halfopen.tcp.seqnum import wrap
+from halfopen.tcp.timestamps import clock_value
 from halfopen.wire import ipv4, tcp
 from halfopen.wire.checksum import pseudo_header_sum
 from halfopen.wire.ipv4 import PROTOCOL_TCP, Ipv4
@@ -107,8 +109,11 @@ class Proxied:
                 timestamps=None if stamps is None else (stamps[0], wrap(stamps[1] - self.stamp_shift)),
                 sack=tuple((wrap(left - shift), wrap(right - shift)) for left, right in options.sack),
             )
-        ack = wrap(segment.ack - self.shift) if segment.flags & ACK else segment.ack
-        return replace(segment, ack=ack, options=options)
+        towards = segment.copy()
+        towards.options = options
+        if segment.flags & ACK:
+            towards.ack = wrap(segment.ack - self.shift)
+        return towards
 
     def towards_client(self, segment: Segment) -> Segment:
         """The server's octets and clock as the client has come to know them."""
@@ -116,7 +121,10 @@ class Proxied:
         if options is not None and options.timestamps is not None:
             value, echo = options.timestamps
             options = replace(options, timestamps=(wrap(value + self.stamp_shift), echo))
-        return replace(segment, seq=wrap(segment.seq + self.shift), options=options)
+        towards = segment.copy()
+        towards.options = options
+        towards.seq = wrap(segment.seq + self.shift)
+        return towards
 
 
 @dataclass(slots=True, frozen=True)
@@ -142,15 +150,13 @@ class Promise:
             ecn=agreed.ecn,
             ts_recent=stamps[0] if stamps is not None else None,
         )
-        baked = cookies.bake(record, now)
-        if stamps is None or baked.value is None:
-            offered, ecn = answer(self.config, self.mss, None, sack=False, scaled=False), False
-        else:
-            clock = (baked.value, stamps[0])
-            offered, ecn = answer(self.config, self.mss, clock, record.sack_permitted, scaled), record.ecn
-        flags = SYN | ACK | (ECE if ecn else 0)
+        bake(cookies, record, now)
+        clock = None if stamps is None else (clock_value(cookies.offset(flow), now), stamps[0])
+        scaled = record.window_scale is not None
+        offered = answer(self.config, self.mss, clock, record.sack_permitted, scaled)
+        flags = SYN | ACK | (ECE if record.ecn else 0)
         ports = local_of(flow)[1], remote_of(flow)[1]
-        return Segment(*ports, baked.iss, wrap(syn.seq + 1), flags, options=offered)
+        return Segment(*ports, record.iss, wrap(syn.seq + 1), flags, options=offered)
 
 
 def make_datagram(header: Ipv4, segment: Segment) -> Packet:

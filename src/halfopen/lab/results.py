@@ -13,7 +13,7 @@ from io import BytesIO
 from halfopen.base.addresses import Address, Prefix
 from halfopen.capture.pcap import open_capture
 from halfopen.capture.record import Record
-from halfopen.lab.measurements import wilson
+from halfopen.lab.measurements import CONFIDENCE, wilson
 from halfopen.lab.scenario import Outcome, Scenario, Settings, shown
 from halfopen.lab.world import SPOOFED
 from halfopen.report.arrows import Arrow
@@ -51,21 +51,22 @@ class Finding:
     verdict: str
 
 
-def findings(outcome: Outcome) -> list[Finding]:
+def findings(outcome: Outcome, confidence: float = CONFIDENCE) -> list[Finding]:
     """All metrics, with the verdict on each.
 
-    A proportion agrees if theory lies in its 95 % Wilson interval; another figure if it is theory's, or as near to it
-    as the scenario says that it has to be.
+    A proportion agrees if theory lies in its Wilson interval, of 95 % unless told otherwise; another figure if it is
+    theory's, or as near to it as the scenario says that it has to be.
     """
-    return [_finding(outcome, name, measured) for name, measured in outcome.metrics.items()]
+    return [_finding(outcome, name, confidence) for name in outcome.metrics]
 
 
-def _finding(outcome: Outcome, name: str, measured: float) -> Finding:
+def _finding(outcome: Outcome, name: str, confidence: float) -> Finding:
+    measured = outcome.metrics[name]
     theory = outcome.theory.get(name)
     spread, verdict = "", SILENT
     if name in outcome.counts:
         hits, trials = outcome.counts[name]
-        interval = wilson(hits, trials)
+        interval = wilson(hits, trials, confidence)
         spread = f"{hits:,} of {trials:,}: {interval}"
         if theory is not None:
             verdict = AGREE if theory in interval else DIFFER
@@ -178,7 +179,7 @@ class Result:
         scenario, outcome = self.scenario, self.outcome
         yield f"{scenario.title}\n{'=' * len(scenario.title)}"
         yield textwrap.fill(scenario.text, width)
-        yield self._choices()
+        yield textwrap.fill(self._choices(), width)
         if self.ladder.arrows:
             yield self.ladder.as_text(width, limit=limit)
         for heading, text in outcome.texts.items():

@@ -102,6 +102,7 @@ def run(cell: Cell, seed: int) -> dict[str, object]:
         "metrics": _finite(outcome.metrics),
         "theory": _finite(outcome.theory),
         "counts": {name: list(counts) for name, counts in outcome.counts.items()},
+        "tolerance": dict(outcome.tolerance),
     }
 
 

@@ -21,7 +21,6 @@ those that the server has; ``config`` says which.
 """
 
 from collections.abc import Iterable
-from dataclasses import replace
 
 from halfopen.base.addresses import Address
 from halfopen.base.clock import MINUTE, SECOND, Duration, Instant
@@ -35,8 +34,9 @@ from halfopen.stack.demux import Flow, local_of, make_flow, remote_of
 from halfopen.stack.interface import Interface
 from halfopen.stack.path import Path
 from halfopen.tcp.config import DEFAULT, TcpConfig
-from halfopen.tcp.cookies import Cookies
+from halfopen.tcp.cookies import Cookies, date
 from halfopen.tcp.seqnum import wrap
+from halfopen.tcp.timestamps import clock_value
 from halfopen.wire import ipv4, tcp
 from halfopen.wire.checksum import pseudo_header_sum
 from halfopen.wire.ethernet import ETHERTYPE_IPV4
@@ -169,7 +169,7 @@ class SynProxy(Filter):
             self.counters.add("ProxyStrangers")
             return False
         record = self._cookies.check(flow, segment, now)
-        if record is None:
+        if record is None or not date(record, segment, clock_value(self._cookies.offset(flow), now), now):
             self.counters.add("ProxyBadCookies")
             return False
         if len(self.connections) >= MOST:
@@ -179,7 +179,9 @@ class SynProxy(Filter):
             self.counters.add("ProxyFull")
             return False
         self.counters.add("ProxyOpened")
-        found = self.connections[flow] = Proxied(flow, record, replace(segment, payload=(), octets=0), now)
+        syn = segment.copy()
+        syn.payload, syn.octets = (), 0
+        found = self.connections[flow] = Proxied(flow, record, syn, now)
         self._to_server(flow, found.syn(), now)
         return True
 

@@ -93,6 +93,10 @@ class ImpairedLink(Link):
             for packet in packets:
                 self._link.write(packet)
 
+    def flush(self) -> None:
+        """As the link below."""
+        self._link.flush()
+
     def next_deadline(self) -> Instant:
         """When the next packet comes out of the network, in either direction."""
         deadline = self._link.next_deadline()

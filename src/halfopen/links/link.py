@@ -62,6 +62,10 @@ class Link(ABC):
     def write(self, packet: Packet) -> bool:
         """Puts one packet on the medium; False if it was dropped (and counted), as a wire would drop it."""
 
+    def flush(self) -> None:
+        """Puts on the medium what `write` has only laid ready; whoever has written everything calls it once."""
+        return None
+
     def next_deadline(self) -> Instant:
         """When `on_deadline` wants to be called, for links that hold packets back; asks, changes nothing."""
         return NEVER

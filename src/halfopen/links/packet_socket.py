@@ -50,17 +50,17 @@ class PacketSocket(DeviceLink):
     """
 
     def __init__(self, name: str, *, mac: Mac | None = None, offload: bool = True) -> None:
-        self._socket = _open_socket(name)
+        self._socket = open_packet_socket(name)
         try:
             device = ask_device(name)
             if mac == device.mac:
                 raise ConfigError(
                     f"{format_mac(mac)} is the MAC of {name} itself: the kernel would answer to it as well"
                 )
-            _join(self._socket, name)
-            vnet = offload and _enable(self._socket, PACKET_VNET_HDR)
+            join_interface(self._socket, name)
+            vnet = offload and enable_option(self._socket, PACKET_VNET_HDR)
             if not vnet:
-                _enable(self._socket, PACKET_AUXDATA)
+                enable_option(self._socket, PACKET_AUXDATA)
         except BaseException:
             self._socket.close()
             raise
@@ -114,7 +114,8 @@ def open_veth(name: str, kernel_end: str, namespace_fd: int | None = None, *, mt
     return PacketSocket(name)
 
 
-def _open_socket(name: str) -> socket.socket:
+def open_packet_socket(name: str) -> socket.socket:
+    """A packet socket that is bound to nothing yet; ``name`` is for the advice in its errors."""
     try:
         # Protocol 0: nothing arrives, from whichever interface, before it is bound to the right one.
         return socket.socket(socket.AF_PACKET, socket.SOCK_RAW | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC, 0)
@@ -126,7 +127,7 @@ def _open_socket(name: str) -> socket.socket:
         ) from None
 
 
-def _join(packet_socket: socket.socket, name: str) -> None:
+def join_interface(packet_socket: socket.socket, name: str) -> None:
     """Binds to the interface, and takes what is sent to our MAC as well as to that of the device."""
     try:
         packet_socket.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, RECEIVE_BUFFER)
@@ -138,7 +139,8 @@ def _join(packet_socket: socket.socket, name: str) -> None:
     packet_socket.bind((name, ETH_P_ALL))
 
 
-def _enable(packet_socket: socket.socket, option: int) -> bool:
+def enable_option(packet_socket: socket.socket, option: int) -> bool:
+    """Switches an option of AF_PACKET on; False if this kernel does not have it."""
     try:
         packet_socket.setsockopt(SOL_PACKET, option, 1)
     except OSError as error:

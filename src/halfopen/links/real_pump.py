@@ -41,6 +41,8 @@ class RealPump(Pump):
     def flush(self) -> None:
         """Also sets the links' timer: what was written may be held back there."""
         super().flush()
+        for link in self._links.values():
+            link.flush()
         self._set_link_timer()
 
     def close(self) -> None:

@@ -98,6 +98,10 @@ class RecordingLink(Link):
         self._octets_left -= needed
         return True
 
+    def flush(self) -> None:
+        """As the link below."""
+        self._link.flush()
+
     def next_deadline(self) -> Instant:
         """That of the link behind."""
         return self._link.next_deadline()

@@ -8,6 +8,7 @@ one ACK's work for them.
 
 from collections.abc import Container, Sequence
 from struct import Struct
+from typing import Final
 
 from halfopen.base.addresses import Address
 from halfopen.tcp.seqnum import HALF, MASK
@@ -15,15 +16,17 @@ from halfopen.wire.ipv4 import PROTOCOL_TCP
 from halfopen.wire.packet import Packet
 from halfopen.wire.tcp_options import TIMESTAMPS_WORD
 
-_PLAIN = 0x45
+_PLAIN: Final = 0x45
 """IPv4 without options."""
-_FRAGMENT_BITS = 0x3FFF
-_FLAGS = {40: 0x5010, 52: 0x8010}
-"""By length of the datagram: the header's length, and ACK without another flag."""
+_FRAGMENT_BITS: Final = 0x3FFF
+_FLAGS: Final = {20: 0x5010, 32: 0x8010}
+"""By length of the TCP header: that length, and ACK without another flag."""
 
-_FIELDS = Struct("!B5xHxB18xIH").unpack_from
+_IPV4: Final = Struct("!B5xHxB18xIH").unpack_from
 """First octet, fragment bits, protocol; SEG.ACK, header length with flags."""
-_WORD = Struct("!I").unpack_from
+_IPV6: Final = Struct("!B3xHB41xIH").unpack_from
+"""First octet, payload length, next header; SEG.ACK, header length with flags."""
+_WORD: Final = Struct("!I").unpack_from
 
 
 def without_covered_acks(packets: Sequence[Packet], at: int, owned: Container[Address]) -> list[Packet]:
@@ -38,13 +41,13 @@ def without_covered_acks(packets: Sequence[Packet], at: int, owned: Container[Ad
     acknowledged = 0
     for packet in packets:
         head = packet.head
-        ack = _pure_ack(head, at) if not packet.body else None
-        if ack is None or head[at + 16 : at + 20] not in owned:
+        reader = _READERS.get(len(head) - at) if not packet.body else None
+        found = reader(head, at, owned) if reader is not None else None
+        if found is None:
             flow = None
             kept.append(packet)
             continue
-        # Link header, length, DSCP and ECN; fragment bits, TTL, protocol; addresses, ports, SEG.SEQ.
-        same = head[: at + 4] + head[at + 6 : at + 10] + head[at + 12 : at + 28]
+        ack, same = found
         if same == flow and 0 < (ack - acknowledged) & MASK < HALF:
             kept[-1] = packet
         else:
@@ -53,16 +56,35 @@ def without_covered_acks(packets: Sequence[Packet], at: int, owned: Container[Ad
     return kept
 
 
-def _pure_ack(head: bytes, at: int) -> int | None:
-    """SEG.ACK of a segment without text that bears ACK alone, and no option but timestamps; None for any other."""
-    octets = len(head) - at
-    flags = _FLAGS.get(octets)
-    if flags is None:
+def _read_ipv4(head: bytes, at: int, owned: Container[Address]) -> tuple[int, bytes] | None:
+    """SEG.ACK of a segment to us without text that bears ACK alone, and no option but timestamps; None for any other.
+
+    With it what its successor has to have in common: link header, length, DSCP and ECN; fragment bits, TTL, protocol;
+    addresses, ports, SEG.SEQ.
+    """
+    first, fragment, protocol, ack, found = _IPV4(head, at)
+    if first != _PLAIN or fragment & _FRAGMENT_BITS or protocol != PROTOCOL_TCP:
         return None
-    first, fragment, protocol, ack, found = _FIELDS(head, at)
-    if first != _PLAIN or fragment & _FRAGMENT_BITS or protocol != PROTOCOL_TCP or found != flags:
+    if not _is_bare(head, at + 20, found) or head[at + 16 : at + 20] not in owned:
         return None
-    if octets == 52 and _WORD(head, at + 40)[0] != TIMESTAMPS_WORD:
+    return ack, head[: at + 4] + head[at + 6 : at + 10] + head[at + 12 : at + 28]
+
+
+def _read_ipv6(head: bytes, at: int, owned: Container[Address]) -> tuple[int, bytes] | None:
+    """The same of IPv6 without extension headers; all up to SEG.SEQ is to be the same."""
+    first, octets, protocol, ack, found = _IPV6(head, at)
+    if first >> 4 != 6 or octets != len(head) - at - 40 or protocol != PROTOCOL_TCP:
         return None
-    number: int = ack
-    return number
+    if not _is_bare(head, at + 40, found) or head[at + 24 : at + 40] not in owned:
+        return None
+    return ack, head[: at + 48]
+
+
+def _is_bare(head: bytes, transport: int, found: int) -> bool:
+    """Whether there is nothing but an ACK, with or without timestamps."""
+    octets = len(head) - transport
+    return found == _FLAGS[octets] and (octets == 20 or _WORD(head, transport + 20)[0] == TIMESTAMPS_WORD)
+
+
+_READERS: Final = {40: _read_ipv4, 52: _read_ipv4, 60: _read_ipv6, 72: _read_ipv6}
+"""By length of the datagram: nothing else can be a bare ACK."""

@@ -4,78 +4,32 @@ RFC 826 believes whoever speaks. Here only an answer to a question of ours makes
 a claim that contradicts an entry has the known owner asked, and only his silence lets a fresh request find another.
 """
 
-from collections import deque
-
-from halfopen.base.addresses import MAC_BROADCAST, MAC_ZERO, Address, Mac, is_unspecified, is_valid_source
+from halfopen.base.addresses import MAC_BROADCAST, MAC_ZERO, Mac, is_unspecified, is_valid_source
 from halfopen.base.clock import Instant
 from halfopen.base.counters import Counters
 from halfopen.base.rng import Rng
 from halfopen.stack.config import ArpConfig
 from halfopen.stack.conflicts import Conflicts
 from halfopen.stack.interface import HostAddresses, Interface
-from halfopen.stack.neighbor import (
-    DELAY,
-    FAILED,
-    INCOMPLETE,
-    PERMANENT,
-    PROBE,
-    STALE,
-    Neighbor,
-    NeighborTable,
-)
+from halfopen.stack.neighbor import DELAY, FAILED, INCOMPLETE, PERMANENT, PROBE, Neighbor
+from halfopen.stack.nud import NeighborLayer, Transmissions
 from halfopen.wire import arp, ethernet
 from halfopen.wire.arp import Arp
 from halfopen.wire.packet import Packet
 
-Transmissions = deque[tuple[Interface, Packet]]
 
-
-class ArpLayer:
+class ArpLayer(NeighborLayer):
     """ARP on all Ethernet interfaces of one host."""
 
-    __slots__ = ("_addresses", "_config", "conflicts", "counters", "output", "table", "undeliverable")
+    __slots__ = ("_addresses", "_config", "conflicts")
 
     def __init__(
         self, config: ArpConfig, addresses: HostAddresses, output: Transmissions, rng: Rng, counters: Counters
     ) -> None:
+        super().__init__(config, output, rng, counters)
         self._config = config
         self._addresses = addresses
-        self.output = output
-        self.counters = counters
-        reachable = config.reachable // 2 + rng.below(max(1, config.reachable))
-        self.table = NeighborTable(config, reachable)
         self.conflicts = Conflicts(config, output, rng, counters)
-        self.undeliverable: Transmissions = deque()
-        """Datagrams whose next hop did not answer: `IpLayer` tells their senders."""
-
-    def resolve(self, interface: Interface, address: Address, now: Instant) -> Neighbor | None:
-        """The entry for ``address``, asked for if there is none; None if the table is full."""
-        entry = self.table.get(interface, address)
-        if entry is None:
-            entry = self.table.create(interface, address, now)
-            if entry is None:
-                self.counters.add("NeighTableFull")
-        return entry
-
-    def send(self, entry: Neighbor, packet: Packet, now: Instant) -> None:
-        """Sends a datagram (its head begins with IP) to a neighbour, or keeps it until the address is known."""
-        entry.used = now
-        state = entry.state_at(now)
-        if state is INCOMPLETE:
-            dropped = self.table.enqueue(entry, packet)
-            if dropped:
-                self.counters.add("NeighQueueDrops", dropped)
-            if not entry.requests:
-                self._ask(entry, now)
-        elif state is FAILED:
-            self.counters.add("NeighUnreachableDrops")
-            self.undeliverable.append((entry.interface, packet))
-        else:
-            if state is STALE:
-                entry.state = DELAY
-                entry.fast_until = now + self._config.delay
-                self.table.set_deadline(entry, entry.fast_until)
-            self._emit(entry, packet)
 
     def receive(self, interface: Interface, packet: Packet, now: Instant) -> None:
         """Packet Reception (RFC 826), behind an Ethernet header; raises Malformed."""
@@ -102,31 +56,7 @@ class ArpLayer:
         """Asks again, gives up, forgets; each thing at its own time, so that one jump does what many steps do."""
         while (when := self.next_deadline()) <= now:
             self.conflicts.on_deadline(when)
-            for entry in self.table.pop_due(when):
-                self._on_entry_deadline(entry, when)
-
-    def _on_entry_deadline(self, entry: Neighbor, when: Instant) -> None:
-        if entry.state is FAILED:
-            self.table.remove(entry)
-        elif entry.state is DELAY:
-            entry.state = PROBE
-            entry.requests = 0
-            self._ask(entry, when)
-        elif entry.requests < self._config.solicits:
-            self._ask(entry, when)
-        elif entry.state is PROBE:
-            self.counters.add("NeighProbesFailed")
-            self.table.remove(entry)
-        else:
-            self._give_up(entry, when)
-
-    def _give_up(self, entry: Neighbor, when: Instant) -> None:
-        """Nobody answered: senders are told, and for as long as an interval nobody is asked again."""
-        self.counters.add("NeighResolutionFailed")
-        entry.state = FAILED
-        self.table.set_deadline(entry, when + self._config.retransmit)
-        for packet in self.table.drain(entry):
-            self.undeliverable.append((entry.interface, packet))
+            self._on_table_deadline(when)
 
     def _is_sound(self, interface: Interface, message: Arp) -> bool:
         """Neither our own echo nor a sender that cannot be (RFC 1122 3.2.1.3); 0.0.0.0 is a probe (RFC 5227)."""
@@ -173,8 +103,7 @@ class ArpLayer:
         else:
             entry.suspect()
             entry.used = now
-        for packet in self.table.drain(entry):
-            self.send(entry, packet, now)
+        self._flush(entry, now)
 
     def _plant(self, interface: Interface, message: Arp, now: Instant) -> None:
         entry = self.resolve(interface, message.sender_address, now)
@@ -189,16 +118,10 @@ class ArpLayer:
             entry.suspect()
             return
         self.counters.add("ArpClaimsRefused")
-        if entry.state is not PROBE:
-            entry.state = PROBE
-            entry.requests = 0
-            self._ask(entry, now)
+        self._probe(entry, now)
 
-    def _ask(self, entry: Neighbor, now: Instant) -> None:
-        """Broadcasts a request, or asks the known owner (RFC 1122 2.3.2.1 (2))."""
-        entry.requests += 1
-        deadline = now + self._config.retransmit
-        self.table.set_deadline(entry, deadline)
+    def _solicit(self, entry: Neighbor) -> None:
+        """Broadcasts a request, or asks the known owner."""
         interface = entry.interface
         source = interface.address_towards(entry.address)
         if source is None:
@@ -206,7 +129,6 @@ class ArpLayer:
         target_mac = MAC_BROADCAST
         if entry.state is PROBE:
             target_mac = entry.mac
-            entry.fast_until = deadline
         question = Arp(arp.REQUEST, interface.mac, source, MAC_ZERO, entry.address)
         self.counters.add("ArpRequestsSent")
         self._transmit(interface, target_mac, question)
@@ -220,18 +142,3 @@ class ArpLayer:
     def _transmit(self, interface: Interface, destination: Mac, message: Arp) -> None:
         header = ethernet.emit(destination, interface.mac, ethernet.ETHERTYPE_ARP)
         self.output.append((interface, Packet(header + arp.emit(message))))
-
-    def _emit(self, entry: Neighbor, packet: Packet) -> None:
-        self.output.append((entry.interface, with_link_header(entry.header, packet)))
-
-
-def with_link_header(header: bytes, packet: Packet) -> Packet:
-    """A datagram as a frame."""
-    return Packet(
-        header + packet.head,
-        packet.body,
-        packet.checksum,
-        packet.checksum_start + len(header),
-        packet.checksum_offset,
-        packet.gso_size,
-    )

@@ -1,6 +1,7 @@
 """What a port says where nobody listens (RFC 9293 3.10.7.1, and what hosts do instead)."""
 
 from collections.abc import Callable, Mapping
+from typing import Final
 
 from halfopen.base.clock import SECOND, Instant
 from halfopen.base.counters import Counters
@@ -11,7 +12,7 @@ from halfopen.tcp.seqnum import wrap
 from halfopen.wire.tcp import ACK, FIN, RST, SYN, Segment
 from halfopen.wire.tcp_options import Options
 
-RST_RATE = 200
+RST_RATE: Final = 200
 """RSTs a second (FreeBSD ``net.inet.icmp.icmplim``)."""
 
 
@@ -87,7 +88,7 @@ class ClosedPorts:
         return None
 
 
-POLICIES: Mapping[str, Callable[[ClosedPorts, bytes, Segment, Instant], Segment | None]] = {
+POLICIES: Final[Mapping[str, Callable[[ClosedPorts, bytes, Segment, Instant], Segment | None]]] = {
     "reset": ClosedPorts.reset,
     "blackhole-syn": ClosedPorts.swallow_syn,
     "blackhole": ClosedPorts.swallow,

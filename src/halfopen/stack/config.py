@@ -8,13 +8,17 @@ from halfopen.base.errors import ConfigError
 from halfopen.base.permit import Permit
 from halfopen.stack import identification
 from halfopen.stack.closed_ports import POLICIES, RST_RATE
+from halfopen.stack.config_ipv6 import Ipv6Config
+from halfopen.stack.config_ndp import NdpConfig
 from halfopen.stack.interface import ETHERNET, IP, Offloads
 from halfopen.stack.ports import PortRange
 from halfopen.tcp.config import TcpConfig
 from halfopen.tcp.eviction import EVICTIONS
 from halfopen.tcp.half_open import MAX_BAD_ACKS
+from halfopen.tcp.keyed import KEYED_HASHES
 from halfopen.tcp.isn import IsnGenerator
 from halfopen.tcp.master_keys import MasterKey, Md5Key
+from halfopen.wire.ipv6 import MINIMUM_MTU
 
 
 def _check(name: str, chosen: str, choices: Iterable[str]) -> None:
@@ -27,7 +31,8 @@ class InterfaceConfig:
     """One interface: ``kind`` is ``"ethernet"`` (TAP, AF_PACKET, a cable) or ``"ip"`` (TUN).
 
     ``addresses`` are of the form ``"192.0.2.1/24"``. An Ethernet interface without ``mac`` gets a random, locally
-    administered one. With ``probe`` its addresses are in use once nobody has objected (RFC 5227 2.1), else at once.
+    administered one. With ``probe`` its addresses are in use once nobody has objected (RFC 5227 2.1, RFC 4862 5.4),
+    else at once.
     """
 
     name: str
@@ -38,12 +43,21 @@ class InterfaceConfig:
     offloads: Offloads = field(default_factory=Offloads)
     forwarding: bool = True
     probe: bool = False
+    ipv6: bool | None = None
+    """Whether an Ethernet interface has IPv6, and with it a link-local address; None: if `addresses` has one."""
 
     def __post_init__(self) -> None:
         if self.kind not in (ETHERNET, IP):
             raise ConfigError(f"interface {self.name}: the kind is {ETHERNET!r} or {IP!r}, not {self.kind!r}")
         if not 68 <= self.mtu <= 65535:
             raise ConfigError(f"interface {self.name}: an MTU is from 68 (RFC 791) to 65535, not {self.mtu}")
+        if self.has_ipv6 and self.mtu < MINIMUM_MTU:
+            raise ConfigError(f"interface {self.name}: with IPv6 an MTU is at least 1280 (RFC 8200 5), not {self.mtu}")
+
+    @property
+    def has_ipv6(self) -> bool:
+        """Whether IPv6 is used on the interface."""
+        return any(":" in address for address in self.addresses) if self.ipv6 is None else self.ipv6
 
 
 @dataclass(slots=True, frozen=True, kw_only=True)
@@ -81,7 +95,7 @@ class ArpConfig:
 
 @dataclass(slots=True, frozen=True, kw_only=True)
 class IpConfig:
-    """IPv4 and path MTU discovery."""
+    """IPv4, and what both versions share: forwarding and path MTU discovery."""
 
     forwarding: bool = False
     ingress_filter: bool = False
@@ -132,6 +146,8 @@ class IcmpConfig:
     """Answer echo requests."""
     echo_broadcast: bool = False
     """Also those to a broadcast or multicast address (RFC 1122 3.2.2.6 allows both; Linux does not either)."""
+    echo_multicast: bool = True
+    """Also those to an IPv6 group (RFC 4443 4.2; Linux answers them too)."""
     reply_queue: int = 256
     """Answers to our own echo requests that wait to be polled."""
     ttl: int = 64
@@ -159,6 +175,11 @@ class TcpLayerConfig:
     Linux: a quarter, with cookies off. Here none, for it is room that new clients miss in peace already, and with
     cookies nobody is turned away (`halfopen.tcp.proven`).
     """
+    keyed_hash: str = "blake2s"
+    """What cookies and the offsets of timestamp clocks are made with: one of `halfopen.tcp.keyed.KEYED_HASHES`.
+
+    A SYN gate (`halfopen.links.syn_gate`) needs ``"siphash"``.
+    """
     bad_ack_budget: int | None = None
     """After how many wrong ACKs, 1 to 7, a half-open peer is forgotten: that many guesses at our ISS has a SYN.
 
@@ -172,7 +193,10 @@ class TcpLayerConfig:
     time_wait: int = 65536
     """TIME-WAIT records in all; above, a connection ends without (Linux ``tcp_max_tw_buckets``)."""
     isn: IsnGenerator | None = None
-    """Chooses initial sequence numbers; None is RFC 6528's way with a secret of this host's."""
+    """Chooses initial sequence numbers; None is RFC 6528's way with a secret of this host's.
+
+    Then those of SYN,ACKs are cookies, unless `syn_cookies` is off, also while there is room for records.
+    """
     keys: tuple[MasterKey | Md5Key, ...] = ()
     """What opens between the ends that they name is signed (RFC 5925); further ones by `TcpLayer.add_key`."""
 
@@ -188,6 +212,7 @@ class TcpLayerConfig:
         _check("closed_ports", self.closed_ports, POLICIES)
         _check("syn_cookies", self.syn_cookies, ("off", "overflow", "always"))
         _check("eviction", self.eviction, EVICTIONS)
+        _check("keyed_hash", self.keyed_hash, KEYED_HASHES)
 
 
 @dataclass(slots=True, frozen=True, kw_only=True)
@@ -195,7 +220,9 @@ class StackConfig:
     """Everything about a host."""
 
     ip: IpConfig = field(default_factory=IpConfig)
+    ipv6: Ipv6Config = field(default_factory=Ipv6Config)
     arp: ArpConfig = field(default_factory=ArpConfig)
+    ndp: NdpConfig = field(default_factory=NdpConfig)
     fragments: FragmentConfig = field(default_factory=FragmentConfig)
     icmp: IcmpConfig = field(default_factory=IcmpConfig)
     ports: PortRange = field(default_factory=PortRange)

@@ -2,6 +2,7 @@
 
 from collections import deque
 from dataclasses import dataclass
+from typing import Final
 
 from halfopen.base.addresses import IPV4_ANY, MAC_BROADCAST, MAC_ZERO, Address, Mac, Prefix, is_unspecified
 from halfopen.base.clock import NEVER, SECOND, Instant
@@ -13,14 +14,14 @@ from halfopen.wire import arp, ethernet
 from halfopen.wire.arp import Arp
 from halfopen.wire.packet import Packet
 
-PROBE_WAIT = 1 * SECOND
-PROBE_NUM = 3
-PROBE_MIN = 1 * SECOND
-PROBE_MAX = 2 * SECOND
-ANNOUNCE_WAIT = 2 * SECOND
-ANNOUNCE_NUM = 2
-ANNOUNCE_INTERVAL = 2 * SECOND
-DEFEND_INTERVAL = 10 * SECOND
+PROBE_WAIT: Final = 1 * SECOND
+PROBE_NUM: Final = 3
+PROBE_MIN: Final = 1 * SECOND
+PROBE_MAX: Final = 2 * SECOND
+ANNOUNCE_WAIT: Final = 2 * SECOND
+ANNOUNCE_NUM: Final = 2
+ANNOUNCE_INTERVAL: Final = 2 * SECOND
+DEFEND_INTERVAL: Final = 10 * SECOND
 
 
 @dataclass(slots=True, frozen=True)

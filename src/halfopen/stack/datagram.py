@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from typing import Final
 
 from halfopen.base.addresses import Address
 from halfopen.base.clock import Instant
@@ -10,16 +11,16 @@ from halfopen.stack.interface import Interface
 from halfopen.wire.icmpv4 import Quoted
 from halfopen.wire.packet import CHECKSUM_PARTIAL, Packet
 
-NET_UNREACHABLE = "net-unreachable"
-HOST_UNREACHABLE = "host-unreachable"
-PROTOCOL_UNREACHABLE = "protocol-unreachable"
-PORT_UNREACHABLE = "port-unreachable"
-FRAGMENTATION_NEEDED = "fragmentation-needed"
-SOURCE_ROUTE_FAILED = "source-route-failed"
-ADMIN_PROHIBITED = "admin-prohibited"
-TTL_EXCEEDED = "ttl-exceeded"
-REASSEMBLY_EXCEEDED = "reassembly-exceeded"
-PARAMETER_PROBLEM = "parameter-problem"
+NET_UNREACHABLE: Final = "net-unreachable"
+HOST_UNREACHABLE: Final = "host-unreachable"
+PROTOCOL_UNREACHABLE: Final = "protocol-unreachable"
+PORT_UNREACHABLE: Final = "port-unreachable"
+FRAGMENTATION_NEEDED: Final = "fragmentation-needed"
+SOURCE_ROUTE_FAILED: Final = "source-route-failed"
+ADMIN_PROHIBITED: Final = "admin-prohibited"
+TTL_EXCEEDED: Final = "ttl-exceeded"
+REASSEMBLY_EXCEEDED: Final = "reassembly-exceeded"
+PARAMETER_PROBLEM: Final = "parameter-problem"
 
 
 @dataclass(slots=True, eq=False)

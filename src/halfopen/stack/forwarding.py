@@ -1,17 +1,19 @@
 """Forwarding between interfaces: what of RFC 1812 a small router needs (RFC 1812 5)."""
 
 from struct import Struct
+from typing import Final
 
 from halfopen.base.addresses import Address, is_link_local, is_multicast
 from halfopen.base.clock import Instant
 from halfopen.base.counters import Counters
 from halfopen.base.errors import NetworkUnreachable
-from halfopen.stack.arp import Transmissions
 from halfopen.stack.config import IpConfig
 from halfopen.stack.datagram import Datagram
-from halfopen.stack.icmp import IcmpLayer
+from halfopen.stack.icmpv4 import Icmpv4Layer
 from halfopen.stack.interface import Interface
-from halfopen.stack.ip import IpLayer
+from halfopen.stack.ip import NetworkLayer
+from halfopen.stack.ipv4 import Ipv4Layer
+from halfopen.stack.nud import Transmissions
 from halfopen.stack.path import Path
 from halfopen.wire import icmpv4, ipv4
 from halfopen.wire.checksum import update
@@ -19,14 +21,42 @@ from halfopen.wire.ipv4 import PROTOCOL_TCP, Ipv4
 from halfopen.wire.offload import complete_checksum, split
 from halfopen.wire.packet import CHECKSUM_NONE, CHECKSUM_PARTIAL, Packet
 
-PATHS_LIMIT = 4096
+PATHS_LIMIT: Final = 4096
 
-_WORDS = Struct("!HH")
-_ONE_HOP = 0x0100
-_LEAST_TTL = 0x0200
+_WORDS: Final = Struct("!HH")
+_ONE_HOP: Final = 0x0100
+_LEAST_TTL: Final = 0x0200
 """Of a datagram that still has a hop behind the next, in the word with the protocol."""
-_TCP_CHECKSUM_OFFSET = 16
-_TCP_HEADER_OCTETS = 20
+_TCP_CHECKSUM_OFFSET: Final = 16
+_TCP_HEADER_OCTETS: Final = 20
+
+
+class ForwardingPaths:
+    """The ways that a router sends others' datagrams, one for each destination."""
+
+    __slots__ = ("_ip", "_paths")
+
+    def __init__(self, ip: NetworkLayer) -> None:
+        self._ip = ip
+        self._paths: dict[Address, Path] = {}
+
+    def find(self, destination: Address, now: Instant) -> Path:
+        """The way to ``destination``; raises NetworkUnreachable."""
+        path = self._paths.get(destination)
+        if path is None or path.is_stale:
+            path = self._ip.find_path(destination, None, now)
+            path.mtu = path.interface.mtu  # what we have learnt about the rest of the way is the sender's to learn
+            if len(self._paths) >= PATHS_LIMIT:
+                self._paths.clear()
+            self._paths[destination] = path
+        return path
+
+    def lead_back(self, datagram: Datagram, now: Instant) -> bool:
+        """Whether we would send to the datagram's source by the interface that it came from (RFC 3704 2.2)."""
+        try:
+            return self.find(datagram.source, now).interface is datagram.interface
+        except NetworkUnreachable:
+            return False
 
 
 class Forwarder:
@@ -34,13 +64,13 @@ class Forwarder:
 
     __slots__ = ("_config", "_counters", "_icmp", "_ip", "_known", "_output", "_paths")
 
-    def __init__(self, ip: IpLayer, icmp: IcmpLayer, config: IpConfig, counters: Counters) -> None:
+    def __init__(self, ip: Ipv4Layer, icmp: Icmpv4Layer, config: IpConfig, counters: Counters) -> None:
         self._ip = ip
         self._icmp = icmp
         self._config = config
         self._counters = counters
         self._output: Transmissions = ip.output
-        self._paths: dict[Address, Path] = {}
+        self._paths = ForwardingPaths(ip)
         self._known: dict[bytes, tuple[Interface, Path]] = {}
         """Where from and where to, by source and destination: what `forward` has found nothing against, and sent on."""
 
@@ -65,7 +95,7 @@ class Forwarder:
         if (
             arrived is not interface
             or not interface.forwarding
-            or path.generation != path.routes.generation
+            or path.generation != path.network.routes.generation
             or octets > path.mtu
             or word < _LEAST_TTL
             or neighbor is None
@@ -97,16 +127,16 @@ class Forwarder:
             self._icmp.send_error(icmpv4.TIME_EXCEEDED, icmpv4.TTL_EXCEEDED, datagram, now)
             return
         try:
-            path = self._path(header.destination, now)
+            path = self._paths.find(header.destination, now)
         except NetworkUnreachable:
             self._counters.add("IpForwNoRoutes")
             self._icmp.send_error(icmpv4.DESTINATION_UNREACHABLE, icmpv4.NET_UNREACHABLE, datagram, now)
             return
-        if self._config.ingress_filter and not self._came_by_its_way(datagram, now):
+        if self._config.ingress_filter and not self._paths.lead_back(datagram, now):
             self._counters.add("IpForwReversePathFilter")
             return
         packet = _one_hop_older(datagram)
-        if not _marks_are_sound(packet, header):
+        if not marks_are_sound(packet, header.header_octets, header.protocol):
             self._counters.add("IpForwBadOffload")
             return
         if not header.options:
@@ -130,26 +160,9 @@ class Forwarder:
             return "IpForwLinkLocal"
         return None
 
-    def _path(self, destination: Address, now: Instant) -> Path:
-        path = self._paths.get(destination)
-        if path is None or path.is_stale:
-            path = self._ip.find_path(destination, None, now)
-            path.mtu = path.interface.mtu  # what we have learnt about the rest of the way is the sender's to learn
-            if len(self._paths) >= PATHS_LIMIT:
-                self._paths.clear()
-            self._paths[destination] = path
-        return path
-
-    def _came_by_its_way(self, datagram: Datagram, now: Instant) -> bool:
-        """Whether we would send to the datagram's source by the interface that it came from (RFC 3704 2.2)."""
-        try:
-            return self._path(datagram.source, now).interface is datagram.interface
-        except NetworkUnreachable:
-            return False
-
     def _fit(self, path: Path, packet: Packet, header: Ipv4, datagram: Datagram, now: Instant) -> None:
         """Sends on what fits, cuts what may be cut, tells the sender about the rest (RFC 1812 4.2.2.7, RFC 1191 4)."""
-        segment = _octets_on_the_wire(packet, header)
+        segment = octets_on_the_wire(packet, header.header_octets)
         if segment > path.mtu and header.dont_fragment:
             self._counters.add("IpFragFails")
             unreachable, code = icmpv4.DESTINATION_UNREACHABLE, icmpv4.FRAGMENTATION_NEEDED
@@ -193,19 +206,19 @@ def _is_field_within(packet: Packet, network_offset: int) -> bool:
     return start >= network_offset + ipv4.MINIMUM_OCTETS and start + packet.checksum_offset + 2 <= len(packet.head)
 
 
-def _marks_are_sound(packet: Packet, header: Ipv4) -> bool:
-    """Whether the marks for offloads lie within the headers that they are about."""
+def marks_are_sound(packet: Packet, header_octets: int, protocol: int) -> bool:
+    """Whether the marks for offloads lie within the headers that they are about, behind ``header_octets`` of IP."""
     start = packet.checksum_start
     if packet.checksum == CHECKSUM_PARTIAL and not (
-        start >= header.header_octets and start + packet.checksum_offset + 2 <= len(packet.head)
+        start >= header_octets and start + packet.checksum_offset + 2 <= len(packet.head)
     ):
         return False
     if not packet.gso_size:
         return True
     return (
         packet.checksum == CHECKSUM_PARTIAL
-        and header.protocol == PROTOCOL_TCP
-        and start == header.header_octets
+        and protocol == PROTOCOL_TCP
+        and start == header_octets
         and packet.checksum_offset == _TCP_CHECKSUM_OFFSET
         and _tcp_header_octets(packet, start) >= _TCP_HEADER_OCTETS
     )
@@ -219,9 +232,9 @@ def _tcp_header_octets(packet: Packet, start: int) -> int:
     return octets if start + octets <= len(packet.head) else 0
 
 
-def _octets_on_the_wire(packet: Packet, header: Ipv4) -> int:
+def octets_on_the_wire(packet: Packet, header_octets: int) -> int:
     """The size of what will stand on the wire: of one segment, if this is a super-segment."""
     if not packet.gso_size:
         return packet.octets
-    start = header.header_octets
-    return min(packet.octets, start + _tcp_header_octets(packet, start) + packet.gso_size)
+    tcp = _tcp_header_octets(packet, header_octets)
+    return min(packet.octets, header_octets + tcp + packet.gso_size)

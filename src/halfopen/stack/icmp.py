@@ -1,21 +1,26 @@
-"""ICMP: answering echo, telling of errors sparingly, hearing of them with suspicion (RFC 792, RFC 1122 3.2.2)."""
+"""ICMP, both versions: answering echo, telling of errors sparingly, hearing of them with suspicion.
 
+What is the same for both is here (RFC 1122 3.2.2, RFC 4443 2.4); `halfopen.stack.icmpv4` and `halfopen.stack.icmpv6`
+know the messages.
+"""
+
+from abc import abstractmethod
 from collections import deque
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
-from halfopen.base.addresses import Address, is_valid_source
+from halfopen.base.addresses import Address
 from halfopen.base.clock import Duration, Instant
 from halfopen.base.counters import Counters
 from halfopen.base.errors import NetworkUnreachable
 from halfopen.stack import datagram as kinds
 from halfopen.stack.config import IcmpConfig
 from halfopen.stack.datagram import Datagram, IcmpError, Outgoing, Transport
-from halfopen.stack.ip import HEADER_OCTETS, LARGEST_QUOTE, IpLayer
-from halfopen.stack.path_mtu import next_plateau
+from halfopen.stack.ip import NetworkLayer
+from halfopen.stack.path import Path
 from halfopen.stack.token_bucket import TokenBucket
-from halfopen.wire import icmpv4
-from halfopen.wire.icmpv4 import Icmp, Quoted
-from halfopen.wire.ipv4 import PROTOCOL_ICMP
+from halfopen.wire.icmpv4 import Icmp
 from halfopen.wire.packet import CHECKSUM_NONE
 
 REPLY = "reply"
@@ -24,39 +29,6 @@ INTERNETWORK_CONTROL = 0xC0
 """The precedence of ICMP errors (RFC 1812 4.3.2.5)."""
 
 PENDING_LIMIT = 4096
-
-_UNREACHABLE_KINDS = {
-    icmpv4.NET_UNREACHABLE: kinds.NET_UNREACHABLE,
-    icmpv4.HOST_UNREACHABLE: kinds.HOST_UNREACHABLE,
-    icmpv4.PROTOCOL_UNREACHABLE: kinds.PROTOCOL_UNREACHABLE,
-    icmpv4.PORT_UNREACHABLE: kinds.PORT_UNREACHABLE,
-    icmpv4.FRAGMENTATION_NEEDED: kinds.FRAGMENTATION_NEEDED,
-    icmpv4.SOURCE_ROUTE_FAILED: kinds.SOURCE_ROUTE_FAILED,
-    icmpv4.NET_UNKNOWN: kinds.NET_UNREACHABLE,
-    icmpv4.HOST_UNKNOWN: kinds.HOST_UNREACHABLE,
-    icmpv4.SOURCE_HOST_ISOLATED: kinds.HOST_UNREACHABLE,
-    icmpv4.NET_PROHIBITED: kinds.ADMIN_PROHIBITED,
-    icmpv4.HOST_PROHIBITED: kinds.ADMIN_PROHIBITED,
-    icmpv4.NET_UNREACHABLE_FOR_TOS: kinds.NET_UNREACHABLE,
-    icmpv4.HOST_UNREACHABLE_FOR_TOS: kinds.HOST_UNREACHABLE,
-    icmpv4.COMMUNICATION_PROHIBITED: kinds.ADMIN_PROHIBITED,
-    icmpv4.HOST_PRECEDENCE_VIOLATION: kinds.ADMIN_PROHIBITED,
-    icmpv4.PRECEDENCE_CUTOFF: kinds.ADMIN_PROHIBITED,
-}
-
-_TIME_EXCEEDED_KINDS = {
-    icmpv4.TTL_EXCEEDED: kinds.TTL_EXCEEDED,
-    icmpv4.REASSEMBLY_EXCEEDED: kinds.REASSEMBLY_EXCEEDED,
-}
-
-
-def kind_of(type: int, code: int) -> str | None:
-    """What an ICMP error says, in words; None if it is no error that transports hear of."""
-    if type == icmpv4.DESTINATION_UNREACHABLE:
-        return _UNREACHABLE_KINDS.get(code)
-    if type == icmpv4.TIME_EXCEEDED:
-        return _TIME_EXCEEDED_KINDS.get(code)
-    return kinds.PARAMETER_PROBLEM if type == icmpv4.PARAMETER_PROBLEM else None
 
 
 @dataclass(slots=True, frozen=True)
@@ -80,19 +52,47 @@ class EchoRequest:
     sent: Instant
 
 
-class IcmpLayer(Transport):
-    """ICMP of one host."""
+class IcmpVersion(Transport):
+    """ICMP of one version of IP."""
 
-    __slots__ = ("_bucket", "_config", "_counters", "_ip", "_pending", "_replies")
+    __slots__ = ("_bucket", "_config", "_counters", "_pending", "_replies", "ip")
 
-    def __init__(self, ip: IpLayer, config: IcmpConfig, counters: Counters) -> None:
-        self._ip = ip
+    protocol: ClassVar[int]
+    echo_request: ClassVar[int]
+    echo_reply: ClassVar[int]
+    prefix: ClassVar[str]
+    """Of counters."""
+    errors: ClassVar[Mapping[str, tuple[int, int]]]
+    """Type and code by the kinds of `halfopen.stack.datagram`."""
+
+    def __init__(self, ip: NetworkLayer, config: IcmpConfig, counters: Counters, replies: deque[EchoReply]) -> None:
+        self.ip = ip
         self._config = config
         self._counters = counters
+        self._replies = replies
         self._bucket = TokenBucket(config.error_interval, config.error_burst)
         self._pending: dict[int, EchoRequest] = {}
-        self._replies: deque[EchoReply] = deque()
-        ip.register(PROTOCOL_ICMP, self)
+        ip.transports[self.protocol] = self
+
+    @abstractmethod
+    def emit(self, message: Icmp, path: Path) -> bytes:
+        """The whole message as it goes along ``path``."""
+
+    @abstractmethod
+    def room_for_quote(self, path: Path) -> int:
+        """How many octets of a datagram an error may quote."""
+
+    @abstractmethod
+    def is_unspeakable(self, datagram: Datagram, type: int, code: int) -> bool:
+        """Whether an error about ``datagram`` must not be sent."""
+
+    @abstractmethod
+    def answers_many(self, config: IcmpConfig) -> bool:
+        """Whether an echo request to several hosts is answered."""
+
+    @abstractmethod
+    def is_believable(self, error: IcmpError) -> bool:
+        """Whether the MTU may be true that ``error`` tells."""
 
     def configure(self, config: IcmpConfig) -> None:
         """Another configuration from now on."""
@@ -100,16 +100,132 @@ class IcmpLayer(Transport):
         self._bucket = TokenBucket(config.error_interval, config.error_burst)
 
     def send_echo(self, destination: Address, identifier: int, sequence: int, payload: bytes, now: Instant) -> None:
-        """Sends an echo request; what comes of it is for `poll_reply`. Raises NetworkUnreachable."""
-        path = self._ip.find_path(destination, None, now)
+        """Sends an echo request; what comes of it is for `IcmpLayer.poll_reply`. Raises NetworkUnreachable."""
+        path = self.ip.find_path(destination, None, now)
         rest = identifier << 16 | sequence
         if len(self._pending) >= PENDING_LIMIT:
             del self._pending[next(iter(self._pending))]
         self._pending[rest] = EchoRequest(destination, now)
-        self._counters.add("IcmpOutEchos")
-        message = icmpv4.emit(Icmp(icmpv4.ECHO_REQUEST, 0, rest, payload))
-        fits = len(message) + HEADER_OCTETS <= path.mtu
-        self._ip.send(path, self._outgoing(message, 0, fits), now)
+        self.count("OutEchos")
+        self.send(path, Icmp(self.echo_request, 0, rest, payload), 0, now)
+
+    def send_error(self, type: int, code: int, datagram: Datagram, now: Instant, rest: int = 0) -> None:
+        """Tells the sender of ``datagram`` what is wrong with it, unless nothing may be said or too much has been.
+
+        ``rest`` is the second word: the next hop's MTU, or a pointer.
+        """
+        if self.is_unspeakable(datagram, type, code):
+            self.count("OutSuppressed")
+            return
+        if not self._bucket.take(now):
+            self.count("OutRateLimited")
+            return
+        source = datagram.destination if self.ip.owns(datagram.destination) else None
+        try:
+            path = self.ip.find_path(datagram.source, source, now, datagram.interface)
+        except NetworkUnreachable:
+            self.count("OutNoRoutes")
+            return
+        quote = _quote(datagram, self.room_for_quote(path))
+        self.count("OutErrors")
+        self.send(path, Icmp(type, code, rest, quote), INTERNETWORK_CONTROL, now)
+
+    def send(self, path: Path, message: Icmp, tos: int, now: Instant) -> None:
+        """Puts a message on its way; it is cut where it does not fit."""
+        octets = self.emit(message, path)
+        outgoing = Outgoing(
+            protocol=self.protocol,
+            head=octets,
+            body=(),
+            octets=len(octets),
+            tos=tos,
+            ttl=self._config.ttl,
+            dont_fragment=len(octets) + self.ip.header_octets <= path.mtu,
+            checksum=CHECKSUM_NONE,
+        )
+        self.ip.send(path, outgoing, now)
+
+    def on_error(self, error: IcmpError, now: Instant) -> None:
+        """An error about an ICMP message of ours: an echo request, or nothing that we asked for."""
+        transport = error.quoted.transport
+        rest = int.from_bytes(transport[4:8], "big")
+        request = self._pending.get(rest) if transport[0] == self.echo_request else None
+        if request is None or request.destination != error.quoted.destination:
+            self.count("InErrorsForNobody")
+            return
+        if error.kind == kinds.FRAGMENTATION_NEEDED:
+            self.ip.update_path_mtu(request.destination, error.mtu, now)
+        del self._pending[rest]
+        self._enqueue(EchoReply(error.kind, error.source, rest >> 16, rest & 0xFFFF, now - request.sent))
+
+    def answer(self, datagram: Datagram, message: Icmp, now: Instant) -> None:
+        """Echo reply: the same identifier, sequence number, data and DSCP, addresses swapped (RFC 1122 3.2.2.6)."""
+        if not self._config.echo or (datagram.link_broadcast and not self.answers_many(self._config)):
+            self.count("InEchoIgnored")
+            return
+        source = None if datagram.link_broadcast else datagram.destination
+        try:
+            path = self.ip.find_path(datagram.source, source, now, datagram.interface)
+        except NetworkUnreachable:
+            self.count("OutNoRoutes")
+            return
+        self.count("OutEchoReps")
+        self.send(path, Icmp(self.echo_reply, 0, message.rest, message.payload), datagram.tos, now)
+
+    def settle(self, datagram: Datagram, message: Icmp, now: Instant) -> None:
+        """An echo reply, if it is to a request of ours."""
+        rest = message.rest
+        request = self._pending.get(rest)
+        if request is None or (
+            request.destination != datagram.source and not self.ip.is_broadcast(request.destination)
+        ):
+            self.count("InEchoRepUnexpected")
+            return
+        del self._pending[rest]
+        identifier, sequence = rest >> 16, rest & 0xFFFF
+        rtt = now - request.sent
+        self._enqueue(EchoReply(REPLY, datagram.source, identifier, sequence, rtt, datagram.ttl, message.payload))
+
+    def hear(self, error: IcmpError, now: Instant) -> None:
+        """An error about a datagram that claims to be ours: whether it is, its transport decides (RFC 5927)."""
+        transport = self.ip.transports.get(error.quoted.protocol)
+        if transport is None or not self.ip.owns(error.quoted.source):
+            self.count("InErrorsForNobody")
+        elif error.kind == kinds.FRAGMENTATION_NEEDED and not self.is_believable(error):
+            self.count("InBadMtu")
+        else:
+            self.count("InErrors")
+            transport.on_error(error, now)
+
+    def count(self, name: str) -> None:
+        """Counts under this version's name."""
+        self._counters.add(self.prefix + name)
+
+    def _enqueue(self, reply: EchoReply) -> None:
+        if len(self._replies) >= self._config.reply_queue:
+            self.count("ReplyQueueDrops")
+            return
+        self._replies.append(reply)
+
+
+class IcmpLayer:
+    """ICMP of one host: each address is served by its version."""
+
+    __slots__ = ("_replies", "v4", "v6")
+
+    def __init__(self, v4: IcmpVersion, v6: IcmpVersion, replies: deque[EchoReply]) -> None:
+        self.v4 = v4
+        self.v6 = v6
+        self._replies = replies
+
+    def configure(self, config: IcmpConfig) -> None:
+        """Another configuration from now on."""
+        self.v4.configure(config)
+        self.v6.configure(config)
+
+    def send_echo(self, destination: Address, identifier: int, sequence: int, payload: bytes, now: Instant) -> None:
+        """Sends an echo request; what comes of it is for `poll_reply`. Raises NetworkUnreachable."""
+        self._version_of(destination).send_echo(destination, identifier, sequence, payload, now)
 
     def poll_reply(self) -> EchoReply | None:
         """The oldest answer to a request of ours, or error about one."""
@@ -120,148 +236,13 @@ class IcmpLayer(Transport):
         """Whether `poll_reply` has something."""
         return bool(self._replies)
 
-    def send_error(self, type: int, code: int, datagram: Datagram, now: Instant, rest: int = 0) -> None:
-        """Tells the sender of ``datagram`` what is wrong with it, unless nothing may be said or too much has been.
+    def send_error(self, kind: str, datagram: Datagram, now: Instant) -> None:
+        """Tells the sender of ``datagram`` what is wrong with it, in the words of `halfopen.stack.datagram`."""
+        version = self._version_of(datagram.source)
+        version.send_error(*version.errors[kind], datagram, now)
 
-        ``rest`` is the second word: the next hop's MTU, or a pointer in its first octet.
-        """
-        if self._is_unspeakable(datagram):
-            self._counters.add("IcmpOutSuppressed")
-            return
-        if not self._bucket.take(now):
-            self._counters.add("IcmpOutRateLimited")
-            return
-        source = datagram.destination if self._ip.owns(datagram.destination) else None
-        try:
-            path = self._ip.find_path(datagram.source, source, now)
-        except NetworkUnreachable:
-            self._counters.add("IcmpOutNoRoutes")
-            return
-        room = min(LARGEST_QUOTE, path.mtu - HEADER_OCTETS - icmpv4.HEADER_OCTETS)
-        quote = _quote(datagram, room)
-        self._counters.add("IcmpOutErrors")
-        message = icmpv4.emit(Icmp(type, code, rest, quote))
-        self._ip.send(path, self._outgoing(message, INTERNETWORK_CONTROL, True), now)
-
-    def receive(self, datagram: Datagram, now: Instant) -> None:
-        """One message for this host; raises Malformed."""
-        message = icmpv4.parse(datagram.payload())
-        if message.type == icmpv4.ECHO_REQUEST:
-            self._answer(datagram, message, now)
-        elif message.type == icmpv4.ECHO_REPLY:
-            self._settle(message.rest, REPLY, datagram, message.payload, now)
-        elif message.type == icmpv4.SOURCE_QUENCH:
-            self._counters.add("IcmpInSourceQuenchIgnored")
-        elif message.type == icmpv4.REDIRECT:
-            self._counters.add("IcmpInRedirectIgnored")
-        elif message.type in icmpv4.ERROR_TYPES:
-            self._hear(datagram, message, now)
-        else:
-            self._counters.add("IcmpInUnknownType")
-
-    def on_error(self, error: IcmpError, now: Instant) -> None:
-        """An error about an ICMP message of ours: an echo request, or nothing that we asked for."""
-        transport = error.quoted.transport
-        if transport[0] != icmpv4.ECHO_REQUEST:
-            self._counters.add("IcmpInErrorsForNobody")
-            return
-        rest = int.from_bytes(transport[4:8], "big")
-        request = self._pending.get(rest)
-        if request is None or request.destination != error.quoted.destination:
-            self._counters.add("IcmpInErrorsForNobody")
-            return
-        if error.kind == kinds.FRAGMENTATION_NEEDED:
-            self._ip.update_path_mtu(request.destination, error.mtu, now)
-        del self._pending[rest]
-        self._enqueue(EchoReply(error.kind, error.source, rest >> 16, rest & 0xFFFF, now - request.sent))
-
-    def _answer(self, datagram: Datagram, message: Icmp, now: Instant) -> None:
-        """Echo reply: the same identifier, sequence number, data and DSCP, addresses swapped (RFC 1122 3.2.2.6)."""
-        source: Address | None = datagram.destination
-        if not self._config.echo or (datagram.link_broadcast and not self._config.echo_broadcast):
-            self._counters.add("IcmpInEchoIgnored")
-            return
-        if datagram.link_broadcast:
-            source = None
-        try:
-            path = self._ip.find_path(datagram.source, source, now)
-        except NetworkUnreachable:
-            self._counters.add("IcmpOutNoRoutes")
-            return
-        self._counters.add("IcmpOutEchoReps")
-        reply = icmpv4.emit(Icmp(icmpv4.ECHO_REPLY, 0, message.rest, message.payload))
-        fits = len(reply) + HEADER_OCTETS <= path.mtu
-        self._ip.send(path, self._outgoing(reply, datagram.tos, fits), now)
-
-    def _settle(self, rest: int, kind: str, datagram: Datagram, payload: bytes, now: Instant) -> None:
-        """An echo reply, if it is to a request of ours."""
-        request = self._pending.get(rest)
-        if request is None or (
-            request.destination != datagram.source and not self._ip.is_broadcast(request.destination)
-        ):
-            self._counters.add("IcmpInEchoRepUnexpected")
-            return
-        del self._pending[rest]
-        identifier, sequence = rest >> 16, rest & 0xFFFF
-        rtt = now - request.sent
-        self._enqueue(EchoReply(kind, datagram.source, identifier, sequence, rtt, datagram.ttl, payload))
-
-    def _hear(self, datagram: Datagram, message: Icmp, now: Instant) -> None:
-        """An error about a datagram that claims to be ours: whether it is, its transport decides (RFC 5927)."""
-        kind = kind_of(message.type, message.code)
-        if kind is None or datagram.link_broadcast:
-            self._counters.add("IcmpInUnknownCode")
-            return
-        quoted = icmpv4.parse_quoted(message.payload)
-        transport = self._ip.transports.get(quoted.protocol)
-        if transport is None or not self._ip.owns(quoted.source):
-            self._counters.add("IcmpInErrorsForNobody")
-            return
-        mtu = 0
-        if kind == kinds.FRAGMENTATION_NEEDED:
-            mtu = next_hop_mtu(message, quoted)
-            if mtu >= quoted.total_octets:
-                self._counters.add("IcmpInBadMtu")  # it did fit: forged (RFC 5927 7.2)
-                return
-        self._counters.add("IcmpInErrors")
-        transport.on_error(IcmpError(kind, mtu, datagram.source, quoted), now)
-
-    def _is_unspeakable(self, datagram: Datagram) -> bool:
-        """What no error is ever about (RFC 1122 3.2.2, RFC 1812 4.3.2.7)."""
-        head = datagram.packet.head
-        offset = datagram.network_offset
-        if datagram.link_broadcast or self._ip.is_broadcast(datagram.destination):
-            return True
-        if (head[offset + 6] & 0x1F) | head[offset + 7]:
-            return True  # not the first fragment
-        if datagram.protocol == PROTOCOL_ICMP and (datagram.octets < 1 or datagram.payload()[0] in icmpv4.ERROR_TYPES):
-            return True
-        if self._ip.owns(datagram.source):
-            return False
-        return not is_valid_source(datagram.source) or self._ip.is_broadcast(datagram.source)
-
-    def _enqueue(self, reply: EchoReply) -> None:
-        if len(self._replies) >= self._config.reply_queue:
-            self._counters.add("IcmpReplyQueueDrops")
-            return
-        self._replies.append(reply)
-
-    def _outgoing(self, message: bytes, tos: int, dont_fragment: bool) -> Outgoing:
-        return Outgoing(
-            protocol=PROTOCOL_ICMP,
-            head=message,
-            body=(),
-            octets=len(message),
-            tos=tos,
-            ttl=self._config.ttl,
-            dont_fragment=dont_fragment,
-            checksum=CHECKSUM_NONE,
-        )
-
-
-def next_hop_mtu(message: Icmp, quoted: Quoted) -> int:
-    """What a router says that fits, or would say if it knew RFC 1191."""
-    return message.rest & 0xFFFF or next_plateau(quoted.total_octets)
+    def _version_of(self, address: Address) -> IcmpVersion:
+        return self.v4 if len(address) == 4 else self.v6
 
 
 def _quote(datagram: Datagram, room: int) -> bytes:

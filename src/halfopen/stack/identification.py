@@ -6,11 +6,12 @@ to others in between: the idle scan, which probes a port in the name of somebody
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
+from typing import Final
 
 from halfopen.base.permit import Permit
 from halfopen.base.rng import Rng
 
-LIMIT = 4096
+LIMIT: Final = 4096
 """Counters that are kept; the one that was started first goes first."""
 
 
@@ -93,7 +94,7 @@ class Global(Identifications):
         return value
 
 
-POLICIES: Mapping[str, Callable[[Rng], Identifications]] = {
+POLICIES: Final[Mapping[str, Callable[[Rng], Identifications]]] = {
     "zero": PerFlow,
     "destination": PerDestination,
     "random": Random,

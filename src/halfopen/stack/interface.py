@@ -1,11 +1,15 @@
 """Network interfaces and the addresses of this host."""
 
 from dataclasses import dataclass, field
+from typing import Final
 
-from halfopen.base.addresses import IPV4_BROADCAST, Address, Mac, Prefix
+from halfopen.base.addresses import IPV4_BROADCAST, Address, Mac, Prefix, parse_address
+from halfopen.wire.ipv6 import ALL_NODES
 
-ETHERNET = "ethernet"
-IP = "ip"
+ETHERNET: Final = "ethernet"
+IP: Final = "ip"
+
+IPV6_LOOPBACK: Final = parse_address("::1")
 
 
 @dataclass(slots=True, frozen=True, kw_only=True)
@@ -33,7 +37,8 @@ class InterfaceStatistics:
 class Interface:
     """One attachment to a network: frames on ``ethernet`` (TAP, AF_PACKET), bare datagrams on ``ip`` (TUN).
 
-    ``addresses`` are those in use; one that is still being probed for conflicts is not among them yet.
+    ``addresses`` are those in use; one that is still being probed for conflicts is not among them yet. With
+    ``has_ipv6`` a link-local one is, or will be.
     """
 
     name: str
@@ -44,6 +49,7 @@ class Interface:
     forwarding: bool = True
     addresses: list[tuple[Address, Prefix]] = field(default_factory=list)
     statistics: InterfaceStatistics = field(default_factory=InterfaceStatistics)
+    has_ipv6: bool = False
     is_ethernet: bool = field(init=False)
     link_octets: int = field(init=False)
 
@@ -70,9 +76,9 @@ class HostAddresses:
     def __init__(self, loopback: Interface) -> None:
         self.loopback = loopback
         self.interfaces: list[Interface] = []
-        self.owners: dict[Address, Interface] = {}
+        self.owners: dict[Address, Interface] = {IPV6_LOOPBACK: loopback}
         self.broadcasts: set[Address] = {IPV4_BROADCAST}
-        self.groups: set[Address] = {b"\xe0\x00\x00\x01"}
+        self.groups: set[Address] = {b"\xe0\x00\x00\x01", ALL_NODES}
 
     def add(self, interface: Interface, address: Address, prefix: Prefix) -> None:
         """``address`` is in use from now on."""

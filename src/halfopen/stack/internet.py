@@ -1,46 +1,50 @@
 """The Internet layer of one host, assembled: links below, transports above."""
 
 from collections import deque
+from dataclasses import replace
+from typing import Final
 
-from halfopen.base.addresses import IPV4_ANY, Address, Mac, Prefix, parse_interface, parse_mac
+from halfopen.base.addresses import IPV4_ANY, IPV6_ANY, Address, Mac, Prefix, parse_interface, parse_mac
 from halfopen.base.clock import Instant
 from halfopen.base.counters import Counters
 from halfopen.base.errors import ConfigError, Malformed
 from halfopen.base.rng import Rng
-from halfopen.stack.arp import ArpLayer, Transmissions
+from halfopen.stack import datagram as kinds
+from halfopen.stack.arp import ArpLayer
 from halfopen.stack.config import InterfaceConfig, StackConfig
+from halfopen.stack.config_ndp import NdpConfig, RouterConfig
 from halfopen.stack.datagram import Datagram
-from halfopen.stack.forwarding import Forwarder
-from halfopen.stack.fragments import Reassembler
-from halfopen.stack.icmp import IcmpLayer
-from halfopen.stack.identification import make_identifications
+from halfopen.stack.icmp import EchoReply, IcmpLayer
 from halfopen.stack.interface import ETHERNET, IP, HostAddresses, Interface, Offloads
-from halfopen.stack.ip import IpLayer
-from halfopen.stack.ip_input import IpInput
+from halfopen.stack.ip import Commons, IpLayer
+from halfopen.stack.ndp import NdpLayer
+from halfopen.stack.nud import Transmissions
 from halfopen.stack.path_mtu import PathMtus
 from halfopen.stack.routes import Route, Routes
-from halfopen.wire import ethernet, icmpv4, ipv4
-from halfopen.wire.ethernet import ETHERTYPE_ARP, ETHERTYPE_IPV4
+from halfopen.stack.versions import make_version4, make_version6
+from halfopen.wire import ethernet, ipv4, ipv6
+from halfopen.wire.ethernet import ETHERTYPE_ARP, ETHERTYPE_IPV4, ETHERTYPE_IPV6
 from halfopen.wire.packet import Packet
 
-_IPV4 = ETHERTYPE_IPV4.to_bytes(2, "big")
+_IPV4: Final = ETHERTYPE_IPV4.to_bytes(2, "big")
+_IPV6: Final = ETHERTYPE_IPV6.to_bytes(2, "big")
 
 
 class Internet:
     """Everything between interfaces and transports; has the shape of the whole `Stack`, which adds the transports."""
 
     __slots__ = (
-        "_forwarder",
-        "_input",
-        "_path_mtus",
+        "_commons",
+        "_v4",
+        "_v6",
         "addresses",
         "arp",
         "counters",
         "icmp",
         "ip",
+        "ndp",
         "output",
         "rng",
-        "routes",
     )
 
     def __init__(self, config: StackConfig, rng: Rng, counters: Counters) -> None:
@@ -48,21 +52,29 @@ class Internet:
         self.counters = counters
         self.rng = rng
         self.addresses = HostAddresses(loopback)
-        self.routes = Routes()
+        self._commons = Commons(self.addresses, Routes(), PathMtus(config.ip))
         self.output: Transmissions = deque()
         """What `poll_transmit` hands out; to look at."""
-        self._path_mtus = PathMtus(config.ip)
         self.arp = ArpLayer(config.arp, self.addresses, self.output, rng, counters)
-        identifications = make_identifications(config.ip.ip_id, config.ip.permit, rng)
-        self.ip = IpLayer(self.addresses, self.routes, self.arp, self._path_mtus, identifications)
-        self.icmp = IcmpLayer(self.ip, config.icmp, counters)
-        self._forwarder = Forwarder(self.ip, self.icmp, config.ip, counters)
-        self._input = IpInput(self.ip, self.icmp, self._forwarder, Reassembler(config.fragments, counters), counters)
+        private = rng.fork("ipv6")
+        self.ndp = NdpLayer(_discovery_config(config), self.addresses, self.output, private, counters)
+        self.ndp.neighbors.undeliverable = self.arp.undeliverable
+        replies: deque[EchoReply] = deque()
+        self._v4 = make_version4(config, self._commons, self.arp, rng, replies)
+        self._v6 = make_version6(config, self._commons, self.ndp, private, replies)
+        self.ip = IpLayer(self._commons, self._v4.ip, self._v6.ip)
+        self.icmp = IcmpLayer(self._v4.icmp, self._v6.icmp, replies)
+
+    @property
+    def routes(self) -> Routes:
+        """The routing table of both versions."""
+        return self._commons.routes
 
     def configure(self, config: StackConfig) -> None:
         """Another configuration from now on, as far as it is about ICMP and forwarding."""
         self.icmp.configure(config.icmp)
-        self._forwarder.configure(config.ip)
+        self._v4.forwarder.configure(config.ip)
+        self._v6.forwarder.configure(config.ip)
 
     def add_interface(self, config: InterfaceConfig, now: Instant = 0) -> Interface:
         """A new interface, with routes to the networks that it is on; ``now`` matters if its addresses are probed."""
@@ -75,6 +87,8 @@ class Internet:
             raise ConfigError(f"interface {config.name}: {error}") from None
         interface = Interface(config.name, config.kind, config.mtu, mac, config.offloads, config.forwarding)
         self.addresses.interfaces.append(interface)
+        if config.has_ipv6:
+            self._begin_ipv6(interface, now, config.probe)
         for address, prefix in addresses:
             self.add_address(interface, address, prefix, now, probe=config.probe)
         return interface
@@ -82,9 +96,15 @@ class Internet:
     def add_address(
         self, interface: Interface, address: Address, prefix: Prefix, now: Instant, *, probe: bool = False
     ) -> None:
-        """Uses ``address`` on ``interface`` from now on; with ``probe`` once nobody has objected (RFC 5227 2.1)."""
-        if len(address) != 4:
-            raise ConfigError(f"interface {interface.name}: an IPv4 address is needed")
+        """Uses ``address`` on ``interface`` from now on; with ``probe`` once nobody has objected.
+
+        That is RFC 5227 2.1 for IPv4, RFC 4862 5.4 for IPv6.
+        """
+        if len(address) == 16:
+            self._begin_ipv6(interface, now, probe)
+            self.ndp.claim(interface, address, prefix, now, probe=probe)
+            self._v6.ip.follow_discovery()
+            return
         if interface.is_ethernet and probe:
             self.arp.conflicts.probe(interface, address, prefix, now)
             return
@@ -94,6 +114,10 @@ class Internet:
 
     def remove_address(self, interface: Interface, address: Address) -> None:
         """Uses ``address`` no longer; the route to its network goes with it."""
+        if len(address) == 16:
+            self.ndp.release(interface, address)
+            self._v6.ip.follow_discovery()
+            return
         self.arp.conflicts.release(interface, address)
         self._give_up(interface, address)
 
@@ -105,8 +129,10 @@ class Internet:
         try:
             if interface.is_ethernet:
                 self._receive_frame(interface, packet, now)
+            elif packet.head[:1] >= b"\x60":
+                self._v6.input.receive(interface, packet, False, now)
             else:
-                self._input.receive(interface, packet, False, now)
+                self._v4.input.receive(interface, packet, False, now)
         except Malformed as error:
             self.counters.add(error.reason)
 
@@ -128,20 +154,32 @@ class Internet:
 
     def next_deadline(self) -> Instant:
         """The earliest instant at which `on_deadline` has something to do."""
-        return min(self.arp.next_deadline(), self._input.reassembler.next_deadline(), self._path_mtus.next_deadline())
+        return min(
+            self.arp.next_deadline(),
+            self.ndp.next_deadline(),
+            self._v4.input.reassembler.next_deadline(),
+            self._v6.input.reassembler.next_deadline(),
+            self._commons.path_mtus.next_deadline(),
+        )
 
     def on_deadline(self, now: Instant) -> None:
         """Does what is due, each thing as of its own time."""
         self.arp.on_deadline(now)
         self._follow_claims()
-        self._input.on_deadline(now)
-        if self._path_mtus.on_deadline(now):
+        self.ndp.on_deadline(now)
+        self._v6.ip.follow_discovery()
+        self._v4.input.on_deadline(now)
+        self._v6.input.on_deadline(now)
+        if self._commons.path_mtus.on_deadline(now):
             self.routes.advance()
 
     def _receive_frame(self, interface: Interface, packet: Packet, now: Instant) -> None:
         head = packet.head
         if head[12:14] == _IPV4 and head[:6] == interface.mac and not head[6] & 1:
-            self._input.receive(interface, packet, False, now)
+            self._v4.input.receive(interface, packet, False, now)
+            return
+        if head[12:14] == _IPV6 and head[:6] == interface.mac and not head[6] & 1:
+            self._v6.input.receive(interface, packet, False, now)
             return
         destination, source, ethertype = ethernet.parse(head)
         link_broadcast = destination[0] & 1 == 1
@@ -150,7 +188,9 @@ class Internet:
         elif source[0] & 1:
             self.counters.add("EthernetBadSource")
         elif ethertype == ETHERTYPE_IPV4:
-            self._input.receive(interface, packet, link_broadcast, now)
+            self._v4.input.receive(interface, packet, link_broadcast, now)
+        elif ethertype == ETHERTYPE_IPV6:
+            self._v6.input.receive(interface, packet, link_broadcast, now)
         elif ethertype == ETHERTYPE_ARP:
             self.arp.receive(interface, packet, now)
             self._follow_claims()
@@ -167,32 +207,30 @@ class Internet:
             return True
         if self.arp.undeliverable:
             _, packet = self.arp.undeliverable.popleft()
-            if not self.ip.report_undeliverable(packet):
+            version = self.ip.v6 if packet.head[0] >> 4 == 6 else self.ip.v4
+            if not version.report_undeliverable(packet):
                 self._tell_unreachable(packet, now)
             return True
         error = self.ip.poll_error()
-        transport = self.ip.transports.get(error.quoted.protocol) if error is not None else None
-        if error is not None and transport is not None:
-            transport.on_error(error, now)
+        if error is not None:
+            transport = self.ip.version_of(error.source).transports.get(error.quoted.protocol)
+            if transport is not None:
+                transport.on_error(error, now)
         return True
 
     def _tell_unreachable(self, packet: Packet, now: Instant) -> None:
         """A forwarded datagram has found no neighbour (RFC 1812 5.2.7.1); like one from loopback it has no frame."""
-        header = ipv4.parse(packet.head, 0, packet.octets)
-        datagram = Datagram(
-            packet,
-            header.header_octets,
-            header.total_octets - header.header_octets,
-            header.source,
-            header.destination,
-            header.protocol,
-            header.tos,
-            header.ttl,
-            self.addresses.loopback,
-            False,
-            -1,
-        )
-        self.icmp.send_error(icmpv4.DESTINATION_UNREACHABLE, icmpv4.HOST_UNREACHABLE, datagram, now)
+        as_datagram = _as_ipv6 if packet.head[0] >> 4 == 6 else _as_ipv4
+        self.icmp.send_error(kinds.HOST_UNREACHABLE, as_datagram(self.addresses.loopback, packet), now)
+
+    def _begin_ipv6(self, interface: Interface, now: Instant, probe: bool) -> None:
+        """From now on the interface has IPv6, if it has not yet."""
+        if interface.mtu < ipv6.MINIMUM_MTU:
+            raise ConfigError(f"interface {interface.name}: with IPv6 an MTU is at least 1280 (RFC 8200 5)")
+        if not interface.has_ipv6:
+            interface.has_ipv6 = True
+            self.ndp.attach(interface, now, probe=probe)
+            self._v6.ip.follow_discovery()
 
     def _follow_claims(self) -> None:
         while (claim := self.arp.conflicts.poll_change()) is not None:
@@ -218,6 +256,30 @@ class Internet:
         return b"\x02" + self.rng.octets(5)
 
 
-def default_route(interface: Interface, gateway: Address | None = None) -> Route:
-    """The route of last resort (RFC 1812 5.2.4.3)."""
-    return Route(prefix=Prefix(IPV4_ANY, 0), interface=interface, gateway=gateway)
+def default_route(interface: Interface, gateway: Address | None = None, any_address: Address = IPV4_ANY) -> Route:
+    """The route of last resort (RFC 1812 5.2.4.3), of the gateway's version of IP if there is one."""
+    network = IPV6_ANY if gateway is not None and len(gateway) == 16 else any_address
+    return Route(prefix=Prefix(network, 0), interface=interface, gateway=gateway)
+
+
+def _discovery_config(config: StackConfig) -> NdpConfig:
+    """A host that forwards says that it is a router (RFC 4861 6.2.2)."""
+    if config.ip.forwarding and config.ndp.router is None:
+        return replace(config.ndp, router=RouterConfig())
+    return config.ndp
+
+
+def _as_ipv4(interface: Interface, packet: Packet) -> Datagram:
+    """A datagram without a frame, as ICMP quotes it."""
+    header = ipv4.parse(packet.head, 0, packet.octets)
+    start, ends = header.header_octets, (header.source, header.destination)
+    octets = header.total_octets - start
+    return Datagram(packet, start, octets, *ends, header.protocol, header.tos, header.ttl, interface, False, -1)
+
+
+def _as_ipv6(interface: Interface, packet: Packet) -> Datagram:
+    """A packet without a frame, as ICMP quotes it."""
+    header = ipv6.parse(packet.head, 0, packet.octets)
+    start, ends = ipv6.HEADER_OCTETS, (header.source, header.destination)
+    octets, tos = header.payload_octets, header.traffic_class
+    return Datagram(packet, start, octets, *ends, header.next_header, tos, header.hop_limit, interface, False, -1)

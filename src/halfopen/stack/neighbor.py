@@ -1,6 +1,6 @@
 """The neighbour table: which link address an IP address has, and how sure we are (Linux's NUD states, RFC 4861 7.3).
 
-Nothing here is sent: `halfopen.stack.arp` asks and listens. An entry lives like this::
+Nothing here is sent: `halfopen.stack.arp` and `halfopen.stack.ndp` ask and listen. An entry lives like this::
 
     (none) --use--> INCOMPLETE --answer--> REACHABLE --30 s--> STALE --use--> DELAY --5 s--> PROBE --3 s--> (none)
                          |3 s                   ^                               |              |
@@ -12,10 +12,12 @@ from collections import deque
 from collections.abc import Iterator
 from enum import Enum
 from itertools import islice
+from typing import Final, TypeAlias
 
 from halfopen.base.addresses import Address, Mac
 from halfopen.base.clock import NEVER, Duration, Instant
 from halfopen.stack.config import ArpConfig
+from halfopen.stack.config_ndp import NdpConfig
 from halfopen.stack.interface import Interface
 from halfopen.wire import ethernet
 from halfopen.wire.packet import Packet
@@ -33,13 +35,17 @@ class NeighborState(Enum):
     PERMANENT = "permanent"
 
 
-INCOMPLETE = NeighborState.INCOMPLETE
-REACHABLE = NeighborState.REACHABLE
-STALE = NeighborState.STALE
-DELAY = NeighborState.DELAY
-PROBE = NeighborState.PROBE
-FAILED = NeighborState.FAILED
-PERMANENT = NeighborState.PERMANENT
+INCOMPLETE: Final = NeighborState.INCOMPLETE
+REACHABLE: Final = NeighborState.REACHABLE
+STALE: Final = NeighborState.STALE
+DELAY: Final = NeighborState.DELAY
+PROBE: Final = NeighborState.PROBE
+FAILED: Final = NeighborState.FAILED
+PERMANENT: Final = NeighborState.PERMANENT
+
+
+NeighborSettings: TypeAlias = ArpConfig | NdpConfig
+"""Their fields of the same names mean the same."""
 
 
 class Neighbor:
@@ -47,6 +53,7 @@ class Neighbor:
 
     REACHABLE becomes STALE by the clock alone, when ``fast_until`` has passed. ``deadline`` is that of the next
     request, or of the verdict. A forgotten entry has no header: whoever still holds it has to ask again.
+    IPv6 neighbours say whether they are routers.
     """
 
     __slots__ = (
@@ -55,6 +62,7 @@ class Neighbor:
         "fast_until",
         "header",
         "interface",
+        "is_router",
         "mac",
         "queue",
         "reachable_time",
@@ -75,11 +83,13 @@ class Neighbor:
         self.requests = 0
         self.used = now
         self.queue: deque[Packet] = deque()
+        self.is_router = False
 
     def bind(self, mac: Mac) -> None:
         """The neighbour has this link address."""
         self.mac = mac
-        self.header = ethernet.emit(mac, self.interface.mac, ethernet.ETHERTYPE_IPV4)
+        ethertype = ethernet.ETHERTYPE_IPV4 if len(self.address) == 4 else ethernet.ETHERTYPE_IPV6
+        self.header = ethernet.emit(mac, self.interface.mac, ethertype)
 
     def confirm(self, now: Instant) -> None:
         """Packets have reached it: REACHABLE again, if its link address is known."""
@@ -116,7 +126,7 @@ class NeighborTable:
 
     __slots__ = ("_config", "_entries", "_queued_octets", "_reachable_time", "earliest")
 
-    def __init__(self, config: ArpConfig, reachable_time: Duration) -> None:
+    def __init__(self, config: NeighborSettings, reachable_time: Duration) -> None:
         self._config = config
         self._reachable_time = reachable_time
         self._entries: dict[tuple[str, Address], Neighbor] = {}

@@ -3,11 +3,14 @@
 Who may teach us is decided elsewhere: the quoted datagram must be one of ours, as its transport sees it (RFC 5927).
 """
 
+from typing import Final
+
 from halfopen.base.addresses import Address
 from halfopen.base.clock import NEVER, Instant
 from halfopen.stack.config import IpConfig
+from halfopen.wire.ipv6 import MINIMUM_MTU
 
-PLATEAUS = (65535, 32000, 17914, 8166, 4352, 2002, 1492, 1006, 508, 296, 68)
+PLATEAUS: Final = (65535, 32000, 17914, 8166, 4352, 2002, 1492, 1006, 508, 296, 68)
 """MTUs that links have, for routers that do not tell theirs (RFC 1191 7.1)."""
 
 
@@ -17,6 +20,11 @@ def next_plateau(octets: int) -> int:
         if plateau < octets:
             return plateau
     return PLATEAUS[-1]
+
+
+def least_mtu(destination: Address, config: IpConfig) -> int:
+    """What every path carries, or is believed to: IPv6 leaves no choice (RFC 8201 4)."""
+    return config.pmtu_min if len(destination) == 4 else MINIMUM_MTU
 
 
 class PathMtus:
@@ -38,7 +46,7 @@ class PathMtus:
 
         A larger one is not believed: only time raises an estimate (RFC 1191 3).
         """
-        mtu = max(mtu, self._config.pmtu_min)
+        mtu = max(mtu, least_mtu(destination, self._config))
         known = self.get(destination, now)
         if known is not None and mtu >= known:
             return False

@@ -8,6 +8,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from hashlib import blake2s
+from typing import Final
 
 from halfopen.base.addresses import IPV4_ANY, IPV6_ANY, Address, format_address, is_unspecified
 from halfopen.base.errors import AddressInUse, ConfigError
@@ -28,7 +29,7 @@ class Owner:
         return f'users:(("{self.program or self.name}"{pid}{task}))'
 
 
-NOBODY = Owner("-")
+NOBODY: Final = Owner("-")
 
 
 @dataclass(slots=True, frozen=True, kw_only=True)
@@ -135,6 +136,15 @@ class PortTable:
                 raise AddressInUse(f"{protocol} {format_endpoint(address, port)} is in use by {holder.name}")
         self._bound.setdefault((protocol, port), {})[address] = owner
         return port
+
+    def bind_both(self, protocol: str, port: int, owner: Owner) -> int:
+        """Gives ``port`` on all addresses of both versions to ``owner`` and returns it; raises AddressInUse."""
+        port = self.bind(protocol, IPV6_ANY, port, owner)
+        try:
+            return self.bind(protocol, IPV4_ANY, port, owner)
+        except AddressInUse:
+            self.release(protocol, IPV6_ANY, port)
+            raise
 
     def release(self, protocol: str, address: Address, port: int) -> None:
         """The port is free again; harmless when repeated."""

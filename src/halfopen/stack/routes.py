@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from halfopen.base.addresses import Address, Prefix
 from halfopen.stack.interface import Interface
+from halfopen.tcp.metrics import NO_METRICS, Metrics
 
 
 @dataclass(slots=True, frozen=True, kw_only=True)
@@ -20,6 +21,7 @@ class Route:
     gateway: Address | None = None
     metric: int = 0
     source: Address | None = None
+    metrics: Metrics = NO_METRICS
 
 
 class Routes:

@@ -14,6 +14,7 @@ from halfopen.stack.icmp import IcmpLayer
 from halfopen.stack.interface import Interface
 from halfopen.stack.internet import Internet
 from halfopen.stack.ip import IpLayer
+from halfopen.stack.ndp import NdpLayer
 from halfopen.stack.neighbor import NeighborTable
 from halfopen.stack.ports import DoubleHashPorts, PortTable
 from halfopen.stack.routes import Routes
@@ -54,8 +55,13 @@ class Stack:
         return self.internet.arp
 
     @property
+    def ndp(self) -> NdpLayer:
+        """Neighbor discovery: IPv6 addresses, their conflicts, routers."""
+        return self.internet.ndp
+
+    @property
     def neighbors(self) -> NeighborTable:
-        """What is known of neighbours' link addresses."""
+        """What ARP knows of neighbours' link addresses; neighbor discovery has a table of its own."""
         return self.internet.arp.table
 
     def add_interface(self, config: InterfaceConfig, now: Instant = 0) -> Interface:
@@ -75,7 +81,7 @@ class Stack:
     def rebooted(self, now: Instant) -> "Stack":
         """A new stack with the same configuration, interfaces and routes, which remembers nothing else."""
         stack = Stack(self.config, self._rng)
-        twins = {each: stack.add_interface(_config_of(each), now) for each in self.interfaces}
+        twins = {each: stack.add_interface(self._config_of(each), now) for each in self.interfaces}
         known = set(stack.routes)
         for route in self.routes:
             twin = route if route.interface is None else replace(route, interface=twins[route.interface])
@@ -124,15 +130,20 @@ class Stack:
         self.tcp.on_deadline(now)
         self.udp.on_deadline(now)
 
-
-def _config_of(interface: Interface) -> InterfaceConfig:
-    """By which an interface like this one can be made again."""
-    return InterfaceConfig(
-        name=interface.name,
-        kind=interface.kind,
-        addresses=tuple(f"{format_address(address)}/{prefix.length}" for address, prefix in interface.addresses),
-        mac=format_mac(interface.mac) if interface.is_ethernet else None,
-        mtu=interface.mtu,
-        offloads=interface.offloads,
-        forwarding=interface.forwarding,
-    )
+    def _config_of(self, interface: Interface) -> InterfaceConfig:
+        """By which an interface like this one can be made again; addresses that have formed will form again."""
+        forms = self.internet.ndp.autoconfiguration.is_formed
+        return InterfaceConfig(
+            name=interface.name,
+            kind=interface.kind,
+            addresses=tuple(
+                f"{format_address(address)}/{prefix.length}"
+                for address, prefix in interface.addresses
+                if not forms(interface, address)
+            ),
+            mac=format_mac(interface.mac) if interface.is_ethernet else None,
+            mtu=interface.mtu,
+            offloads=interface.offloads,
+            forwarding=interface.forwarding,
+            ipv6=interface.has_ipv6,
+        )

@@ -6,9 +6,9 @@ A connection knows no addresses and is called by nobody but this layer and its u
 
 from collections import deque
 from collections.abc import Container, Iterator, Mapping
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
-from halfopen.base.addresses import Address, format_address, is_unspecified
+from halfopen.base.addresses import IPV4_ANY, IPV6_ANY, Address, format_address, is_unspecified
 from halfopen.base.clock import Instant
 from halfopen.base.counters import Counters
 from halfopen.base.errors import AddressInUse, ConfigError, ConnectionRefused, NetworkUnreachable, TcpError
@@ -19,36 +19,36 @@ from halfopen.stack.datagram import Datagram, IcmpError, Transport
 from halfopen.stack.deadlines import Deadlines
 from halfopen.stack.demux import Flow, flow_of, local_of, make_flow, remote_of
 from halfopen.stack.ip import IpLayer
+from halfopen.stack.path_mtu import least_mtu
 from halfopen.stack.ports import Owner, PortRow, PortSource, PortTable, any_address, format_endpoint
+from halfopen.stack.tcp_active import ActiveOpens
 from halfopen.stack.tcp_output import TcpPaths, headers_octets
 from halfopen.stack.tcp_passive import PassiveOpens
 from halfopen.stack.tcp_socket import Attention, TcpListener, TcpSocket
 from halfopen.stack.tcp_time_wait import Remnant, Remnants, RisingIsn
 from halfopen.tcp.config import TcpConfig
-from halfopen.tcp.connection import Connection
 from halfopen.tcp.guard import Guard
 from halfopen.tcp.half_open import IPV4_FLOW_OCTETS, IPV6_FLOW_OCTETS, HalfOpen
 from halfopen.tcp.isn import Rfc6528Isn
 from halfopen.tcp.listener import Listener
 from halfopen.tcp.master_keys import MasterKey, Md5Key
 from halfopen.tcp.state import State
-from halfopen.tcp.tcb import Opening
 from halfopen.wire import tcp
 from halfopen.wire.checksum import pseudo_header_sum
 from halfopen.wire.ipv4 import PROTOCOL_TCP
 from halfopen.wire.packet import CHECKSUM_NONE
 from halfopen.wire.tcp import ACK, RST, SYN, Segment
 
-TURN = 8
+TURN: Final = 8
 """Segments one connection may send before the next one's turn."""
 
-BUDGET = 64
+BUDGET: Final = 64
 """Segments per `transmit`, so that input is looked at in between."""
 
-HARD = frozenset({kinds.PROTOCOL_UNREACHABLE, kinds.PORT_UNREACHABLE, kinds.ADMIN_PROHIBITED})
+HARD: Final = frozenset({kinds.PROTOCOL_UNREACHABLE, kinds.PORT_UNREACHABLE, kinds.ADMIN_PROHIBITED})
 """Errors that end an attempt to connect (RFC 1122 4.2.3.9, code 4 apart); Linux takes "prohibited" for one as well."""
 
-UNAUTHENTICATED = HARD | {kinds.FRAGMENTATION_NEEDED}
+UNAUTHENTICATED: Final = HARD | {kinds.FRAGMENTATION_NEEDED}
 """What anyone can say about a connection that is otherwise signed (RFC 5925 7.8)."""
 
 Endpoint: TypeAlias = tuple[Address, int]
@@ -62,15 +62,15 @@ class TcpLayer(Transport, PortSource, Attention):
         "_counters",
         "_dirty",
         "_flows",
-        "_isn",
         "_listeners",
         "_passive",
-        "_paths",
         "_ports",
-        "_remnants",
+        "active",
         "config",
         "deadlines",
         "news",
+        "paths",
+        "remnants",
     )
 
     def __init__(self, ip: IpLayer, ports: PortTable, config: StackConfig, rng: Rng, counters: Counters) -> None:
@@ -78,11 +78,12 @@ class TcpLayer(Transport, PortSource, Attention):
         self.config = config
         """The host's; its ``tcp`` is for those that are given none of their own. Replaced, it counts from then on."""
         self._counters = counters
-        self._paths = TcpPaths(ip, rng.octets(16), counters)
+        self.paths = TcpPaths(ip, rng.octets(16), counters, config.tcp_layer.keyed_hash)
         self._flows: dict[Flow, TcpSocket | Remnant] = {}
-        self._remnants = Remnants(self._flows, config.tcp_layer.time_wait, counters)
-        self._isn = RisingIsn(config.tcp_layer.isn or Rfc6528Isn(rng.octets(32)), self._flows)
-        self._passive = PassiveOpens(self._isn, self._paths.limits, rng, counters)
+        self.remnants = Remnants(self._flows, config.tcp_layer.time_wait, counters)
+        isn = RisingIsn(config.tcp_layer.isn or Rfc6528Isn(rng.octets(32)), self._flows)
+        self._passive = PassiveOpens(isn, self.paths.limits, rng, counters)
+        self.active = ActiveOpens(isn, self.paths.limits, self._passive.challenges, counters)
         self._listeners: dict[Endpoint, TcpListener] = {}
         self._dirty: deque[TcpSocket] = deque()
         self.news: deque[TcpSocket | TcpListener] = deque()
@@ -94,21 +95,32 @@ class TcpLayer(Transport, PortSource, Attention):
             self.add_key(key)
 
     def listen(
-        self, local: Endpoint, owner: Owner, *, config: TcpConfig | None = None, backlog: int | None = None
+        self,
+        local: Endpoint,
+        owner: Owner,
+        *,
+        config: TcpConfig | None = None,
+        backlog: int | None = None,
+        v6_only: bool = False,
     ) -> TcpListener:
         """Passive OPEN (MUST-41, MUST-43): an unspecified address takes connections to all; port 0 means any.
 
-        Raises AddressInUse. ``backlog`` is limited by the configuration's.
+        ``::`` means those of IPv4 as well, unless ``v6_only`` (RFC 3493 5.3). Raises AddressInUse. ``backlog`` is
+        limited by the configuration's.
         """
         address = local[0]
-        port = self._ports.bind("tcp", address, local[1], owner)
+        both = address == IPV6_ANY and not v6_only
+        ports = self._ports
+        port = ports.bind_both("tcp", local[1], owner) if both else ports.bind("tcp", address, local[1], owner)
         octets = IPV4_FLOW_OCTETS if len(address) == 4 else IPV6_FLOW_OCTETS
         layer = self.config.tcp_layer
         listening = self._passive.make_listening(port, octets, layer, config or self.config.tcp)
         most = layer.backlog
         listener = TcpListener(self, Listener(listening), (address, port), owner)
         listener.backlog = most if backlog is None else max(1, min(backlog, most))
-        self._listeners[address, port] = listener
+        listener.addresses = (IPV6_ANY, IPV4_ANY) if both else (address,)
+        for each in listener.addresses:
+            self._listeners[each, port] = listener
         return listener
 
     def add_key(self, key: MasterKey | Md5Key) -> Guard:
@@ -116,10 +128,10 @@ class TcpLayer(Transport, PortSource, Attention):
 
         Returns who keeps the host's keys, and can take them back.
         """
-        if self._paths.guard is None:
-            self._paths.guard = Guard(self._flows, self._counters)
-        self._paths.guard.add(key)
-        return self._paths.guard
+        if self.paths.guard is None:
+            self.paths.guard = Guard(self._flows, self._counters)
+        self.paths.guard.add(key)
+        return self.paths.guard
 
     def connect(
         self,
@@ -134,28 +146,14 @@ class TcpLayer(Transport, PortSource, Attention):
         address, port = remote
         if not 0 < port <= 0xFFFF:
             raise ConfigError(f"a remote port is a number from 1 to 65535, not {port}")
-        if is_unspecified(address) or self._paths.is_broadcast(address):
+        if is_unspecified(address) or self.paths.is_broadcast(address):
             raise ConfigError(f"{format_address(address)} is nobody to connect to (MUST-46)")
         source = local[0] if local is not None and not is_unspecified(local[0]) else None
-        path = self._paths.find(source, address, now)
+        path = self.paths.find(source, address, now)
         flow = _free_flow(self._flows, self._ports, remote, (path.source, local[1] if local is not None else 0))
-        limits = self._paths.limits(flow)
-        opening = Opening(
-            local_port=local_of(flow)[1],
-            remote_port=port,
-            iss=self._isn.next(flow, now),
-            mss=limits.mss,
-            burst=limits.burst,
-            default_mss=limits.default_mss,
-            timestamp_offset=limits.timestamp_offset,
-            challenges=self._passive.challenges,
-            signature_octets=limits.signature_octets,
-            config=config or self.config.tcp,
-            counters=self._counters,
-        )
-        socket = TcpSocket(self, Connection.open(opening, now), flow, path, owner)
+        connection = self.active.open(flow, config or self.config.tcp, now)
+        socket = TcpSocket(self, connection, flow, path, owner)
         self._flows[flow] = socket
-        self._counters.add("ActiveOpens")
         self.mark(socket)
         return socket
 
@@ -173,7 +171,7 @@ class TcpLayer(Transport, PortSource, Attention):
                 return
         segment = tcp.parse(packet, datagram.offset, octets, datagram.tos & 3)
         flow = flow_of(datagram)
-        guard = self._paths.guard
+        guard = self.paths.guard
         if guard is not None and not guard.admits(flow, segment, packet.head, datagram.offset):
             return
         found = self._flows.get(flow)
@@ -199,15 +197,15 @@ class TcpLayer(Transport, PortSource, Attention):
         if not isinstance(socket, TcpSocket):
             self._counters.add("TcpErrorsForNobody")
             return
-        guard = self._paths.guard
+        guard = self.paths.guard
         if guard is not None and error.kind in UNAUTHENTICATED and guard.ignores_icmp(flow):
             return
         seq = int.from_bytes(transport[4:8], "big")
         if error.kind == kinds.FRAGMENTATION_NEEDED:
-            mtu = max(error.mtu, min(self.config.ip.pmtu_min, socket.path.interface.mtu))
+            mtu = max(error.mtu, min(least_mtu(quoted.destination, self.config.ip), socket.path.interface.mtu))
             is_known = socket.path.mtu <= mtu
             if socket.connection.on_path_mtu(mtu - headers_octets(flow), seq, now, is_known=is_known):
-                self._paths.learn_mtu(quoted.destination, mtu, now)
+                self.paths.learn_mtu(quoted.destination, mtu, now)
         else:
             socket.connection.on_icmp_error(_as_tcp_error(error.kind), seq, error.kind in HARD, now)
         self.mark(socket)
@@ -238,7 +236,7 @@ class TcpLayer(Transport, PortSource, Attention):
             elif type(thing) is TcpListener:
                 thing.listener.on_deadline(now)
                 self._serve(thing, now)
-            elif type(thing) is Remnant and not self._remnants.lapse(thing, now):
+            elif type(thing) is Remnant and not self.remnants.lapse(thing, now):
                 self.deadlines.arm(thing, thing.record.deadline)
 
     def poll_event(self) -> TcpSocket | TcpListener | None:
@@ -268,20 +266,22 @@ class TcpLayer(Transport, PortSource, Attention):
 
     def forget(self, listener: TcpListener, now: Instant) -> None:
         """Frees the listener's port; resets connections that nobody has accepted."""
-        del self._listeners[listener.address, listener.port]
-        self._ports.release("tcp", listener.address, listener.port)
+        for address in listener.addresses:
+            del self._listeners[address, listener.port]
+            self._ports.release("tcp", address, listener.port)
         self.deadlines.disarm(listener)
         while (socket := listener.accept()) is not None:
             socket.abort(now)
 
     def sockets(self) -> "list[TcpListener | TcpSocket]":
         """All that have an owner: listeners, then connections."""
-        return [*self._listeners.values(), *(flow for flow in self._flows.values() if isinstance(flow, TcpSocket))]
+        connections = (flow for flow in self._flows.values() if isinstance(flow, TcpSocket))
+        return [*dict.fromkeys(self._listeners.values()), *connections]
 
     def rows(self) -> Iterator[PortRow]:
         """Listeners, connections, and what is left of them in TIME-WAIT."""
-        for listener in self._listeners.values():
-            yield listener.row
+        for listener in dict.fromkeys(self._listeners.values()):
+            yield from listener.rows()
         for found in self._flows.values():
             yield found.row
 
@@ -293,7 +293,7 @@ class TcpLayer(Transport, PortSource, Attention):
             self._passive.closed_ports.limit(layer.rst_rate)
             reply = self._passive.closed_ports.answer(layer.closed_ports, flow, segment, now)
             if reply is not None:
-                self._paths.send_to(flow, reply, now)
+                self.paths.send_to(flow, reply, now)
         elif listener.is_full and segment.flags & (SYN | ACK) != SYN | ACK and not segment.flags & RST:
             self._counters.add("ListenOverflows")  # a SYN,ACK is for nobody here, however many wait
         else:
@@ -308,9 +308,9 @@ class TcpLayer(Transport, PortSource, Attention):
         flow = remnant.flow
         listener = _find_listener(self._listeners, flow)
         if listener is None or not listener.listener.expects(flow, segment, now):
-            reply, reopens = self._remnants.on_segment(remnant, segment, now, listener is not None)
+            reply, reopens = self.remnants.on_segment(remnant, segment, now, listener is not None)
             if reply is not None:
-                self._paths.send_to(flow, reply, now)
+                self.paths.send_to(flow, reply, now)
             if not reopens:
                 return
         self._receive_from_stranger(flow, segment, now)
@@ -319,17 +319,17 @@ class TcpLayer(Transport, PortSource, Attention):
         """Sends what a listener has to answer, and makes sockets of connections that have been established there."""
         core = listener.listener
         while (item := core.poll_transmit(now)) is not None:
-            self._paths.send_to(item[0], item[1], now)
+            self.paths.send_to(item[0], item[1], now)
         while (accepted := core.poll_accept()) is not None:
             flow, connection = accepted
             try:
-                path = self._paths.find(local_of(flow)[0], remote_of(flow)[0], now)
+                path = self.paths.find(local_of(flow)[0], remote_of(flow)[0], now)
             except NetworkUnreachable:
                 self._counters.add("TcpAcceptNoRoute")
                 continue
             remnant = self._flows.get(flow)
             if isinstance(remnant, Remnant):
-                self._remnants.forget(remnant)
+                self.remnants.forget(remnant)
                 self.deadlines.disarm(remnant)
             socket = TcpSocket(self, connection, flow, path, listener.owner)
             self._flows[flow] = socket
@@ -343,7 +343,7 @@ class TcpLayer(Transport, PortSource, Attention):
     def _transmit_turn(self, socket: TcpSocket, now: Instant) -> int:
         """Up to `TURN` segments of one connection; how many."""
         poll = socket.connection.poll_transmit
-        send = self._paths.send
+        send = self.paths.send
         sent = 0
         while sent < TURN:
             segment = poll(now)
@@ -371,7 +371,7 @@ class TcpLayer(Transport, PortSource, Attention):
             del self._flows[socket.flow]
         self.deadlines.disarm(socket)
         if state is State.TIME_WAIT:
-            remnant = self._remnants.add(socket.flow, connection.time_wait())
+            remnant = self.remnants.add(socket.flow, connection.time_wait())
             if remnant is not None:
                 self.deadlines.arm(remnant, remnant.record.deadline)
 

@@ -1,6 +1,6 @@
 """From segments to datagrams: ways to the peers, and the header that depends on addresses."""
 
-from hashlib import blake2s
+from typing import Final
 
 from halfopen.base.addresses import Address
 from halfopen.base.clock import Instant
@@ -13,6 +13,7 @@ from halfopen.stack.path import Path
 from halfopen.stack.tcp_socket import DEFAULT_MARKS, Marks, TcpSocket
 from halfopen.tcp.guard import Guard
 from halfopen.tcp.half_open import IPV4_FLOW_OCTETS
+from halfopen.tcp.keyed import make_keyed
 from halfopen.tcp.negotiation import DEFAULT_MSS, DEFAULT_MSS_IPV6
 from halfopen.tcp.passive import PathLimits
 from halfopen.wire import tcp
@@ -22,13 +23,13 @@ from halfopen.wire.packet import CHECKSUM_PARTIAL
 from halfopen.wire.tcp import Segment
 from halfopen.wire.tcp_options import MAXIMUM_OCTETS
 
-SOFTWARE_GSO = 32 * 1024
+SOFTWARE_GSO: Final = 32 * 1024
 """Octets of a super-segment where the interface takes none: IP cuts it, and TCP's own work is done once for all pieces.
 
 As Linux's generic segmentation offload.
 """
 
-CACHED = 4096
+CACHED: Final = 4096
 """Paths that are kept for reuse."""
 
 
@@ -40,12 +41,13 @@ def headers_octets(flow: Flow) -> int:
 class TcpPaths:
     """Where the segments of one host go. Connections to one peer share a path."""
 
-    __slots__ = ("_cache", "_counters", "_ip", "_keyed", "_now", "guard")
+    __slots__ = ("_cache", "_counters", "_ip", "_now", "clock_offsets", "guard")
 
-    def __init__(self, ip: IpLayer, secret: bytes, counters: Counters) -> None:
+    def __init__(self, ip: IpLayer, secret: bytes, counters: Counters, hashing: str = "blake2s") -> None:
         self._ip = ip
         self._counters = counters
-        self._keyed = blake2s(key=secret, digest_size=4, person=b"tcp ts")
+        self.clock_offsets = make_keyed(hashing, secret, b"tcp ts")
+        """From remote and local address to the offset of the timestamp clock between them (RFC 7323 7.1)."""
         self._cache: dict[tuple[Address | None, Address], Path] = {}
         self._now: Instant = 0
         self.guard: Guard | None = None
@@ -75,9 +77,7 @@ class TcpPaths:
         """What a connection of ``flow`` needs to know of its path; the least that every link takes if there is none."""
         local, remote = local_of(flow)[0], remote_of(flow)[0]
         default_mss = DEFAULT_MSS if len(local) == 4 else DEFAULT_MSS_IPV6
-        keyed = self._keyed.copy()
-        keyed.update(remote + local)
-        offset = int.from_bytes(keyed.digest(), "big")
+        offset = self.clock_offsets.word(remote + local)
         try:
             path = self.find(local, remote, self._now)
         except NetworkUnreachable:
@@ -91,6 +91,7 @@ class TcpPaths:
             default_mss=default_mss,
             timestamp_offset=offset,
             signature_octets=signature,
+            metrics=path.metrics,
         )
 
     def send(self, socket: TcpSocket, segment: Segment, now: Instant) -> None:
@@ -133,4 +134,4 @@ class TcpPaths:
             tcp.CHECKSUM_OFFSET,
             segment.gso_size,
         )
-        self._ip.send(path, outgoing, now)
+        path.network.send(path, outgoing, now)

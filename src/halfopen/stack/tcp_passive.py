@@ -8,22 +8,25 @@ from halfopen.tcp.challenges import ChallengeBudget
 from halfopen.tcp.config import TcpConfig
 from halfopen.tcp.cookies import Cookies
 from halfopen.tcp.eviction import EVICTIONS, DropNew, EvictionPolicy
+from halfopen.tcp.fast_open import FastOpenServer
 from halfopen.tcp.half_open import HalfOpenTable
 from halfopen.tcp.isn import IsnGenerator
 from halfopen.tcp.passive import Admission, Listening, Paths
 from halfopen.tcp.proven import ProvenPeers
+from halfopen.tcp.siphash import KEY_OCTETS
 
 
 class PassiveOpens:
     """Passive OPENs of one host (RFC 9293 3.10.1)."""
 
-    __slots__ = ("_counters", "_isn", "_paths", "_proven", "_rng", "challenges", "closed_ports")
+    __slots__ = ("_counters", "_fast_open_key", "_isn", "_paths", "_proven", "_rng", "challenges", "closed_ports")
 
     def __init__(self, isn: IsnGenerator, paths: Paths, rng: Rng, counters: Counters) -> None:
         self._isn = isn
         self._paths = paths
         self._rng = rng
         self._counters = counters
+        self._fast_open_key = rng.octets(KEY_OCTETS)
         self._proven = ProvenPeers()
         self.challenges = ChallengeBudget()
         """Of all connections, those that we open too."""
@@ -44,11 +47,13 @@ class PassiveOpens:
                 config.retransmission.synack_retries,
                 flow_octets=flow_octets,
             ),
-            cookies=Cookies(self._rng) if has_cookies else None,
+            cookies=Cookies(self._rng, layer.keyed_hash) if has_cookies else None,
             admission=Admission(
                 always_cookies=layer.syn_cookies == "always",
+                sealed=has_cookies and layer.isn is None,
                 proven_reserve=layer.proven_reserve,
                 bad_ack_budget=layer.bad_ack_budget,
+                fast_open=FastOpenServer(self._fast_open_key, self._counters),
             ),
             proven=self._proven if layer.proven_reserve else None,
             challenges=self.challenges,

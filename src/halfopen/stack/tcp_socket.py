@@ -2,8 +2,9 @@
 
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from halfopen.base.addresses import Address
 from halfopen.base.clock import Instant
@@ -29,7 +30,7 @@ class Marks:
     ttl: int = 64
 
 
-DEFAULT_MARKS = Marks()
+DEFAULT_MARKS: Final = Marks()
 
 
 class Attention(ABC):
@@ -175,13 +176,26 @@ class TcpSocket(Timed):
 class TcpListener(Timed):
     """A port in LISTEN: the protocol's listener, and the connections that wait to be accepted."""
 
-    __slots__ = ("_attention", "accepted", "address", "backlog", "has_news", "is_closed", "listener", "owner", "port")
+    __slots__ = (
+        "_attention",
+        "accepted",
+        "address",
+        "addresses",
+        "backlog",
+        "has_news",
+        "is_closed",
+        "listener",
+        "owner",
+        "port",
+    )
 
     def __init__(self, attention: Attention, listener: Listener, local: tuple[Address, int], owner: Owner) -> None:
         super().__init__()
         self._attention = attention
         self.listener = listener
         self.address, self.port = local
+        self.addresses: tuple[Address, ...] = (self.address,)
+        """Where the port is taken: in both versions of IP, if `address` stands for all of both."""
         self.owner = owner
         self.backlog = 1
         self.accepted: deque[TcpSocket] = deque()
@@ -198,6 +212,12 @@ class TcpListener(Timed):
         """The port in a listing; its queues are of connections."""
         anybody = make_flow(any_address(self.address), 0, self.address, self.port)
         return make_row(anybody, "LISTEN", self.owner, (len(self.accepted), self.backlog))
+
+    def rows(self) -> Iterator[PortRow]:
+        """The port and its half-open peers in a listing."""
+        yield self.row
+        for record in self.listener.half_open:
+            yield make_row(record.flow, State.SYN_RECEIVED.value, self.owner)
 
     @property
     def config(self) -> TcpConfig:

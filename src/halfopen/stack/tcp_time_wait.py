@@ -1,5 +1,7 @@
 """Connections in TIME-WAIT whose users are gone: a small record each, and a bound on how many (RFC 9293 3.6.1)."""
 
+from typing import Final
+
 from halfopen.base.clock import Instant
 from halfopen.base.counters import Counters
 from halfopen.stack.deadlines import Timed
@@ -11,7 +13,7 @@ from halfopen.tcp.seqnum import signed_difference, wrap
 from halfopen.tcp.time_wait import REOPEN, TimeWait
 from halfopen.wire.tcp import Segment
 
-GAP = 65_537
+GAP: Final = 65_537
 """How far above the old connection's last octet a new one's ISS lies at least (as Linux: a window and 2)."""
 
 
@@ -58,6 +60,9 @@ class Remnants:
         """The answer to a segment in TIME-WAIT, and whether the listener is to see it: a new connection (RFC 6191)."""
         result = remnant.record.on_segment(segment, now)
         if result.action == REOPEN and not somebody_listens:
+            if remnant.record.is_bsd:
+                self.forget(remnant)
+                return None, True
             result = remnant.record.challenge(now)
         if result.counter:
             self._counters.add(result.counter)
@@ -78,6 +83,11 @@ class Remnants:
             del self._flows[remnant.flow]
             self._count -= 1
 
+    def clear(self) -> None:
+        """Forgets all of them (FreeBSD ``tcpdrop -s TIME_WAIT``)."""
+        for remnant in [each for each in self._flows.values() if isinstance(each, Remnant)]:
+            self.forget(remnant)
+
 
 class RisingIsn(IsnGenerator):
     """Another generator's numbers, but above those of a connection of that flow in TIME-WAIT.
@@ -94,9 +104,10 @@ class RisingIsn(IsnGenerator):
     def next(self, flow: bytes, now: Instant) -> int:
         """The generator's number, or one above the remnant's if that is later."""
         isn = self._generator.next(flow, now)
+        least = self.least(flow)
+        return isn if least is None or signed_difference(isn, least) >= 0 else least
+
+    def least(self, flow: bytes) -> int | None:
+        """The first number that is far enough above those of a remnant."""
         remnant = self._flows.get(flow)
-        if isinstance(remnant, Remnant):
-            lowest = wrap(remnant.record.snd_nxt + GAP)
-            if signed_difference(isn, lowest) < 0:
-                return lowest
-        return isn
+        return wrap(remnant.record.snd_nxt + GAP) if isinstance(remnant, Remnant) else None

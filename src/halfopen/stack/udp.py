@@ -2,9 +2,10 @@
 
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Final
 
-from halfopen.base.addresses import Address, is_multicast, is_unspecified
+from halfopen.base.addresses import IPV4_ANY, IPV6_ANY, Address, is_multicast, is_unspecified
 from halfopen.base.clock import NEVER, Instant
 from halfopen.base.counters import Counters
 from halfopen.base.errors import (
@@ -20,21 +21,24 @@ from halfopen.base.octets import Buffer, Buffers, cut
 from halfopen.stack import datagram as seam
 from halfopen.stack.datagram import Datagram, IcmpError, Outgoing, Transport
 from halfopen.stack.icmp import IcmpLayer
+from halfopen.stack.interface import Interface
 from halfopen.stack.ip import IpLayer
 from halfopen.stack.path import Path
 from halfopen.stack.ports import Owner, PortRow, PortSource, PortTable, any_address
 from halfopen.wire import checksum, udp
-from halfopen.wire.icmpv4 import DESTINATION_UNREACHABLE, PORT_UNREACHABLE
 from halfopen.wire.ipv4 import PROTOCOL_UDP
 from halfopen.wire.packet import CHECKSUM_NONE, Packet
 
-LARGEST_PAYLOAD = 65507
+LARGEST_PAYLOAD: Final = 65507
 """65535 octets of IPv4 datagram without its header and ours."""
 
-RECEIVE_LIMIT = 212_992
+LARGEST_PAYLOAD_IPV6: Final = 65527
+"""65535 octets behind the IPv6 header, without our own."""
+
+RECEIVE_LIMIT: Final = 212_992
 """Octets a socket queues, overhead included (Linux ``net.core.rmem_default``)."""
 
-OVERHEAD = 256
+OVERHEAD: Final = 256
 """What a queued datagram costs besides its octets, so that empty ones cannot be queued without bound."""
 
 
@@ -55,6 +59,7 @@ class Message:
     port: int
     tos: int = 0
     ttl: int = 0
+    interface: Interface | None = field(default=None, compare=False)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -65,6 +70,8 @@ class UdpOptions:
     tos: int = 0
     ttl: int = 64
     dont_fragment: bool = False
+    interface: Interface | None = None
+    """Where addresses are meant that other links have as well: link-local ones and groups (RFC 4007 6)."""
     receive_limit: int = RECEIVE_LIMIT
 
 
@@ -78,6 +85,7 @@ class UdpSocket:
         "_queue",
         "_queued",
         "address",
+        "addresses",
         "is_closed",
         "options",
         "owner",
@@ -92,6 +100,8 @@ class UdpSocket:
         self._errors: deque[IcmpError] = deque(maxlen=16)
         self._path: Path | None = None
         self.address = address
+        self.addresses: tuple[Address, ...] = (address,)
+        """Where the port is taken: in both versions of IP, if `address` stands for all of both."""
         self.port = port
         self.owner = owner
         self.options = UdpOptions()
@@ -111,8 +121,9 @@ class UdpSocket:
             raise NotConnected("the socket is closed")
         if not 0 < port <= 0xFFFF:
             raise ConfigError(f"a remote port is a number from 1 to 65535, not {port}")
-        if len(data) > LARGEST_PAYLOAD:
-            raise MessageTooLong(f"a datagram carries {LARGEST_PAYLOAD} octets at most, not {len(data)}")
+        most = LARGEST_PAYLOAD if len(address) == 4 else LARGEST_PAYLOAD_IPV6
+        if len(data) > most:
+            raise MessageTooLong(f"a datagram carries {most} octets at most, not {len(data)}")
         if self._path is None or self._path.is_stale or self._path.destination != address:
             self._path = self._layer.path(self, address, now)
         self._layer.send(self, self._path, port, bytes(data), now)
@@ -185,11 +196,17 @@ class UdpLayer(Transport, PortSource):
         ports.add_source(self)
         ip.register(PROTOCOL_UDP, self)
 
-    def bind(self, address: Address, port: int, owner: Owner) -> UdpSocket:
-        """A socket on ``address`` (unspecified: all of them) and ``port`` (0: any); raises AddressInUse."""
-        port = self._ports.bind("udp", address, port, owner)
+    def bind(self, address: Address, port: int, owner: Owner, *, v6_only: bool = False) -> UdpSocket:
+        """A socket on ``address`` (unspecified: all of them) and ``port`` (0: any); raises AddressInUse.
+
+        ``::`` means all addresses of IPv4 as well, unless ``v6_only`` (RFC 3493 5.3).
+        """
+        both = address == IPV6_ANY and not v6_only
+        port = self._ports.bind_both("udp", port, owner) if both else self._ports.bind("udp", address, port, owner)
         socket = UdpSocket(self, address, port, owner)
-        self._sockets[address, port] = socket
+        socket.addresses = (IPV6_ANY, IPV4_ANY) if both else (address,)
+        for each in socket.addresses:
+            self._sockets[each, port] = socket
         return socket
 
     def poll_event(self) -> UdpSocket | None:
@@ -210,26 +227,26 @@ class UdpLayer(Transport, PortSource):
     def path(self, socket: UdpSocket, destination: Address, now: Instant) -> Path:
         """The way from the socket to ``destination``; raises NetworkUnreachable."""
         source = None if is_unspecified(socket.address) else socket.address
-        return self._ip.find_path(destination, source, now)
+        return self._ip.find_path(destination, source, now, socket.options.interface)
 
     def rebind(self, socket: UdpSocket, address: Address) -> None:
         """Narrows a socket on all addresses to one of them."""
-        self._ports.release("udp", socket.address, socket.port)
+        self._release(socket)
         self._ports.bind("udp", address, socket.port, socket.owner)
-        del self._sockets[socket.address, socket.port]
         socket.address = address
+        socket.addresses = (address,)
         self._sockets[address, socket.port] = socket
 
     def forget(self, socket: UdpSocket) -> None:
         """A socket has closed."""
-        self._ports.release("udp", socket.address, socket.port)
-        self._sockets.pop((socket.address, socket.port), None)
+        self._release(socket)
         self.news.pop(socket, None)
 
     def send(self, socket: UdpSocket, path: Path, port: int, data: bytes, now: Instant) -> None:
         """Puts one datagram on its way. The checksum is complete: fragments could not be summed by a device."""
         options = socket.options
-        if not options.broadcast and self._ip.is_broadcast(path.destination):
+        has_broadcasts = len(path.destination) == 4
+        if has_broadcasts and not options.broadcast and self._ip.is_broadcast(path.destination):
             raise BroadcastForbidden("sending to a broadcast address takes a socket that allows it")
         octets = udp.HEADER_OCTETS + len(data)
         pseudo = checksum.pseudo_header_sum(path.source, path.destination, PROTOCOL_UDP, octets)
@@ -266,9 +283,9 @@ class UdpLayer(Transport, PortSource):
         socket = self._find(datagram.destination, port, datagram.source, source_port)
         if socket is None:
             self._counters.add("UdpNoPorts")
-            self._icmp.send_error(DESTINATION_UNREACHABLE, PORT_UNREACHABLE, datagram, now)
+            self._icmp.send_error(seam.PORT_UNREACHABLE, datagram, now)
             return
-        message = Message(b"".join(text), datagram.source, source_port, datagram.tos, datagram.ttl)
+        message = Message(b"".join(text), datagram.source, source_port, datagram.tos, datagram.ttl, datagram.interface)
         if not socket.enqueue(message):
             self._drop("UdpInErrors", "UdpRcvbufErrors")
             return
@@ -291,11 +308,11 @@ class UdpLayer(Transport, PortSource):
 
     def sockets(self) -> list[UdpSocket]:
         """All that are open."""
-        return list(self._sockets.values())
+        return list(dict.fromkeys(self._sockets.values()))
 
     def rows(self) -> Iterator[PortRow]:
         """One row for each socket."""
-        for socket in self._sockets.values():
+        for socket in self.sockets():
             remote, remote_port = socket.remote or (any_address(socket.address), 0)
             yield PortRow(
                 netid="udp",
@@ -308,6 +325,11 @@ class UdpLayer(Transport, PortSource):
                 remote_port=remote_port,
                 owner=socket.owner,
             )
+
+    def _release(self, socket: UdpSocket) -> None:
+        for address in socket.addresses:
+            self._ports.release("udp", address, socket.port)
+            self._sockets.pop((address, socket.port), None)
 
     def _find(self, local: Address, port: int, remote: Address, remote_port: int) -> UdpSocket | None:
         for address in (local, any_address(local)):

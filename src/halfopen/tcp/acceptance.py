@@ -3,14 +3,17 @@
 Segments come here with `seq` and `ack` unwrapped.
 """
 
+from typing import Final
+
 from halfopen.base.clock import Instant
 from halfopen.base.errors import ConnectionRefused, ConnectionReset
+from halfopen.tcp.early import speaks_early
 from halfopen.tcp.state import State
 from halfopen.tcp.tcb import Tcb
 from halfopen.tcp.verdict import CONTINUE, STOP, Verdict
 from halfopen.wire.tcp import RST, SYN, Segment
 
-_CLOSING = frozenset({State.CLOSING, State.LAST_ACK})
+_CLOSING: Final = frozenset({State.CLOSING, State.LAST_ACK})
 
 
 def check_paws(tcb: Tcb, seg: Segment, now: Instant) -> Verdict:
@@ -84,7 +87,7 @@ def check_rst(tcb: Tcb, seg: Segment, now: Instant) -> Verdict:
     if seg.seq != tcb.rcv.nxt:
         tcb.challenge(now)
         return STOP
-    if tcb.state is State.SYN_RECEIVED:
+    if tcb.state is State.SYN_RECEIVED and not speaks_early(tcb):
         tcb.count("AttemptFails")
         tcb.delete(ConnectionRefused("the peer answered our SYN with RST") if tcb.user.is_active else None)
         return STOP
@@ -104,7 +107,7 @@ def check_syn(tcb: Tcb, seg: Segment, now: Instant) -> Verdict:
     """
     if not seg.flags & SYN:
         return CONTINUE
-    if tcb.state is State.SYN_RECEIVED and not tcb.user.is_active:
+    if tcb.state is State.SYN_RECEIVED and not tcb.user.is_active and not speaks_early(tcb):
         tcb.count("TCPSynInSynReceived")
         tcb.delete(None)
         return STOP

@@ -1,9 +1,11 @@
 """When to acknowledge (RFC 9293 3.8.6.3, RFC 5681 4.2)."""
 
+from typing import Final
+
 from halfopen.base.clock import NEVER, Instant
 from halfopen.tcp.config import AckConfig
 
-LEAST_FULL = 536
+LEAST_FULL: Final = 536
 """Less than every host takes is no full-sized segment (RFC 9293 3.7.1), however many of them there are in a row."""
 
 
@@ -43,10 +45,12 @@ class AckPolicy:
         elif self._quick > 0:
             self._quick -= 1
             self._acknowledge = True
-        elif self._unacknowledged >= 2 * min(self._full, mss):
+        elif self._unacknowledged >= 2 * min(self._full, mss) or not config.delay:
             self._acknowledge = True
         elif self.deadline == NEVER:
             self.deadline = now + config.delay
+        elif config.second == "any":
+            self._acknowledge = True
 
     def at_once(self) -> None:
         """One ACK for all that has come: a gap was filled, a FIN or probe has arrived, the window opened (MUST-58)."""
@@ -84,6 +88,11 @@ class AckPolicy:
         self._quick = quick
         if quick and self.deadline != NEVER:
             self._acknowledge = True
+
+    @property
+    def full_size(self) -> int:
+        """What the peer's full-sized segments seem to have (Linux ``rcv_mss``)."""
+        return self._full
 
     @property
     def is_duplicate(self) -> bool:

@@ -6,12 +6,13 @@ caches, and so, a little, on the key: who fears a neighbour on the same machine 
 
 from collections.abc import Sequence
 from struct import Struct
+from typing import Final
 
-BLOCK_OCTETS = 16
-KEY_OCTETS = 16
+BLOCK_OCTETS: Final = 16
+KEY_OCTETS: Final = 16
 
-_ROUNDS = 10
-_SUBSTITUTE = bytes.fromhex(
+_ROUNDS: Final = 10
+_SUBSTITUTE: Final = bytes.fromhex(
     "637c777bf26b6fc53001672bfed7ab76ca82c97dfa5947f0add4a2af9ca472c0"
     "b7fd9326363ff7cc34a5e5f171d8311504c723c31896059a071280e2eb27b275"
     "09832c1a1b6e5aa0523bd6b329e32f8453d100ed20fcb15b6acbbe394a4c58cf"
@@ -22,11 +23,11 @@ _SUBSTITUTE = bytes.fromhex(
     "e1f8981169d98e949b1e87e9ce5528df8ca1890dbfe6426841992d0fb054bb16"
 )
 """SBox (FIPS 197 5.1.1)."""
-_DOUBLE = bytes((octet << 1) ^ (0x11B if octet & 0x80 else 0) for octet in range(256))
+_DOUBLE: Final = bytes((octet << 1) ^ (0x11B if octet & 0x80 else 0) for octet in range(256))
 """xTimes: each octet times {02} in GF(2^8) (FIPS 197 4.2)."""
-_WORDS = Struct("!4I")
-_WORD_MASK = 0xFFFFFFFF
-_LAST_BIT = 0x87
+_WORDS: Final = Struct("!4I")
+_WORD_MASK: Final = 0xFFFFFFFF
+_LAST_BIT: Final = 0x87
 """const_Rb (RFC 4493 2.3)."""
 
 

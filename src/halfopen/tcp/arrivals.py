@@ -4,13 +4,17 @@ CLOSED is `resets`, LISTEN `listener`, SYN-SENT `handshake`, TIME-WAIT `time_wai
 """
 
 from collections.abc import Callable
-from typing import TypeAlias
+from functools import cache
+from typing import Final, TypeAlias
 
 from halfopen.base.clock import Instant
-from halfopen.base.errors import ConnectionAborted, TcpError
+from halfopen.base.errors import ConnectionAborted, ConnectionReset, TcpError
+from halfopen.tcp import bsd_rules
 from halfopen.tcp.acceptance import check_paws, check_rst, check_sequence, check_syn
+from halfopen.tcp.bsd_rules import check_timestamps_present, open_window, trim
 from halfopen.tcp.closing import on_fin, on_fin_acknowledged
 from halfopen.tcp.config import SecurityConfig
+from halfopen.tcp.early import speaks_early
 from halfopen.tcp.events import READABLE, URGENT
 from halfopen.tcp.handshake import establish, on_segment_in_syn_sent, take_syn
 from halfopen.tcp.negotiation import MINIMUM_MSS
@@ -22,15 +26,16 @@ from halfopen.tcp.seqnum import unwrap
 from halfopen.tcp.state import CAN_RECEIVE, Event, State, move
 from halfopen.tcp.tcb import Cause, Tcb
 from halfopen.tcp.verdict import CONTINUE, STOP, Verdict
+from halfopen.tcp.windows import largest_window
 from halfopen.wire.tcp import ACK, CWR, FIN, PSH, RST, SYN, URG, Segment
 
 Step: TypeAlias = Callable[[Tcb, Segment, Instant], Verdict]
 """One check of a segment."""
 
-PROVEN_SEGMENTS = 10
+PROVEN_SEGMENTS: Final = 10
 """After so many segments' worth of text some have had the full size: an initial window (RFC 6928)."""
 
-CE = 3
+CE: Final = 3
 """Congestion experienced, in the IP header (RFC 3168 5)."""
 
 
@@ -43,10 +48,11 @@ def check_simultaneous(tcb: Tcb, seg: Segment, now: Instant) -> Verdict:
     SECURITY: who sends a SYN,ACK with another IRS knows our ISS; the SYN that brought us here need not have been the
     peer's, for it took no knowledge at all. So that one is forgotten, or anybody could end our attempts to connect.
     """
-    if tcb.state is not State.SYN_RECEIVED or not tcb.user.is_active or seg.flags & (SYN | RST) != SYN:
+    is_ours = tcb.user.is_active or speaks_early(tcb)
+    if tcb.state is not State.SYN_RECEIVED or not is_ours or seg.flags & (SYN | RST) != SYN:
         return CONTINUE
     is_known = seg.seq == tcb.rcv.irs
-    if seg.flags & ACK and seg.ack == tcb.snd.nxt:
+    if tcb.user.is_active and seg.flags & ACK and tcb.snd.una < seg.ack <= tcb.snd.nxt:
         if is_known:
             seg.flags &= ~SYN
             seg.seq += 1
@@ -70,7 +76,7 @@ def check_ack(tcb: Tcb, seg: Segment, now: Instant) -> Verdict:
         return STOP
     snd = tcb.snd
     if tcb.state is State.SYN_RECEIVED:
-        if not snd.una < seg.ack <= snd.nxt:
+        if not snd.iss < seg.ack <= snd.nxt:
             tcb.owed.reset = (seg.ack, None)
             tcb.count("TCPBadAckInSynReceived")
             return STOP
@@ -134,8 +140,8 @@ def process_text(tcb: Tcb, seg: Segment, now: Instant) -> Verdict:
     if tcb.state not in CAN_RECEIVE:
         tcb.count("TCPTextAfterFin")
         return CONTINUE
-    if tcb.user.is_gone:
-        _refuse_text(tcb)
+    if tcb.user.is_gone or (tcb.state is not State.ESTABLISHED and tcb.user.config.closing.is_deaf):
+        _refuse_text(tcb, seg)
         return STOP
     rcv = tcb.rcv
     had_hole, pieces = bool(rcv.ahead), rcv.pieces
@@ -149,7 +155,7 @@ def process_text(tcb: Tcb, seg: Segment, now: Instant) -> Verdict:
     if not tcb.user.reading:
         tcb.user.reading = True
         tcb.tell(READABLE)
-    rcv.grow(tcb.user.config.buffers.largest_window)
+    rcv.grow(largest_window(tcb.user.config.buffers))
     if had_hole or rcv.duplicate is not None:
         tcb.owed.acks.at_once()
     tcb.owed.acks.on_text(moved, seg.gso_size or seg.octets, tcb.opening.mss, now, tcb.user.config.acks)
@@ -167,10 +173,16 @@ def _fate(rcv: ReceiveSpace, seg: Segment, pieces: int) -> str:
     return "TCPOFODrop" if rcv.pieces * PIECE_OCTETS > rcv.limit else "TCPDuplicateText"
 
 
-def _refuse_text(tcb: Tcb) -> None:
-    """Text for a user who has closed (SHLD-3, RFC 2525 2.17): <SEQ=SND.NXT><CTL=RST>."""
+def _refuse_text(tcb: Tcb, seg: Segment) -> None:
+    """Text for a user who has closed (SHLD-3, RFC 2525 2.17): <SEQ=SEG.ACK><CTL=RST>, as from a CLOSED port.
+
+    That is the peer's RCV.NXT: it need not have got all that we have sent, and takes a RST nowhere else (RFC 5961 3.2).
+    """
     tcb.count("TCPAbortOnData")
-    tcb.owed.reset = (tcb.snd.nxt, None)
+    tcb.owed.reset = (seg.ack, None)
+    if not tcb.user.is_gone:
+        tcb.delete(ConnectionReset("text came for a user who reads no more"))
+        return
     is_unfinished = len(tcb.snd.queue) > 0
     tcb.delete(ConnectionAborted("text came for a user who had closed, and his may be lost") if is_unfinished else None)
 
@@ -196,7 +208,7 @@ def check_fin(tcb: Tcb, seg: Segment, now: Instant) -> Verdict:
     return CONTINUE
 
 
-SEGMENT_ARRIVES: tuple[Step, ...] = (
+SEGMENT_ARRIVES: Final[tuple[Step, ...]] = (
     check_simultaneous,
     check_paws,
     check_sequence,
@@ -209,17 +221,49 @@ SEGMENT_ARRIVES: tuple[Step, ...] = (
 )
 """What happens to a segment in SYN-RECEIVED and the states after it, in order, until a step says STOP."""
 
-PREDICTED: tuple[Step, ...] = (check_paws, check_ack, process_text)
+PREDICTED: Final[tuple[Step, ...]] = (check_paws, check_ack, process_text)
 """Those of the steps that a segment concerns which is what everybody expects next, as in Van Jacobson's prediction."""
 
 
-def make_steps(security: SecurityConfig) -> tuple[Step, ...]:
-    """`SEGMENT_ARRIVES` with the rules of old where ``security`` wants them."""
+BSD_ARRIVES: Final[tuple[Step, ...]] = (
+    open_window,
+    check_simultaneous,
+    bsd_rules.check_ack_of_syn,
+    bsd_rules.check_rst,
+    bsd_rules.check_syn,
+    bsd_rules.check_paws,
+    trim,
+    check_ack,
+    check_urgent,
+    process_text,
+    check_fin,
+)
+"""The same in 4.4BSD's order."""
+
+ORDERS: Final = {"rfc9293": SEGMENT_ARRIVES, "bsd": BSD_ARRIVES}
+"""By name, as in `halfopen.tcp.config.ArrivalConfig.order`."""
+
+
+@cache
+def steps_for(order: str, needs_timestamps: bool, weak: SecurityConfig | None) -> tuple[Step, ...]:
+    """The steps in the order that is configured, with the rules of old where they are allowed."""
+    steps = ORDERS[order]
+    if needs_timestamps:
+        steps = (check_timestamps_present, *steps)
+    return steps if weak is None else make_steps(weak, steps)
+
+
+def make_steps(security: SecurityConfig, steps: tuple[Step, ...] = SEGMENT_ARRIVES) -> tuple[Step, ...]:
+    """``steps`` with the rules of old where ``security`` wants them."""
     old: dict[Step, tuple[Step, ...]] = {}
-    if not security.rfc5961:
-        old |= {check_rst: (believe_rst,), check_syn: (reset_for_syn,), check_ack: (excuse_old_ack,)}
+    if security.lacks("rst"):
+        old[check_rst] = (believe_rst,)
+    if security.lacks("syn"):
+        old[check_syn] = (reset_for_syn,)
+    if security.lacks("ack"):
+        old[check_ack] = (excuse_old_ack,)
     old[process_text] = (prefer_latest,) * (security.overlap == "last") + (charge_nothing,) * (not security.bounds)
-    return tuple(each for step in SEGMENT_ARRIVES for each in (*old.get(step, ()), step))
+    return tuple(each for step in steps for each in (*old.get(step, ()), step))
 
 
 def on_segment(tcb: Tcb, seg: Segment, now: Instant) -> None:
@@ -239,8 +283,9 @@ def on_segment(tcb: Tcb, seg: Segment, now: Instant) -> None:
     rcv = tcb.rcv
     seg.seq = unwrap(seg.seq, rcv.nxt)
     steps = SEGMENT_ARRIVES
-    if tcb.user.weak is not None:
-        steps = make_steps(tcb.user.weak)
+    if not tcb.user.is_plain:
+        config = tcb.user.config
+        steps = steps_for(config.arrivals.order, config.options.needs_timestamps, tcb.user.weak)
     elif seg.seq == rcv.nxt and seg.flags & ~PSH == ACK and state is State.ESTABLISHED and rcv.fin is None:
         steps = PREDICTED
     for step in steps:

@@ -14,6 +14,7 @@ zeros for checksum and MAC, with or without the other options, and the text.
 import hmac
 from dataclasses import replace
 from struct import Struct
+from typing import Final
 
 from halfopen.base.octets import Buffers
 from halfopen.tcp.master_keys import ALGORITHMS, MAC_OCTETS, MasterKey
@@ -23,13 +24,13 @@ from halfopen.wire.ipv4 import PROTOCOL_TCP
 from halfopen.wire.tcp import ACK, CHECKSUM_OFFSET, HEADER_OCTETS, SYN, Segment
 from halfopen.wire.tcp_options import AUTHENTICATION, Options
 
-OPTION_OCTETS = 4 + MAC_OCTETS
+OPTION_OCTETS: Final = 4 + MAC_OCTETS
 """Kind, length, KeyID, RNextKeyID, MAC (RFC 5925 2.2)."""
-IPV4_FLOW_OCTETS = 12
+IPV4_FLOW_OCTETS: Final = 12
 
-_ISNS = Struct("!II")
-_PSEUDO_V4 = Struct("!8sBBH")
-_PSEUDO_V6 = Struct("!32sII")
+_ISNS: Final = Struct("!II")
+_PSEUDO_V4: Final = Struct("!8sBBH")
+_PSEUDO_V6: Final = Struct("!32sII")
 
 
 def reverse(flow: bytes) -> bytes:

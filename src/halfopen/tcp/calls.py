@@ -1,5 +1,7 @@
 """User calls (RFC 9293 3.10.1 to 3.10.6); OPEN is `handshake.start_active` and the listener."""
 
+from typing import Final
+
 from halfopen.base.clock import NEVER, Instant
 from halfopen.base.errors import ConnectionAborted, NotConnected
 from halfopen.base.octets import Buffer, Buffers
@@ -10,11 +12,14 @@ from halfopen.tcp.negotiation import MINIMUM_MSS
 from halfopen.tcp.retransmission import give_up_at
 from halfopen.tcp.state import CAN_RECEIVE, SYNCHRONIZED, Event, State, move
 from halfopen.tcp.tcb import Tcb
+from halfopen.tcp.windows import first_window, largest_window
 
-_BEFORE_FIN = frozenset({State.SYN_SENT, State.SYN_RECEIVED, State.ESTABLISHED, State.CLOSE_WAIT})
-_ABORT_RESETS = frozenset({State.SYN_RECEIVED, State.ESTABLISHED, State.FIN_WAIT_1, State.FIN_WAIT_2, State.CLOSE_WAIT})
+_BEFORE_FIN: Final = frozenset({State.SYN_SENT, State.SYN_RECEIVED, State.ESTABLISHED, State.CLOSE_WAIT})
+_ABORT_RESETS: Final = frozenset(
+    {State.SYN_RECEIVED, State.ESTABLISHED, State.FIN_WAIT_1, State.FIN_WAIT_2, State.CLOSE_WAIT}
+)
 """ABORT tells the peer (RFC 9293 3.10.5). In CLOSING and LAST-ACK it has sent all and got all: only if text is left."""
-_OVER = frozenset({State.TIME_WAIT, State.CLOSED})
+_OVER: Final = frozenset({State.TIME_WAIT, State.CLOSED})
 
 
 def send(tcb: Tcb, buffer: Buffer, urgent: bool, now: Instant) -> None:
@@ -25,6 +30,10 @@ def send(tcb: Tcb, buffer: Buffer, urgent: bool, now: Instant) -> None:
     if tcb.state not in _BEFORE_FIN or tcb.snd.fin:
         raise NotConnected(f"connection closing: SEND in {tcb.state.value} is not possible")
     tcb.snd.append(buffer)
+    early = tcb.user.early
+    if early is not None and early.is_deferred:
+        early.is_deferred = False
+        tcb.owed.syn = True
     if urgent:
         tcb.snd.mark_urgent()
 
@@ -42,12 +51,17 @@ def receive(tcb: Tcb, limit: int, now: Instant) -> Buffers:
 
 def shutdown(tcb: Tcb, now: Instant) -> None:
     """CLOSE (RFC 9293 3.10.4): the FIN follows what is queued; reading goes on. A second call changes nothing."""
-    if tcb.state is State.SYN_SENT:
+    if tcb.state is State.SYN_SENT and not _waits_for_syn_ack(tcb):
         tcb.delete(None)
     elif tcb.state in _BEFORE_FIN and not tcb.snd.fin:
         tcb.snd.fin = True
-        if tcb.state is not State.SYN_RECEIVED:
+        if tcb.state in SYNCHRONIZED:
             move(tcb, Event.CLOSE)
+
+
+def _waits_for_syn_ack(tcb: Tcb) -> bool:
+    """The FIN of a BSD's user follows when the connection stands; RFC 9293 3.10.4 lets go of it in SYN-SENT."""
+    return tcb.user.config.arrivals.order == "bsd" and not tcb.user.is_gone
 
 
 def close(tcb: Tcb, now: Instant) -> None:
@@ -60,6 +74,9 @@ def close(tcb: Tcb, now: Instant) -> None:
     tcb.user.is_gone = True
     if tcb.state in _OVER:
         tcb.rcv.queue.clear()
+        return
+    if tcb.state not in SYNCHRONIZED and tcb.user.config.arrivals.order == "bsd":
+        tcb.delete(ConnectionAborted("closed by its user before it was established"))
         return
     linger = tcb.user.config.closing.linger
     if len(tcb.rcv.queue) or tcb.rcv.ahead:
@@ -95,7 +112,7 @@ def configure(tcb: Tcb, config: TcpConfig) -> None:
     was, tcb.user.config = tcb.user.config, config
     if config is was or tcb.state in _OVER:
         return
-    tcb.user.weak = config.security.allowed()
+    tcb.user.take(config)
     if config.buffers != was.buffers:
         _take_buffers(tcb, config.buffers, was.buffers)
     if config.options.mss is not None and config.options.mss < tcb.agreed.mss:
@@ -113,8 +130,9 @@ def configure(tcb: Tcb, config: TcpConfig) -> None:
 def _take_buffers(tcb: Tcb, buffers: BufferConfig, was: BufferConfig) -> None:
     """A window that opens by this is told at once, if it is worth an ACK; one that closes does so as text comes."""
     tcb.bound(buffers.send)
-    limit = tcb.rcv.limit if buffers.first_window == was.first_window else buffers.first_window
-    tcb.rcv.limit = min(limit, buffers.largest_window, tcb.rcv.widest)
+    first = first_window(buffers, tcb.opening.mss)
+    limit = tcb.rcv.limit if buffers.first_window == was.first_window else first
+    tcb.rcv.limit = min(limit, max(first, largest_window(buffers)), tcb.rcv.widest)
     if tcb.state in CAN_RECEIVE and tcb.rcv.can_open(tcb.opening.mss):
         tcb.owed.acks.at_once()
 

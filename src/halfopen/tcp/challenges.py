@@ -1,8 +1,10 @@
 """One limit to the challenge ACKs of a whole host, for showing why there must be none."""
 
+from typing import Final
+
 from halfopen.base.clock import SECOND, Instant
 
-PER_SECOND = 100
+PER_SECOND: Final = 100
 """Linux 3.6 to 4.6, ``tcp_challenge_ack_limit``."""
 
 

@@ -5,10 +5,12 @@ Defaults are Linux's where the RFCs leave room, and stricter where a known attac
 
 from dataclasses import dataclass, field, fields
 from enum import Enum
+from typing import Final
 
 from halfopen.base.clock import MILLISECOND, MINUTE, SECOND, Duration
 from halfopen.base.errors import ConfigError
 from halfopen.base.permit import Permit
+from halfopen.tcp.siphash import KEY_OCTETS
 
 
 class Ecn(Enum):
@@ -26,10 +28,25 @@ class OptionsConfig:
     mss: int | None = None
     """What no segment is to exceed, the peer's, by the MSS option, nor ours (``TCP_MAXSEG``); None takes what the
     interface's MTU allows (RFC 9293 3.7.1), and a larger one than that means nothing."""
+    default_mss: int | None = None
+    """Of a peer without an MSS option; None is 536 for IPv4 and 1220 for IPv6 (MUST-15)."""
+    least_mss: int = 48
+    """No MSS option makes us send less (Linux ``tcp_min_snd_mss``; FreeBSD ``minmss`` has 216): smaller ones would turn
+    one octet into one packet, CVE-2019-11479."""
     window_scaling: bool = True
     timestamps: bool = True
     sack: bool = True
+    dsack: bool = True
+    """Octets that came twice are reported too (RFC 2883, Linux ``tcp_dsack``)."""
     ecn: Ecn = Ecn.PASSIVE
+    layout: str = "aligned"
+    """How a SYN carries them: ``"aligned"``, as Linux; ``"dense"``, as the BSDs (`halfopen.wire.tcp_options.emit`)."""
+    needs_timestamps: bool = False
+    """What comes without the timestamps agreed on is dropped, RST apart (RFC 7323 3.2; FreeBSD
+    ``tolerate_missing_ts=0``). Linux takes it."""
+
+    def __post_init__(self) -> None:
+        _check_choice("layout", self.layout, ("aligned", "dense"))
 
 
 @dataclass(slots=True, frozen=True, kw_only=True)
@@ -43,10 +60,14 @@ class BufferConfig:
     send: int = 4 * 1024 * 1024
     """Octets in flight at most, for they stay here until they are acknowledged; and octets queued above which SEND
     should wait, though the asyncio face keeps to less (Linux ``tcp_wmem[2]``, ``SO_SNDBUF``)."""
+    send_initial: int = 16384
+    """What a program may queue at first, where that is to grow with the congestion window (Linux ``tcp_wmem[1]``)."""
     window_clamp: int | None = None
     """No larger window is offered, whatever the buffer has (``TCP_WINDOW_CLAMP``)."""
     unsent_low: int | None = None
     """SEND should wait while so many octets have never been sent (``TCP_NOTSENT_LOWAT``)."""
+    window: str = "steady"
+    """What is offered of the buffer: a key of `halfopen.tcp.windows.WINDOWS`."""
     largest_window: int = field(init=False, repr=False)
     """`receive`, but no more than the clamp."""
 
@@ -88,6 +109,26 @@ class RetransmissionConfig:
 
 
 @dataclass(slots=True, frozen=True, kw_only=True)
+class TimeoutConfig:
+    """Where hosts differ in what a timeout is."""
+
+    rto_min_of: str = "variance"
+    """What `RetransmissionConfig.rto_min` bounds: 4 * RTTVAR (``"variance"``, as Linux), or all of the RTO
+    (``"whole"``, RFC 6298 2.4)."""
+    slop: Duration = 0
+    """Added to every RTO but the first (FreeBSD ``rexmit_slop``)."""
+    connect: Duration | None = None
+    """An attempt to connect ends then, however many SYNs have been sent (FreeBSD ``keepinit``, ``TCP_KEEPINIT``)."""
+    persist_min: Duration = 0
+    """Between probes of a closed window lies an RTO, but at least this time (FreeBSD ``persmin``, 5 s) ..."""
+    persist_max: Duration = 120 * SECOND
+    """... and at most this one (``persmax``, 60 s)."""
+
+    def __post_init__(self) -> None:
+        _check_choice("rto_min_of", self.rto_min_of, ("variance", "whole"))
+
+
+@dataclass(slots=True, frozen=True, kw_only=True)
 class CongestionConfig:
     """Congestion control (RFC 5681, RFC 9438)."""
 
@@ -109,11 +150,17 @@ class AckConfig:
     """Segments at the start that are acknowledged at once, so that the peer's window grows (Linux quickack)."""
     switched: int = 0
     """How often ``TCP_QUICKACK`` was set. Each time `quick` holds anew, though it may be what it was."""
+    second: str = "full"
+    """Which second segment is acknowledged at once: the second ``"full"`` one's worth of octets, or the second of
+    ``"any"`` size, as the BSDs do."""
     nagle: bool = True
     cork: bool = False
     """Segments that are not full wait for 200 ms, or until this is taken back (Linux ``TCP_CORK``)."""
     challenge_interval: Duration = 500 * MILLISECOND
     """At most one challenge ACK per connection in this time (RFC 5961 7; Linux ``tcp_invalid_ratelimit``)."""
+
+    def __post_init__(self) -> None:
+        _check_choice("second", self.second, ("full", "any"))
 
 
 @dataclass(slots=True, frozen=True, kw_only=True)
@@ -136,6 +183,14 @@ class ClosingConfig:
     """How long a connection whose user is gone waits for the peer's FIN (Linux ``tcp_fin_timeout``)."""
     linger: Duration | None = None
     """None: close returns and data is sent in peace. 0: close resets. Otherwise unsent data gets this long."""
+    is_deaf: bool = False
+    """The user reads no more, though he has not closed: what comes behind our FIN is refused (``SHUT_RD``, Linux)."""
+    reset: str = "bare"
+    """What the RST of an abort has beside its numbers: nothing (``"bare"``), timestamps (``"stamped"``, the BSDs), or
+    timestamps and the window (``"full"``, Linux)."""
+
+    def __post_init__(self) -> None:
+        _check_choice("reset", self.reset, ("bare", "stamped", "full"))
 
 
 @dataclass(slots=True, frozen=True, kw_only=True)
@@ -144,6 +199,41 @@ class ListeningConfig:
 
     defer_accept: Duration = 0
     """How long after its SYN a peer that has sent no text is not yet handed to the user (``TCP_DEFER_ACCEPT``)."""
+    syn_fin: bool = False
+    """A SYN with FIN is one without (FreeBSD ``drop_synfin=0``), else it is dropped."""
+    refuses_second_syn: bool = False
+    """In SYN-RECEIVED a SYN in the window is answered by RST, as by Linux, when the peer returns to LISTEN."""
+
+
+@dataclass(slots=True, frozen=True, kw_only=True)
+class FastOpenConfig:
+    """Text before the handshake is complete (RFC 7413). It may be taken twice, so the user has to want it."""
+
+    connect: bool = False
+    """An active OPEN asks the server for a cookie; if there is one, its SYN waits for the first SEND and takes that
+    along (``TCP_FASTOPEN_CONNECT``; with a SEND right behind it ``MSG_FASTOPEN``)."""
+    client: bool = True
+    """It may (Linux ``tcp_fastopen`` 1)."""
+    server: bool = False
+    """It is taken from a SYN (2 of ``tcp_fastopen``, and ``TCP_FASTOPEN`` on the listener)."""
+    backlog: int = 256
+    """How many connections like that may wait for the end of their handshake; above, cookies are ignored."""
+    keys: tuple[bytes, ...] = ()
+    """Of 16 octets each: the first makes cookies, all are good (``tcp_fastopen_key``); none: one of the host's own."""
+    sends_no_cookie: bool = False
+    """A SYN has text without ever asking (``tcp_fastopen`` 4)."""
+    needs_no_cookie: bool = False
+    """It is taken from whoever says that it is there (0x200): for networks without strangers."""
+    experiment: bool = True
+    """A server knows the option of before the RFC, too: 254 with the magic number 0xF989."""
+    asks_by_experiment: bool = False
+    """A client asks by that one first."""
+
+    def __post_init__(self) -> None:
+        if any(len(key) != KEY_OCTETS for key in self.keys):
+            raise ConfigError(f"a key for Fast Open cookies has {KEY_OCTETS} octets")
+        if self.backlog < 0:
+            raise ConfigError(f"backlog is at least 0, not {self.backlog}")
 
 
 @dataclass(slots=True, frozen=True, kw_only=True)
@@ -153,9 +243,11 @@ class SecurityConfig:
     The permit is asked for every connection, and its error goes to whoever has handed in the segment or call.
     """
 
-    permit: Permit | None = None
+    permit: Permit | None = field(default=None, compare=False)
     rfc5961: bool = True
     """RST and SYN have to be exact, or are challenged, and ACKs have to be recent; else RFC 793 3.9 holds."""
+    lapsed: frozenset[str] = frozenset()
+    """Which parts of `rfc5961` alone do not hold: ``"rst"``, ``"syn"``, ``"ack"`` (FreeBSD ``insecure_rst`` ...)."""
     challenge_limit: str = "connection"
     """What challenge ACKs are limited by: ``"connection"``; ``"host"``, 100 a second for all connections together, as
     Linux 3.6 (CVE-2016-5696); ``"none"``: two ends may go on answering each other (an ACK storm)."""
@@ -176,15 +268,22 @@ class SecurityConfig:
     legacy_alloc_before_flags: bool = False
     """A full listener drops every segment before its flags are looked at, SYN,ACKs too, as 4.2BSD: it cannot even
     refuse what it did not ask for."""
-    is_weak: bool = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         _check_choice("challenge_limit", self.challenge_limit, ("connection", "host", "none"))
         _check_choice("overlap", self.overlap, ("first", "last"))
         weak = [each.name for each in fields(self)[1:] if each.init and getattr(self, each.name) != each.default]
-        object.__setattr__(self, "is_weak", bool(weak))
         if weak and self.permit is None:
             raise ConfigError(f"{', '.join(weak)}: no host without a permit may be so weak; only the lab has one")
+
+    @property
+    def is_weak(self) -> bool:
+        """Some rule does not hold."""
+        return self != ALL_RULES
+
+    def lacks(self, part: str) -> bool:
+        """Whether a part of RFC 5961 does not hold."""
+        return not self.rfc5961 or part in self.lapsed
 
     def allowed(self) -> "SecurityConfig | None":
         """None if there is nothing weak about it; itself if it is permitted here and now."""
@@ -194,9 +293,23 @@ class SecurityConfig:
         return self
 
 
+@dataclass(slots=True, frozen=True, kw_only=True)
+class ArrivalConfig:
+    """How segments are looked at (RFC 9293 3.10.7)."""
+
+    order: str = "rfc9293"
+    """``"rfc9293"``, or ``"bsd"``: that of 4.4BSD (`halfopen.tcp.bsd_rules`, `halfopen.tcp.syncache`)."""
+
+    def __post_init__(self) -> None:
+        _check_choice("order", self.order, ("rfc9293", "bsd"))
+
+
 def _check_choice(name: str, chosen: str, choices: tuple[str, ...]) -> None:
     if chosen not in choices:
         raise ConfigError(f"{name} is one of {', '.join(choices)}, not {chosen!r}")
+
+
+ALL_RULES: Final = SecurityConfig()
 
 
 @dataclass(slots=True, frozen=True, kw_only=True)
@@ -206,12 +319,15 @@ class TcpConfig:
     options: OptionsConfig = field(default_factory=OptionsConfig)
     buffers: BufferConfig = field(default_factory=BufferConfig)
     retransmission: RetransmissionConfig = field(default_factory=RetransmissionConfig)
+    timeouts: TimeoutConfig = field(default_factory=TimeoutConfig)
     congestion: CongestionConfig = field(default_factory=CongestionConfig)
     acks: AckConfig = field(default_factory=AckConfig)
     keep_alive: KeepAliveConfig = field(default_factory=KeepAliveConfig)
     closing: ClosingConfig = field(default_factory=ClosingConfig)
     listening: ListeningConfig = field(default_factory=ListeningConfig)
+    fast_open: FastOpenConfig = field(default_factory=FastOpenConfig)
     security: SecurityConfig = field(default_factory=SecurityConfig)
+    arrivals: ArrivalConfig = field(default_factory=ArrivalConfig)
 
 
-DEFAULT = TcpConfig()
+DEFAULT: Final = TcpConfig()

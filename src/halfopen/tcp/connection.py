@@ -13,8 +13,10 @@ from halfopen.base.octets import Buffer, Buffers
 from halfopen.tcp import arrivals, calls, output, timeouts
 from halfopen.tcp.config import TcpConfig
 from halfopen.tcp.events import Event
+from halfopen.tcp.fast_open import Request
 from halfopen.tcp.half_open import HalfOpen
 from halfopen.tcp.handshake import resume, start_active
+from halfopen.tcp.receiving import MAX_FIELD
 from halfopen.tcp.state import State
 from halfopen.tcp.tcb import Opening, Tcb
 from halfopen.tcp.time_wait import REOPEN, TimeWait
@@ -33,10 +35,13 @@ class Connection:
         self._answer: Segment | None = None
 
     @classmethod
-    def open(cls, opening: Opening, now: Instant) -> "Connection":
-        """Active OPEN (RFC 9293 3.10.1): SYN-SENT; the SYN waits in `poll_transmit`."""
+    def open(cls, opening: Opening, now: Instant, request: Request | None = None) -> "Connection":
+        """Active OPEN (RFC 9293 3.10.1): SYN-SENT; the SYN waits in `poll_transmit`.
+
+        With a Fast Open ``request`` that has a cookie, it waits for the first `send` (RFC 7413).
+        """
         tcb = Tcb(opening, is_active=True)
-        start_active(tcb, now)
+        start_active(tcb, now, request)
         return cls(tcb)
 
     @classmethod
@@ -158,11 +163,13 @@ def _make_time_wait(tcb: Tcb) -> TimeWait:
         destination_port=tcb.opening.remote_port,
         snd_nxt=tcb.snd.nxt,
         rcv_nxt=tcb.rcv.nxt,
-        rcv_wnd=tcb.rcv.wnd >> tcb.rcv.shift,
+        rcv_wnd=min(tcb.rcv.wnd >> tcb.rcv.shift, MAX_FIELD),
         deadline=tcb.timers.wait,
         duration=2 * tcb.user.config.closing.msl,
         ts_recent=timestamps.recent if timestamps is not None else None,
         ts_recent_at=timestamps.recent_at if timestamps is not None else 0,
         ignores_rst=tcb.user.weak is None or tcb.user.weak.rfc1337,
+        is_bsd=tcb.user.config.arrivals.order == "bsd",
+        needs_timestamps=tcb.user.config.options.needs_timestamps,
         ts_offset=tcb.opening.timestamp_offset if tcb.user.config.options.timestamps else None,
     )

@@ -4,6 +4,7 @@ Events without payload are singletons; ask with ``is``. After `Closed` no event 
 """
 
 from dataclasses import dataclass
+from typing import Final
 
 from halfopen.base.errors import TcpError
 
@@ -61,8 +62,8 @@ class Closed(Event):
     reason: TcpError | None
 
 
-CONNECTED = Connected()
-READABLE = Readable()
-WRITABLE = Writable()
-END_OF_STREAM = EndOfStream()
-URGENT = Urgent()
+CONNECTED: Final = Connected()
+READABLE: Final = Readable()
+WRITABLE: Final = Writable()
+END_OF_STREAM: Final = EndOfStream()
+URGENT: Final = Urgent()

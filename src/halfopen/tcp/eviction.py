@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
+from typing import Final
 
 from halfopen.base.clock import Instant
 from halfopen.base.rng import Rng
@@ -54,7 +55,7 @@ class DropRandom(EvictionPolicy):
         return self._rng.below(ways)
 
 
-EVICTIONS: Mapping[str, Callable[[Rng], EvictionPolicy]] = {
+EVICTIONS: Final[Mapping[str, Callable[[Rng], EvictionPolicy]]] = {
     "drop-new": lambda rng: DropNew(),
     "oldest": lambda rng: DropOldest(),
     "random": DropRandom,

@@ -6,6 +6,7 @@ segment of a handshake, whose numbers tell both initial sequence numbers: a SYN 
 """
 
 from collections.abc import Collection
+from typing import Final
 
 from halfopen.base.counters import Counters
 from halfopen.base.errors import ConfigError
@@ -16,10 +17,10 @@ from halfopen.tcp.seqnum import unwrap, wrap
 from halfopen.wire.tcp import ACK, SYN, Segment
 from halfopen.wire.tcp_options import AUTHENTICATION, MD5_SIGNATURE
 
-HANDSHAKES = 1024
+HANDSHAKES: Final = 1024
 """Associations that are kept for peers without a connection, before the oldest are forgotten."""
 
-_VALUE_OCTETS = 2 + MAC_OCTETS
+_VALUE_OCTETS: Final = 2 + MAC_OCTETS
 
 
 class Guard:

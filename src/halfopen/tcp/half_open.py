@@ -17,39 +17,40 @@ from dataclasses import dataclass
 from hashlib import blake2s
 from itertools import accumulate
 from struct import Struct
+from typing import Final
 
 from halfopen.base.clock import NEVER, SECOND, Duration, Instant
 from halfopen.base.errors import ConfigError
 from halfopen.tcp.eviction import DropOldest, EvictionPolicy
 from halfopen.tcp.seqnum import HALF, MASK, unwrap
 
-SYNACK_TIMEOUT: Duration = 1 * SECOND
+SYNACK_TIMEOUT: Final[Duration] = 1 * SECOND
 """Before the first retransmission; it doubles for each further one (RFC 6298 2.1, 5.5)."""
-SYNACK_TIMEOUT_MAX: Duration = 120 * SECOND
+SYNACK_TIMEOUT_MAX: Final[Duration] = 120 * SECOND
 
-IPV4_FLOW_OCTETS = 12
-IPV6_FLOW_OCTETS = 36
-WAYS = 32
+IPV4_FLOW_OCTETS: Final = 12
+IPV6_FLOW_OCTETS: Final = 36
+WAYS: Final = 32
 """Records in a bucket, at most: those of one machine word of occupancy bits (FreeBSD's syncache has 30)."""
-MAX_CAPACITY = 0xFFFF
-MAX_RETRIES = 15
+MAX_CAPACITY: Final = 0xFFFF
+MAX_RETRIES: Final = 15
 
-_NONE = 0xFFFF
-_LINK = Struct("<H")
-_TAIL = Struct("<IHHH")
+_NONE: Final = 0xFFFF
+_LINK: Final = Struct("<H")
+_TAIL: Final = Struct("<IHHH")
 """Deadline in ticks, bits, the next newer and the next older record of the same queue."""
-_BITS = Struct("<H")
-_BITS_OFFSET = 4
-_FIXED = "IIIHIHHH"
+_BITS: Final = Struct("<H")
+_BITS_OFFSET: Final = 4
+_FIXED: Final = "IIIHIHHH"
 """What follows the flow: IRS, ISS, TS.Recent, the peer's MSS, and the tail."""
-_FIXED_OCTETS = Struct("<" + _FIXED).size
-_TICK_BITS = 12
+_FIXED_OCTETS: Final = Struct("<" + _FIXED).size
+_TICK_BITS: Final = 12
 """Deadlines are kept in 32 bits of 4.096 us each and unwrapped like sequence numbers: good for 2.4 hours either way."""
-_NO_SCALE = 15
+_NO_SCALE: Final = 15
 _SACK, _TIMESTAMPS, _ECN, _IPV4, _CHALLENGED = 0x10, 0x20, 0x40, 0x80, 0x100
-_RETRANSMISSIONS_SHIFT = 9
-_BAD_ACKS_SHIFT = 13
-MAX_BAD_ACKS = 7
+_RETRANSMISSIONS_SHIFT: Final = 9
+_BAD_ACKS_SHIFT: Final = 13
+MAX_BAD_ACKS: Final = 7
 """So many wrong ACKs of one peer are counted."""
 
 
@@ -111,6 +112,27 @@ def _instant(ticks: int, near: Instant) -> Instant:
     return unwrap(ticks, near >> _TICK_BITS) << _TICK_BITS
 
 
+class _Index:
+    """Which bucket is a flow's own."""
+
+    __slots__ = ("_bucket", "_buckets", "_flow", "_keyed")
+
+    def __init__(self, secret: bytes, buckets: int) -> None:
+        self._buckets = buckets
+        self._keyed = blake2s(key=secret, digest_size=8, person=b"halfopen")
+        self._flow = b""
+        self._bucket = 0
+
+    def bucket_of(self, flow: bytes) -> int:
+        """Its number; who is looked for is often added or removed next, at no further hash."""
+        if flow != self._flow:
+            digest = self._keyed.copy()
+            digest.update(flow)
+            self._bucket = int.from_bytes(digest.digest(), "big") % self._buckets
+            self._flow = flow
+        return self._bucket
+
+
 class HalfOpenTable:
     """Half-open peers by flow, at most `capacity` of them; `now` never runs backwards from one call to the next."""
 
@@ -118,7 +140,7 @@ class HalfOpenTable:
         "_arrivals",
         "_due",
         "_eviction",
-        "_keyed",
+        "_index",
         "_latest",
         "_layout",
         "_newest",
@@ -154,7 +176,7 @@ class HalfOpenTable:
         self._arrivals = Struct("<" + f"{self._layout.size - _TAIL.size}xIH4x" * self.ways)
         self._occupied = array("I", [0] * buckets)
         self._records = bytearray(self.capacity * self._layout.size)
-        self._keyed = blake2s(key=secret, digest_size=8, person=b"halfopen")
+        self._index = _Index(secret, buckets)
         self._eviction = DropOldest() if eviction is None else eviction
         self._timeouts = [min(SYNACK_TIMEOUT << n, SYNACK_TIMEOUT_MAX) for n in range(synack_retries + 1)]
         self._oldest = [_NONE] * len(self._timeouts)
@@ -175,6 +197,13 @@ class HalfOpenTable:
     def __len__(self) -> int:
         return sum(map(int.bit_count, self._occupied))
 
+    def __iter__(self) -> Iterator[HalfOpen]:
+        """Copies of all records, bucket by bucket."""
+        for bucket, occupied in enumerate(self._occupied):
+            for index in range(self.ways):
+                if occupied >> index & 1:
+                    yield self._read(bucket * self.ways + index)
+
     def add(self, record: HalfOpen, now: Instant, kept: int = 0) -> HalfOpen | None:
         """Takes ``record``, whose SYN-ACK is sent ``now``; returns who had to go: ``record`` itself, another, or None.
 
@@ -183,7 +212,7 @@ class HalfOpenTable:
         """
         if len(record.flow) not in (IPV4_FLOW_OCTETS, self._layout.size - _FIXED_OCTETS):
             raise ConfigError(f"a flow of {len(record.flow)} octets does not fit into this half-open table")
-        bucket = self._bucket_of(record.flow)
+        bucket = self._index.bucket_of(record.flow)
         slot = self._slot_of(record.flow, bucket)
         evicted: HalfOpen | None = None
         if slot >= 0:
@@ -209,12 +238,12 @@ class HalfOpenTable:
 
     def find(self, flow: bytes) -> HalfOpen | None:
         """A copy of the record of ``flow``."""
-        slot = self._slot_of(flow, self._bucket_of(flow))
+        slot = self._slot_of(flow, self._index.bucket_of(flow))
         return self._read(slot) if slot >= 0 else None
 
     def complete(self, flow: bytes) -> HalfOpen | None:
         """The record of ``flow``, which leaves the table: its handshake is over."""
-        slot = self._slot_of(flow, self._bucket_of(flow))
+        slot = self._slot_of(flow, self._index.bucket_of(flow))
         if slot < 0:
             return None
         record = self._read(slot)
@@ -227,13 +256,13 @@ class HalfOpenTable:
 
     def challenge(self, flow: bytes) -> None:
         """A peer that `find` knows is sent a challenge ACK: the last before its next SYN-ACK (RFC 5961 7)."""
-        at = self._tail_at(self._slot_of(flow, self._bucket_of(flow))) + _BITS_OFFSET
+        at = self._tail_at(self._slot_of(flow, self._index.bucket_of(flow))) + _BITS_OFFSET
         (bits,) = _BITS.unpack_from(self._records, at)
         _BITS.pack_into(self._records, at, bits | _CHALLENGED)
 
     def count_bad_ack(self, flow: bytes) -> int:
         """A peer that `find` knows has sent a wrong ACK: how many it has sent by now."""
-        at = self._tail_at(self._slot_of(flow, self._bucket_of(flow))) + _BITS_OFFSET
+        at = self._tail_at(self._slot_of(flow, self._index.bucket_of(flow))) + _BITS_OFFSET
         (bits,) = _BITS.unpack_from(self._records, at)
         bad_acks: int = min((bits >> _BAD_ACKS_SHIFT) + 1, MAX_BAD_ACKS)
         _BITS.pack_into(self._records, at, bits & (1 << _BAD_ACKS_SHIFT) - 1 | bad_acks << _BAD_ACKS_SHIFT)
@@ -261,11 +290,6 @@ class HalfOpenTable:
                 record.is_challenged = False
                 record.deadline = self._link(slot, record.to_bits(), now)
             yield record
-
-    def _bucket_of(self, flow: bytes) -> int:
-        digest = self._keyed.copy()
-        digest.update(flow)
-        return int.from_bytes(digest.digest(), "big") % len(self._occupied)
 
     def _slot_of(self, flow: bytes, bucket: int) -> int:
         """Where the record of ``flow`` is, or -1: a search for its octets at whole, occupied records."""

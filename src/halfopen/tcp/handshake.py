@@ -4,20 +4,25 @@ from halfopen.base.clock import NEVER, Instant
 from halfopen.base.errors import ConnectionRefused
 from halfopen.tcp.config import Ecn
 from halfopen.tcp.congestion.algorithms import make_congestion_control
+from halfopen.tcp.early import settle, speaks_early
 from halfopen.tcp.events import CONNECTED
+from halfopen.tcp.fast_open import Early, Request
 from halfopen.tcp.half_open import SYNACK_TIMEOUT, HalfOpen
 from halfopen.tcp.negotiation import Agreed, agree, window_shift
 from halfopen.tcp.receiving import ReceiveSpace
 from halfopen.tcp.state import Event, State, move
 from halfopen.tcp.tcb import Phase, Tcb
 from halfopen.tcp.timestamps import Timestamps
+from halfopen.tcp.windows import WINDOWS, first_window, scaled_octets
 from halfopen.wire.tcp import ACK, RST, SYN, Segment
 
 
-def start_active(tcb: Tcb, now: Instant) -> None:
-    """Active OPEN: <SEQ=ISS><CTL=SYN> is owed (RFC 9293 3.10.1)."""
+def start_active(tcb: Tcb, now: Instant, request: Request | None = None) -> None:
+    """Active OPEN: <SEQ=ISS><CTL=SYN> is owed (RFC 9293 3.10.1), or waits for text to take along (RFC 7413 4.2.1)."""
     move(tcb, Event.ACTIVE_OPEN)
-    tcb.owed.syn = True
+    if request is not None:
+        tcb.user.early = Early(request)
+    tcb.owed.syn = request is None or not request.sends_text
     tcb.snd.advance(tcb.snd.iss + 1)
     tcb.recovery.progress_at = now
 
@@ -72,11 +77,21 @@ def take_syn(tcb: Tcb, seg: Segment, now: Instant) -> None:
     if tcb.agreed.timestamps and seg.options is not None and seg.options.timestamps is not None:
         tcb.timestamps = Timestamps(opening.timestamp_offset)
         tcb.timestamps.start(seg.options.timestamps[0], now)
-    tcb.rcv = ReceiveSpace(seg.seq, tcb.user.config.buffers.first_window, tcb.agreed.rcv_shift)
-    tcb.rcv.offer_syn()
+    _begin_to_receive(tcb, seg.seq)
     seg.seq = tcb.rcv.nxt
     seg.flags &= ~SYN
     _size_segments(tcb)
+
+
+def _begin_to_receive(tcb: Tcb, irs: int) -> None:
+    """RCV.*, with the window that our SYN offers, or has offered."""
+    buffers, agreed, mss = tcb.user.config.buffers, tcb.agreed, tcb.opening.receive_mss
+    if WINDOWS[buffers.window].rounding == "up":
+        mss = min(mss, agreed.mss)
+    elif not tcb.user.is_active:
+        mss -= agreed.option_octets
+    tcb.rcv = ReceiveSpace(irs, first_window(buffers, mss), agreed.rcv_shift, WINDOWS[buffers.window].offer)
+    tcb.rcv.offer_syn()
 
 
 def _size_segments(tcb: Tcb) -> None:
@@ -94,7 +109,9 @@ def establish(tcb: Tcb, seg: Segment, window: int, now: Instant) -> None:
     The handshake is the first RTT sample, unless a SYN was sent twice (Karn, RFC 6298 3), or nobody knows when.
     """
     snd, recovery = tcb.snd, tcb.recovery
-    was_sent_twice = recovery.retries > 0
+    retries = recovery.retries
+    was_sent_twice = retries > 0
+    was_early = speaks_early(tcb)
     if tcb.state is State.SYN_RECEIVED:
         move(tcb, Event.RCV_ACK_OF_SYN)
         was_sent_twice = was_sent_twice or tcb.user.is_active  # as SYN, and as SYN,ACK
@@ -103,7 +120,7 @@ def establish(tcb: Tcb, seg: Segment, window: int, now: Instant) -> None:
     snd.update_window(seg.seq, seg.ack, window)
     if not was_sent_twice and recovery.progress_at < NEVER:
         tcb.rtt.sample(max(1, now - recovery.progress_at), now)
-    tcb.rtt.on_established(recovery.retries > 0)
+    tcb.rtt.on_established(retries > 0)
     recovery.retries = 0
     recovery.phase = Phase.OPEN
     recovery.point = snd.una - 1
@@ -114,8 +131,10 @@ def establish(tcb: Tcb, seg: Segment, window: int, now: Instant) -> None:
     if keep_alive.enabled:
         tcb.timers.keep_alive = now + keep_alive.idle
     tcb.owed.syn = False
-    tcb.tell(CONNECTED)
+    if not was_early:
+        tcb.tell(CONNECTED)
     tcb.note(now, "ESTABLISHED")
+    settle(tcb, seg, retries, now)
 
 
 def resume(tcb: Tcb, half_open: HalfOpen, now: Instant) -> None:
@@ -127,14 +146,13 @@ def resume(tcb: Tcb, half_open: HalfOpen, now: Instant) -> None:
     tcb.agreed = Agreed(
         mss=half_open.peer_mss,
         snd_shift=scale if scale is not None else 0,
-        rcv_shift=window_shift(opening.config.buffers.receive) if scale is not None else 0,
+        rcv_shift=window_shift(scaled_octets(opening.config.buffers)) if scale is not None else 0,
         sack=half_open.sack_permitted,
         ecn=half_open.ecn,
         timestamps=half_open.ts_recent is not None,
         signature_octets=opening.signature_octets,
     )
-    tcb.rcv = ReceiveSpace(half_open.irs, tcb.user.config.buffers.first_window, tcb.agreed.rcv_shift)
-    tcb.rcv.offer_syn()
+    _begin_to_receive(tcb, half_open.irs)
     if half_open.ts_recent is not None:
         tcb.timestamps = Timestamps(opening.timestamp_offset)
         tcb.timestamps.start(half_open.ts_recent, now)

@@ -2,13 +2,14 @@
 
 from abc import ABC, abstractmethod
 from hashlib import blake2s
+from typing import Final
 
 from halfopen.base.clock import MICROSECOND, Duration, Instant
 from halfopen.base.errors import ConfigError
 from halfopen.base.rng import Rng
 from halfopen.tcp.seqnum import wrap
 
-TICK: Duration = 4 * MICROSECOND
+TICK: Final[Duration] = 4 * MICROSECOND
 """The ISN clock: 2^32 ticks are 4.77 hours (RFC 9293 3.4.1, MUST-8)."""
 
 
@@ -23,6 +24,10 @@ class IsnGenerator(ABC):
 
         ``flow`` is addresses and ports as in a packet from the peer, for active opens too: one tuple, one flow.
         """
+
+    def least(self, flow: bytes) -> int | None:
+        """What another source's number for ``flow`` may not lie below; None: any will do."""
+        return None
 
 
 class Rfc6528Isn(IsnGenerator):

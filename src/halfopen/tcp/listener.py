@@ -6,26 +6,41 @@ that name the peer and this end (addresses and ports), which mean nothing here.
 """
 
 from collections import deque
-from dataclasses import replace
+from typing import Final
 
 from halfopen.base.clock import NEVER, SECOND, Duration, Instant
+from halfopen.tcp.config import TcpConfig
 from halfopen.tcp.connection import Connection
+from halfopen.tcp.cookies import EPOCH
+from halfopen.tcp.early import begin_at_server
+from halfopen.tcp.fast_open import REFUSED
 from halfopen.tcp.half_open import SYNACK_TIMEOUT, HalfOpen, HalfOpenTable
-from halfopen.tcp.passive import Listening, bake, kept_from, make_opening, make_record, syn_ack
+from halfopen.tcp.passive import (
+    Listening,
+    PathLimits,
+    bake,
+    choose_iss,
+    kept_from,
+    make_opening,
+    make_record,
+    recall,
+    syn_ack,
+)
 from halfopen.tcp.resets import reset_for
-from halfopen.tcp.seqnum import MASK, wrap
+from halfopen.tcp.seqnum import wrap
 from halfopen.tcp.state import State
-from halfopen.tcp.timestamps import clock_value
+from halfopen.tcp.syncache import Fate, fate_of
+from halfopen.tcp.windows import syn_window
 from halfopen.wire.tcp import ACK, FIN, RST, SYN, Segment
 
-EVICTION_MEMORY: Duration = 60 * SECOND
+EVICTION_MEMORY: Final[Duration] = 60 * SECOND
 """How long an evicted peer may take to send its first ACK (Linux mistrusts its own SYN queue for 120 s)."""
 
 
 class Listener:
     """A port in LISTEN."""
 
-    __slots__ = ("_accepted", "_evicted_at", "_listening", "_replies", "config")
+    __slots__ = ("_accepted", "_forgotten_at", "_listening", "_replies", "config")
 
     state = State.LISTEN
 
@@ -35,38 +50,41 @@ class Listener:
         """For connections made from now on. What SYNs say stays as it was: peers that are half-open go by it."""
         self._accepted: deque[tuple[bytes, Connection]] = deque()
         self._replies: deque[tuple[bytes, Segment]] = deque()
-        self._evicted_at: Instant = -NEVER
-        """When a peer that had been sent a SYN,ACK last had to make room for another."""
+        self._forgotten_at: Instant = -NEVER
+        """When a peer that had been sent a SYN,ACK was last left without a record, or never given one."""
 
     @property
     def half_open(self) -> HalfOpenTable:
         """The peers in SYN-RECEIVED."""
         return self._listening.table
 
+    @property
+    def listening(self) -> Listening:
+        """What the passive OPEN was told."""
+        return self._listening
+
+    def expect_cookies(self, now: Instant) -> None:
+        """Cookies have been sent on behalf of this port: for a while the ACKs of strangers may bring them back."""
+        self._forgotten_at = now
+
     def on_segment(self, flow: bytes, segment: Segment, now: Instant) -> None:
         """SEGMENT ARRIVES for a peer that has no connection: LISTEN, or SYN-RECEIVED if the table knows it."""
         record = self._listening.table.find(flow)
-        if record is None and self._fails_to_allocate():
+        if record is None and _fails_to_allocate(self._listening):
             self._count("TCPListenAllocFailed")
         elif record is None:
             self._on_stranger(flow, segment, now)
         else:
             self._on_half_open(record, segment, now)
 
-    def _fails_to_allocate(self) -> bool:
-        """4.2BSD made a socket for whatever reached a listener, and looked at the flags when it had one."""
-        security, table = self._listening.config.security, self._listening.table
-        return security.legacy_alloc_before_flags and len(table) >= table.capacity and security.allowed() is not None
-
     def expects(self, flow: bytes, segment: Segment, now: Instant) -> bool:
         """Whether the segment goes on with a handshake: its peer is half-open, or it brings back a cookie."""
-        listening = self._listening
-        if listening.table.find(flow) is not None:
+        if self._listening.table.find(flow) is not None:
             return True
-        cookies = listening.cookies
-        if cookies is None or segment.flags & (SYN | ACK | RST) != ACK:
-            return False
-        return cookies.check(flow, segment, now) is not None
+        return (
+            _may_be_cookie(self._listening, segment, now - self._forgotten_at)
+            and recall(self._listening, flow, segment, now) is not None
+        )
 
     def _on_stranger(self, flow: bytes, segment: Segment, now: Instant) -> None:
         """LISTEN: first RST, second ACK, third SYN, fourth anything else (RFC 9293 3.10.7.2).
@@ -74,21 +92,25 @@ class Listener:
         # Deviation: an ACK may bring back a cookie; then it is the third segment of a handshake.
         # Deviation: for a while after a peer had to leave the table, an ACK may be its last step, not an error. No RST.
         # Deviation: a SYN with FIN is dropped, as by every host that has been scanned (T/TCP is historic).
-        # Deviation: text in a SYN is not kept; what SND.NXT the peer has then is in our SYN,ACK, and it sends it again.
+        # Deviation: text in a SYN is not kept, but for Fast Open; our SYN,ACK says so, and the peer sends it again.
         """
         if segment.flags & RST:
             self._count("TCPListenRst")
         elif segment.flags & ACK:
-            if segment.flags & SYN or not self._on_cookie(flow, segment, now):
+            if not _may_be_cookie(self._listening, segment, now - self._forgotten_at) or not self._on_cookie(
+                flow, segment, now
+            ):
                 self._on_unexpected_ack(flow, segment, now)
-        elif segment.flags & FIN or not segment.flags & SYN:
+        elif not segment.flags & SYN or (segment.flags & FIN and not self.config.listening.syn_fin):
             self._count("TCPListenOddFlags")
         else:
+            segment.flags &= ~FIN
             self._on_syn(flow, segment, now)
 
     def _on_unexpected_ack(self, flow: bytes, segment: Segment, now: Instant) -> None:
         """<SEQ=SEG.ACK><CTL=RST>, also for a cookie that is forged or too old: nothing tells whether any are out."""
-        if not segment.flags & SYN and now - self._evicted_at < EVICTION_MEMORY:
+        is_evicting = self._listening.cookies is None and now - self._forgotten_at < EVICTION_MEMORY
+        if is_evicting and not segment.flags & SYN:
             self._count("TCPListenAckAfterEviction")
             return
         self._reply(flow, reset_for(segment))
@@ -98,49 +120,63 @@ class Listener:
     def _on_cookie(self, flow: bytes, segment: Segment, now: Instant) -> bool:
         """The ACK of a stranger: a connection, if it brings back a cookie (RFC 4987 3.6); False if it does not.
 
-        Our timestamp clock goes on from the value that it echoes. TCP_DEFER_ACCEPT does not hold here, as in Linux: no
-        SYN,ACK would be sent again.
+        TCP_DEFER_ACCEPT does not hold here, as in Linux: no SYN,ACK would be sent again.
         """
-        listening = self._listening
-        cookies = listening.cookies
-        if cookies is None or not cookies.are_out(now):
-            return False
-        record = cookies.check(flow, segment, now)
-        if record is None:
+        recalled = recall(self._listening, flow, segment, now)
+        if recalled is None:
             self._count("SyncookiesFailed")
             return False
         self._count("SyncookiesRecv")
-        if self._is_full():
-            return True
-        limits = listening.paths(flow)
-        if segment.options is not None and segment.options.timestamps is not None:
-            offset = (segment.options.timestamps[1] - clock_value(0, now)) & MASK
-            limits = replace(limits, timestamp_offset=offset)
-        connection = Connection.resume(make_opening(self._listening, record, limits), record, now)
-        connection.configure(self.config)
-        connection.on_segment(segment, now)
-        self._accept(flow, connection, now)
+        if not self._is_full():
+            connection = _resume(self._listening, *recalled, self.config, now)
+            connection.on_segment(segment, now)
+            self._accept(flow, connection, now)
         return True
 
     def _on_syn(self, flow: bytes, segment: Segment, now: Instant) -> None:
-        """The SYN of a new peer: an ISS, a record, and <SEQ=ISS><ACK=RCV.NXT><CTL=SYN,ACK>.
+        """The SYN of a new peer: a record, an ISS, and <SEQ=ISS><ACK=RCV.NXT><CTL=SYN,ACK>.
 
-        Where there are cookies, who finds no place in the table gets one (the hybrid of RFC 4987 3.7).
+        With a Fast Open cookie it is a connection at once, and that answers itself (RFC 7413 4.2.2).
         """
-        listening = self._listening
-        record = make_record(listening, flow, segment, now)
-        kept = kept_from(listening, flow, now)
-        evicted = record if listening.admission.always_cookies else listening.table.add(record, now, kept)
-        if evicted is record and listening.cookies is not None:
-            self._reply(flow, bake(listening, listening.cookies, record, now))
-            self._count("SyncookiesSent")
-            return
-        if evicted is not None:
+        listening, fast_open = self._listening, self._listening.admission.fast_open
+        limits = listening.paths(flow)
+        record = make_record(listening, flow, segment, limits)
+        judgement = REFUSED
+        if fast_open is not None and self.config.fast_open.server and len(self._accepted) < listening.backlog:
+            judgement = fast_open.judge(flow, segment, self.config.fast_open, now)
+        if fast_open is not None and judgement.is_accepted:
+            record.iss = choose_iss(listening, record, now)
+            connection = _resume(listening, record, limits, self.config, now)
+            begin_at_server(connection.tcb, segment, judgement.option, now)
+            fast_open.add(connection.tcb, now)
+            self._accept(flow, connection, now)
+        elif self._admit(record, now):
+            reply = syn_ack(listening, record, now, limits)
+            if reply.options is not None:
+                reply.options.fast_open = judgement.option
+            self._reply(flow, reply)
+
+    def _admit(self, record: HalfOpen, now: Instant) -> bool:
+        """Chooses an ISS; the record gets a place in the table, at the cost of another, or its peer has to keep it.
+
+        The latter, a cookie, for all who find none (the hybrid of RFC 4987 3.7). False if there is neither.
+        """
+        listening, cookies = self._listening, self._listening.cookies
+        evicted: HalfOpen | None = record
+        if not listening.admission.always_cookies:
+            record.iss = choose_iss(listening, record, now)
+            evicted = listening.table.add(record, now, kept_from(listening, record.flow, now))
+        if evicted is None:
+            return True
+        if evicted is not record or cookies is None:
             self._count("TCPReqQFullDrop")
-            if evicted is record:
-                return
-            self._evicted_at = now
-        self._reply(flow, syn_ack(self._listening, record, now))
+        else:
+            bake(cookies, record, now)
+            self._count("SyncookiesSent")
+        if evicted is record and cookies is None:
+            return False
+        self._forgotten_at = now
+        return True
 
     def _on_half_open(self, record: HalfOpen, segment: Segment, now: Instant) -> None:
         """SYN-RECEIVED (RFC 9293 3.10.7.4). The same SYN again: our SYN,ACK was lost.
@@ -150,13 +186,14 @@ class Listener:
         it is forgotten, but for what it has to answer, and whether that was a challenge: of those there is one for each
         SYN,ACK, or two listeners whose peers were forged would go on answering each other for ever (RFC 5961 5.3).
         """
+        if self.config.arrivals.order == "bsd" and not self._passes_syncache(record, segment, now):
+            return
         if segment.flags & (SYN | ACK | RST) == SYN and segment.seq == wrap(record.irs):
             self._reply(record.flow, syn_ack(self._listening, record, now))
             self._count("TCPSynAckAgain")
             return
-        limits = self._listening.paths(record.flow)
-        connection = Connection.resume(make_opening(self._listening, record, limits), record, now)
-        connection.configure(self.config)
+        refusal = reset_for(segment)
+        connection = _resume(self._listening, record, self._listening.paths(record.flow), self.config, now)
         connection.on_segment(segment, now)
         if connection.state is State.SYN_RECEIVED:
             if connection.tcb.owed.challenged_at == now:
@@ -166,11 +203,37 @@ class Listener:
             self._reply(record.flow, connection.poll_transmit(now))
         elif connection.state is State.CLOSED:
             self._listening.table.reset(record.flow)
-        elif self._is_deferred(record, connection):
+            if self.config.listening.refuses_second_syn and segment.flags & (SYN | RST) == SYN:
+                self._reply(record.flow, refusal)
+        elif _is_deferred(record, connection, self.config):
             self._count("TCPDeferAcceptDrop")
         elif not self._is_full():
             self._listening.table.complete(record.flow)
             self._accept(record.flow, connection, now)
+
+    def _passes_syncache(self, record: HalfOpen, segment: Segment, now: Instant) -> bool:
+        """Whether the segment may end the handshake; else it is answered here, as a BSD does."""
+        table, flow, weak = self._listening.table, record.flow, self.config.security.allowed()
+        window = syn_window(self.config.buffers, 0)
+        is_exact = weak is None or not weak.lacks("rst")
+        fate = fate_of(record, segment, window, is_exact, self.config.options.needs_timestamps)
+        if fate is Fate.GO_ON:
+            return True
+        self._count(f"TCPSyncache{fate.name.title()}")
+        if fate in (Fate.FORGET, Fate.EXPEL):
+            table.reset(flow)
+        if fate in (Fate.REFUSE, Fate.EXPEL):
+            self._reply(flow, reset_for(segment))
+        elif fate is Fate.REPEAT:
+            table.add(record, now)
+            self._reply(flow, syn_ack(self._listening, record, now))
+        elif fate is Fate.CHALLENGE:
+            connection = Connection.resume(
+                make_opening(self._listening, record, self._listening.paths(flow)), record, now
+            )
+            connection.tcb.challenge(now)
+            self._reply(flow, connection.poll_transmit(now))
+        return False
 
     def _is_full(self) -> bool:
         """No further connection may wait to be accepted: the ACK that would make one is dropped, and counted."""
@@ -192,20 +255,13 @@ class Listener:
         self._accepted.append((flow, connection))
         self._count("PassiveOpens")
 
-    def _is_deferred(self, record: HalfOpen, connection: Connection) -> bool:
-        """The peer has nothing to say yet, and may take its time: it stays half-open until it has (TCP_DEFER_ACCEPT).
-
-        # Unlike Linux, our SYN,ACK is sent again meanwhile. As there, the time is known by how often that was done.
-        """
-        waited = ((1 << record.retransmissions) - 1) * SYNACK_TIMEOUT
-        has_text = len(connection.tcb.rcv.queue) > 0 or connection.state is not State.ESTABLISHED
-        return not has_text and waited < self.config.listening.defer_accept
-
     def on_deadline(self, now: Instant) -> None:
         """SYN,ACKs that nothing has come of are sent again, or their peers given up (MUST-22: R2 is a count here)."""
         for record in self._listening.table.expire(now):
             if record.is_dropped:
                 self._count("TCPHalfOpenTimeout")
+                if self._listening.cookies is not None:
+                    self._forgotten_at = now
             else:
                 self._reply(record.flow, syn_ack(self._listening, record, now))
                 self._count("TCPSynAckRetrans")
@@ -228,3 +284,33 @@ class Listener:
 
     def _count(self, name: str) -> None:
         self._listening.counters.add(name)
+
+
+def _resume(listening: Listening, record: HalfOpen, limits: PathLimits, config: TcpConfig, now: Instant) -> Connection:
+    """The connection that a record becomes, if its first segment is the right one."""
+    connection = Connection.resume(make_opening(listening, record, limits), record, now)
+    connection.configure(limits.configured(config))
+    return connection
+
+
+def _may_be_cookie(listening: Listening, segment: Segment, since: Duration) -> bool:
+    """Whether the ACK of a stranger is worth a hash, and may be tried, so long after the last one lost his record."""
+    if listening.cookies is None or since >= 2 * EPOCH:
+        return False
+    return segment.flags & (SYN | ACK | RST) == ACK
+
+
+def _fails_to_allocate(listening: Listening) -> bool:
+    """4.2BSD made a socket for whatever reached a listener, and looked at the flags when it had one."""
+    security, table = listening.config.security, listening.table
+    return security.legacy_alloc_before_flags and len(table) >= table.capacity and security.allowed() is not None
+
+
+def _is_deferred(record: HalfOpen, connection: Connection, config: TcpConfig) -> bool:
+    """The peer has nothing to say yet, and may take its time: it stays half-open until it has (TCP_DEFER_ACCEPT).
+
+    # Unlike Linux, our SYN,ACK is sent again meanwhile. As there, the time is known by how often that was done.
+    """
+    waited = ((1 << record.retransmissions) - 1) * SYNACK_TIMEOUT
+    has_text = len(connection.tcb.rcv.queue) > 0 or connection.state is not State.ESTABLISHED
+    return not has_text and waited < config.listening.defer_accept

@@ -8,17 +8,17 @@ flows are: the octets of source address, destination address, source port, desti
 import hmac
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
-from typing import Self
+from typing import Final, Self
 
 from halfopen.base.addresses import Prefix
 from halfopen.base.errors import ConfigError
 from halfopen.tcp.aes import KEY_OCTETS, cmac
 
-MAC_OCTETS = 12
+MAC_OCTETS: Final = 12
 """Of both algorithms: 96 bits (RFC 5926 3.2)."""
 
-_LABEL = b"TCP-AO"
-_FIRST_BLOCK = b"\x01"
+_LABEL: Final = b"TCP-AO"
+_FIRST_BLOCK: Final = b"\x01"
 """``i``: both derivations need one block of their pseudorandom function (RFC 5926 3.1.1)."""
 
 
@@ -70,7 +70,7 @@ def _derivation(context: bytes, bits: int) -> bytes:
     return _FIRST_BLOCK + _LABEL + context + bits.to_bytes(2, "big")
 
 
-ALGORITHMS: dict[str, Algorithm] = {"HMAC-SHA-1-96": HmacSha1(), "AES-128-CMAC-96": AesCmac()}
+ALGORITHMS: Final[dict[str, Algorithm]] = {"HMAC-SHA-1-96": HmacSha1(), "AES-128-CMAC-96": AesCmac()}
 """The two that every implementation has (RFC 5926 3)."""
 
 

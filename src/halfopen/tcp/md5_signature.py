@@ -6,6 +6,7 @@ numbers, so that what was once said can be said again; a hash with the key behin
 
 import hmac
 from hashlib import md5
+from typing import Final
 
 from halfopen.base.octets import Buffers
 from halfopen.tcp.authentication import pseudo_header, reverse, with_option, without_checksum
@@ -14,8 +15,8 @@ from halfopen.wire import tcp
 from halfopen.wire.tcp import Segment
 from halfopen.wire.tcp_options import MD5_SIGNATURE
 
-DIGEST_OCTETS = 16
-OPTION_OCTETS = 20
+DIGEST_OCTETS: Final = 16
+OPTION_OCTETS: Final = 20
 """With padding."""
 
 

@@ -1,21 +1,23 @@
 """What the SYNs agree on (RFC 9293 3.7.1; RFC 7323 2.2, 3.2; RFC 2018 2; RFC 3168 6.1.1)."""
 
 from dataclasses import dataclass
+from typing import Final
 
 from halfopen.tcp.config import Ecn, TcpConfig
+from halfopen.tcp.windows import scaled_octets
 from halfopen.wire.tcp import ACK, CWR, ECE, Segment
 from halfopen.wire.tcp_options import TIMESTAMPS_OCTETS, Options
 
-MAX_WINDOW_SHIFT = 14
+MAX_WINDOW_SHIFT: Final = 14
 """RFC 7323 2.3."""
-DEFAULT_MSS = 536
+DEFAULT_MSS: Final = 536
 """Assumed of a peer that sends no MSS option (MUST-15)."""
-DEFAULT_MSS_IPV6 = 1220
+DEFAULT_MSS_IPV6: Final = 1220
 """The same for IPv6; the host, which knows addresses, passes it on."""
-MINIMUM_MSS = 48
+MINIMUM_MSS: Final = 48
 """What a peer can at the least make us send (Linux ``tcp_min_snd_mss``): less would turn one octet into one packet,
 CVE-2019-11479."""
-LEAST_MSS = 20
+LEAST_MSS: Final = 20
 """Where that is to be shown: with timestamps 8 octets of text, as a Linux of then."""
 
 
@@ -52,9 +54,10 @@ def offer(config: TcpConfig, mss: int, timestamps: tuple[int, int] | None) -> Op
     chosen = config.options
     return Options(
         mss=min(mss, chosen.mss or mss),
-        window_scale=window_shift(config.buffers.receive) if chosen.window_scaling else None,
+        window_scale=window_shift(scaled_octets(config.buffers)) if chosen.window_scaling else None,
         sack_permitted=chosen.sack,
         timestamps=timestamps if chosen.timestamps else None,
+        dense=chosen.layout == "dense",
     )
 
 
@@ -62,25 +65,28 @@ def answer(config: TcpConfig, mss: int, timestamps: tuple[int, int] | None, sack
     """The options of a SYN,ACK: only what the peer's SYN offered too."""
     return Options(
         mss=min(mss, config.options.mss or mss),
-        window_scale=window_shift(config.buffers.receive) if scaled else None,
+        window_scale=window_shift(scaled_octets(config.buffers)) if scaled else None,
         sack_permitted=sack,
         timestamps=timestamps,
+        dense=config.options.layout == "dense",
     )
 
 
 def agree(config: TcpConfig, syn: Segment, default_mss: int) -> Agreed:
     """What holds once the peer's SYN or SYN,ACK is here.
 
-    MUST-14, MUST-15: an MSS option counts, and `DEFAULT_MSS` without one. A shift above 14 is 14 (RFC 7323 2.3).
+    MUST-14, MUST-15: an MSS option counts, and `DEFAULT_MSS` without one, or with one of 0 (Linux, the BSDs). A shift
+    above 14 is 14 (RFC 7323 2.3).
     """
     options = syn.options or Options()
     chosen = config.options
-    mss = options.mss if options.mss is not None else default_mss
+    default = chosen.default_mss if chosen.default_mss is not None else default_mss
+    mss = options.mss or default
     scaled = chosen.window_scaling and options.window_scale is not None
     return Agreed(
-        mss=max(MINIMUM_MSS if config.security.bounds else LEAST_MSS, min(mss, chosen.mss or mss)),
+        mss=max(chosen.least_mss if config.security.bounds else LEAST_MSS, min(mss, chosen.mss or mss)),
         snd_shift=min(options.window_scale or 0, MAX_WINDOW_SHIFT) if scaled else 0,
-        rcv_shift=window_shift(config.buffers.receive) if scaled else 0,
+        rcv_shift=window_shift(scaled_octets(config.buffers)) if scaled else 0,
         sack=chosen.sack and options.sack_permitted,
         ecn=agrees_on_ecn(chosen.ecn, syn),
         timestamps=chosen.timestamps and options.timestamps is not None,

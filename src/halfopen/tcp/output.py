@@ -6,8 +6,11 @@ octet, a probe, a bare ACK. A duplicate ACK is never left to a segment with text
 on a wire.
 """
 
+from typing import Final
+
 from halfopen.base.clock import NEVER, Instant
 from halfopen.base.octets import Buffers
+from halfopen.tcp.early import enrich, speaks_early
 from halfopen.tcp.handshake import asks_for_ecn
 from halfopen.tcp.negotiation import answer, offer
 from halfopen.tcp.probing import wait_for_window, window_is_open
@@ -22,14 +25,16 @@ from halfopen.tcp.timestamps import clock_value
 from halfopen.wire.tcp import ACK, CWR, ECE, FIN, PSH, RST, SYN, URG, Segment
 from halfopen.wire.tcp_options import MAXIMUM_OCTETS, Options
 
-ECT_0 = 2
+ECT_0: Final = 2
 """The codepoint for ECN-capable text (RFC 3168 5); never on SYN, RST, bare ACKs, retransmissions (6.1.1 to 6.1.5)."""
 
-SACK_OCTETS = 4
+SACK_OCTETS: Final = 4
 """Kind and length of the SACK option, with two NOPs in front."""
-SACK_BLOCK_OCTETS = 8
+SACK_BLOCK_OCTETS: Final = 8
 
-_MAY_SEND_TEXT = frozenset({State.ESTABLISHED, State.CLOSE_WAIT, State.FIN_WAIT_1, State.CLOSING, State.LAST_ACK})
+_MAY_SEND_TEXT: Final = frozenset(
+    {State.ESTABLISHED, State.CLOSE_WAIT, State.FIN_WAIT_1, State.CLOSING, State.LAST_ACK}
+)
 """With a FIN queued, text before it still goes."""
 
 
@@ -37,17 +42,16 @@ def next_segment(tcb: Tcb, now: Instant) -> Segment | None:
     """The next segment to send, or None: then nothing is left to do before the next input, call or deadline."""
     owed, state = tcb.owed, tcb.state
     if owed.reset is not None:
-        return _reset(tcb)
+        return _reset(tcb, now)
     if state is State.CLOSED:
         return None
     if owed.syn:
         return _syn(tcb, now)
     if owed.acks.owed:
         return _duplicate(tcb, now)
-    if state in _MAY_SEND_TEXT:
-        segment = _text(tcb, now)
-        if segment is not None:
-            return segment
+    segment = _text(tcb, now) if state in _MAY_SEND_TEXT else _early_text(tcb, now)
+    if segment is not None:
+        return segment
     if owed.probe:
         owed.probe = False
         return _bare(tcb, tcb.snd.una - 1, now)
@@ -111,6 +115,22 @@ def _new_text(tcb: Tcb, unsent: int, now: Instant) -> Segment | None:
         _remember_probe(tcb, is_retransmission=False)
     elif tcb.timers.retransmit_for is not Retransmit.REORDER:
         arm(tcb, now)
+    return segment
+
+
+def _early_text(tcb: Tcb, now: Instant) -> Segment | None:
+    """New text before the handshake is complete (RFC 7413 4.2.2). Until then the one timer is the SYN,ACK's."""
+    if not speaks_early(tcb):
+        return None
+    snd = tcb.snd
+    start = snd.nxt
+    allowed = min(room(tcb), snd.usable, snd.una + tcb.user.flight_limit - start)
+    count = _sendable(tcb, snd.unsent, allowed)
+    if count <= 0:
+        return None
+    snd.flight.sent(start, start + count, now)
+    segment = _data_segment(tcb, start, count, False, now)
+    snd.advance(start + count)
     return segment
 
 
@@ -268,8 +288,9 @@ def _report(tcb: Tcb, segment: Segment, free: int) -> None:
     """SACK blocks for what is behind a hole or has come twice, as many as fit into ``free`` octets (RFC 2018 3)."""
     if not tcb.rcv.has_report:
         return
-    if not tcb.agreed.sack:
+    if not (tcb.agreed.sack and tcb.user.config.options.dsack):
         tcb.rcv.forget_duplicate()
+    if not tcb.agreed.sack or not tcb.rcv.has_report:
         return
     free = min(free, MAXIMUM_OCTETS - tcb.agreed.option_octets)
     if free < SACK_OCTETS + SACK_BLOCK_OCTETS:
@@ -283,8 +304,9 @@ def _report(tcb: Tcb, segment: Segment, free: int) -> None:
 def _acknowledging(tcb: Tcb, seq: int, flags: int, now: Instant) -> Segment:
     """What all segments of a synchronized connection share: ACK, window, urgent pointer, timestamps, ECN-Echo."""
     rcv, opening = tcb.rcv, tcb.opening
-    window = rcv.offer(opening.mss)
+    window = rcv.offer(opening.mss if rcv.manner == "steady" else tcb.owed.acks.full_size)
     options = None
+    rcv.told = rcv.nxt
     timestamps = tcb.timestamps
     if timestamps is not None:
         timestamps.last_ack_sent = rcv.nxt
@@ -317,7 +339,7 @@ def _syn(tcb: Tcb, now: Instant) -> Segment:
     config = opening.config
     flags = SYN
     if tcb.state is State.SYN_SENT:
-        options = offer(config, opening.mss, (clock_value(opening.timestamp_offset, now), 0))
+        options = offer(config, opening.receive_mss, (clock_value(opening.timestamp_offset, now), 0))
         if asks_for_ecn(tcb):
             flags |= ECE | CWR
         acknowledgment, window = 0, min(tcb.rcv.limit, 0xFFFF)
@@ -325,7 +347,9 @@ def _syn(tcb: Tcb, now: Instant) -> Segment:
         flags |= ACK | (ECE if tcb.agreed.ecn else 0)
         timestamps = tcb.timestamps
         stamp = (timestamps.value(now), timestamps.recent) if timestamps is not None else None
-        options = answer(config, opening.mss, stamp, tcb.agreed.sack, tcb.agreed.snd_shift + tcb.agreed.rcv_shift > 0)
+        options = answer(
+            config, opening.receive_mss, stamp, tcb.agreed.sack, tcb.agreed.snd_shift + tcb.agreed.rcv_shift > 0
+        )
         acknowledgment, window = wrap(tcb.rcv.nxt), tcb.rcv.offer_syn()
         if timestamps is not None:
             timestamps.last_ack_sent = tcb.rcv.nxt
@@ -337,11 +361,13 @@ def _syn(tcb: Tcb, now: Instant) -> Segment:
             tcb.recovery.progress_at = now
         tcb.timers.retransmit = min(now + tcb.rtt.rto, give_up_at(tcb))
     ports = (opening.local_port, opening.remote_port)
-    return Segment(*ports, seq=wrap(snd.iss), ack=acknowledgment, flags=flags, window=window, options=options)
+    syn = Segment(*ports, seq=wrap(snd.iss), ack=acknowledgment, flags=flags, window=window, options=options)
+    enrich(tcb, syn, now)
+    return syn
 
 
-def _reset(tcb: Tcb) -> Segment:
-    """<SEQ=seq><CTL=RST>, with ACK where a connection is aborted; its window is 0."""
+def _reset(tcb: Tcb, now: Instant) -> Segment:
+    """<SEQ=seq><CTL=RST>, with ACK where a connection is aborted; its window is 0, if nothing else is configured."""
     reset = tcb.owed.reset
     assert reset is not None
     tcb.owed.reset = None
@@ -352,4 +378,9 @@ def _reset(tcb: Tcb) -> Segment:
     if acknowledgment is not None:
         segment.flags |= ACK
         segment.ack = wrap(acknowledgment)
+        form = tcb.user.config.closing.reset
+        if form != "bare" and tcb.timestamps is not None:
+            segment.options = Options(timestamps=(tcb.timestamps.value(now), tcb.timestamps.recent))
+        if form == "full":
+            segment.window = tcb.rcv.offer(tcb.owed.acks.full_size)
     return segment

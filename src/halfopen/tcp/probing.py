@@ -4,13 +4,15 @@
 # ACK with the window just the same, and nothing has to be remembered about an octet that the peer may or may not take.
 """
 
+from typing import Final
+
 from halfopen.base.clock import MILLISECOND, NEVER, Duration, Instant
 from halfopen.base.errors import ConnectionTimedOut
 from halfopen.tcp.retransmission import give_up_at
 from halfopen.tcp.tcb import Tcb
 from halfopen.tcp.timers import Retransmit
 
-PATIENCE: Duration = 200 * MILLISECOND
+PATIENCE: Final[Duration] = 200 * MILLISECOND
 """How long a small window may hold data back before it is sent all the same; 0.1 to 1 s (RFC 9293 3.8.6.2.1)."""
 
 
@@ -31,8 +33,9 @@ def wait_for_window(tcb: Tcb, now: Instant) -> None:
 
 
 def _set_persist(tcb: Tcb, now: Instant) -> None:
-    timers = tcb.timers
-    timers.retransmit, timers.retransmit_for = min(now + tcb.rtt.rto, give_up_at(tcb)), Retransmit.PERSIST
+    timers, bounds = tcb.timers, tcb.user.config.timeouts
+    wait = max(bounds.persist_min, min(tcb.rtt.rto, bounds.persist_max))
+    timers.retransmit, timers.retransmit_for = min(now + wait, give_up_at(tcb)), Retransmit.PERSIST
 
 
 def window_is_open(tcb: Tcb) -> None:

@@ -6,12 +6,14 @@ in during a flood; new ones do not, and find less room than without: a quarter i
 is no reserve unless asked for, and where there are cookies nobody needs one.
 """
 
+from typing import Final
+
 from halfopen.base.clock import SECOND, Duration, Instant
 
-LIFETIME: Duration = 3600 * SECOND
+LIFETIME: Final[Duration] = 3600 * SECOND
 """How long a completed handshake proves anything (Linux ``TCP_METRICS_TIMEOUT``)."""
 
-MEMORY = 4096
+MEMORY: Final = 4096
 """Addresses that are remembered; whoever has been silent longest goes first."""
 
 

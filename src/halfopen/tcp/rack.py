@@ -1,10 +1,12 @@
 """RACK: what was sent well before something that has been delivered is lost (RFC 8985 6)."""
 
+from typing import Final
+
 from halfopen.base.clock import MILLISECOND, NEVER, Duration, Instant
 from halfopen.tcp.rtt import RttEstimator
 from halfopen.tcp.scoreboard import Delivery, Flight
 
-REORDERING_MEMORY = 16
+REORDERING_MEMORY: Final = 16
 """Recoveries without D-SACK after which the widened window is forgotten (RFC 8985 6.2 step 4)."""
 
 

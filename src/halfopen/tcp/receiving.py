@@ -9,12 +9,13 @@ queue: in order, not yet taken by the user      ahead: blocks behind a hole
 """
 
 from bisect import bisect_left, bisect_right
+from typing import Final
 
 from halfopen.base.octets import Buffers, OctetQueue, cut
 from halfopen.tcp.seqnum import first_lap
 
-MAX_FIELD = 0xFFFF
-PIECE_OCTETS = 384
+MAX_FIELD: Final = 0xFFFF
+PIECE_OCTETS: Final = 384
 """What keeping one early segment costs beside its octets: tiny ones cannot make a window hold more than it says."""
 
 
@@ -47,18 +48,40 @@ class Block:
 class ReceiveSpace:
     """RCV.*. All memory it holds lies in the window it has offered: unread and early octets fit `limit` and 1/8."""
 
-    __slots__ = ("ahead", "duplicate", "edge", "fin", "irs", "limit", "nxt", "pieces", "queue", "recent", "shift", "up")
+    __slots__ = (
+        "ahead",
+        "duplicate",
+        "edge",
+        "fin",
+        "irs",
+        "limit",
+        "manner",
+        "nxt",
+        "offered",
+        "pieces",
+        "queue",
+        "recent",
+        "shift",
+        "told",
+        "up",
+    )
 
-    def __init__(self, irs: int, limit: int, shift: int) -> None:
+    def __init__(self, irs: int, limit: int, shift: int, manner: str = "steady") -> None:
         self.irs = first_lap(irs)
         self.nxt = self.irs + 1
-        self.limit = min(limit, MAX_FIELD << shift)
-        """Octets that unread and early text may have together; no more than the window field can say."""
+        self.limit = limit if manner == "exact" else min(limit, MAX_FIELD << shift)
+        """Octets that unread and early text may have together; no more than the window field can say, but to a BSD."""
         self.shift = shift
         """Rcv.Wind.Shift."""
+        self.manner = manner
+        """How the window moves: `halfopen.tcp.windows.WindowRule.offer`."""
+        self.offered = 0
+        """Octets of the window last offered, if `manner` is not steady."""
         self.queue = OctetQueue(self.nxt)
         self.edge = self.nxt
         """The highest RCV.NXT + RCV.WND ever offered."""
+        self.told = self.nxt
+        """RCV.NXT as the peer last heard of it (Last.ACK.sent of RFC 7323)."""
         self.ahead: list[Block] = []
         self.pieces = 0
         """Segments that `ahead` is made of."""
@@ -84,7 +107,8 @@ class ReceiveSpace:
     def offer_syn(self) -> int:
         """The window field of a SYN, which is never scaled (RFC 7323 2.2); moves the edge."""
         field = min(self.limit, MAX_FIELD)
-        self.edge = max(self.edge, self.nxt + field)
+        self.offered = field
+        self.edge = max(self.edge, self.nxt + (self.limit if self.manner == "exact" else field))
         return field
 
     def offer(self, mss: int) -> int:
@@ -95,6 +119,8 @@ class ReceiveSpace:
         the scale's unit at a time the window would never close. From an eighth over `limit` on the field is rounded
         down, while text up to `edge` stays welcome (RFC 7323 2.4).
         """
+        if self.manner != "steady":
+            return _offer_segments(self, mss) if self.manner == "segments" else _offer_exactly(self, mss)
         full = self.queue.start + self.limit
         target = full if full - self.edge >= min(self.limit // 2, mss) else self.edge
         shift = self.shift
@@ -259,6 +285,39 @@ class ReceiveSpace:
         self.recent.clear()
         self.pieces = 0
         self.duplicate = None
+
+
+def _offer_segments(rcv: ReceiveSpace, mss: int) -> int:
+    """Linux: nothing if little is free, whole segments of the peer's without a scale, and a scale's unit with one.
+
+    ``mss`` is what the peer's segments seem to have (``__tcp_select_window``, ``tcp_select_window``).
+    """
+    unit = 1 << rcv.shift
+    free = rcv.queue.start + rcv.limit - rcv.nxt
+    mss = min(mss, rcv.limit)
+    if free < rcv.limit >> 1 and free - free % unit < max(rcv.limit >> 4, mss):
+        window = 0
+    elif rcv.shift:
+        window = free + -free % unit
+    else:
+        window = rcv.offered
+        if window <= free - mss or window > free:
+            window = free - free % mss
+    if window < rcv.wnd:
+        window = rcv.wnd + -rcv.wnd % unit
+    rcv.offered = min(window, rcv.widest)
+    rcv.edge = rcv.nxt + rcv.offered
+    return rcv.offered >> rcv.shift
+
+
+def _offer_exactly(rcv: ReceiveSpace, mss: int) -> int:
+    """BSD: all that is free, unless that is little, rounded down by the scale; text up to there is welcome."""
+    free = rcv.queue.start + rcv.limit - rcv.nxt
+    if free < mss and free < rcv.limit // 4:
+        free = 0
+    rcv.offered = min(max(free, rcv.wnd), rcv.widest)
+    rcv.edge = max(rcv.edge, rcv.nxt + rcv.offered)
+    return rcv.offered >> rcv.shift
 
 
 def discard(rcv: ReceiveSpace, start: int, end: int) -> None:

@@ -1,17 +1,20 @@
 """The retransmission timer and the tail loss probe (RFC 6298 5, RFC 8985 7)."""
 
+from typing import Final
+
 from halfopen.base.clock import MILLISECOND, NEVER, SECOND, Duration, Instant
 from halfopen.tcp.scoreboard import IN_FLIGHT, SACKED
+from halfopen.tcp.state import State
 from halfopen.tcp.tcb import Cause, Phase, Tcb
 from halfopen.tcp.timers import Retransmit
 from halfopen.tcp.undo import note_timeout, start_undo
 
-MAX_ACK_DELAY: Duration = 200 * MILLISECOND
+MAX_ACK_DELAY: Final[Duration] = 200 * MILLISECOND
 """What a peer may hold back the ACK of a single segment for (RFC 8985 7.2, TLP.max_ack_delay)."""
-MIN_PTO: Duration = 10 * MILLISECOND
+MIN_PTO: Final[Duration] = 10 * MILLISECOND
 """The shortest probe timeout. RFC 8985 7.2 names none; its predecessor had 10 ms, Linux two ticks, 2 to 20 ms. 2 * SRTT
 of a fast path is less than what it takes a busy peer, or us, to be scheduled: every probe would be a needless one."""
-MIN_WAIT: Duration = 1 * MILLISECOND
+MIN_WAIT: Final[Duration] = 1 * MILLISECOND
 """No timer of this module is set to less from now: a deadline that has passed already still leaves time for an ACK that
 waits in the same batch, and for the clocks that the pumps have."""
 
@@ -48,7 +51,10 @@ def give_up_at(tcb: Tcb) -> Instant:
 
     A peer that answers, with its window closed, is alive (MUST-37): then it counts from its last answer.
     """
-    timeout = tcb.user.config.retransmission.user_timeout
+    config = tcb.user.config
+    timeout = config.retransmission.user_timeout
+    if config.timeouts.connect is not None and tcb.state in (State.SYN_SENT, State.SYN_RECEIVED):
+        timeout = config.timeouts.connect
     if timeout is None:
         return NEVER
     since = tcb.recovery.progress_at

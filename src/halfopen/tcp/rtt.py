@@ -1,10 +1,12 @@
 """Round-trip time and retransmission timeout (RFC 6298). Nothing else writes SRTT or RTO."""
 
+from typing import Final
+
 from halfopen.base.clock import MILLISECOND, MINUTE, SECOND, Duration, Instant
 
-FALLBACK: Duration = 3 * SECOND
+FALLBACK: Final[Duration] = 3 * SECOND
 """The RTO for data after a SYN was lost (RFC 6298 5.7)."""
-MIN_RTT_WINDOW: Duration = 5 * MINUTE
+MIN_RTT_WINDOW: Final[Duration] = 5 * MINUTE
 """A minimum older than this is forgotten: the path may be another (Linux ``tcp_min_rtt_wlen``)."""
 
 
@@ -17,8 +19,10 @@ class RttEstimator:
 
     __slots__ = (
         "_floor",
+        "_floor_of_whole",
         "_rto_initial",
         "_rto_max",
+        "_slop",
         "_window_min",
         "_window_start",
         "backoffs",
@@ -36,8 +40,12 @@ class RttEstimator:
         rto_min: Duration = 200 * MILLISECOND,
         rto_max: Duration = 120 * SECOND,
         granularity: Duration = 1 * MILLISECOND,
+        slop: Duration = 0,
     ) -> None:
-        """RFC 6298 2.4 wants an ``rto_min`` of 1 s, Linux has 200 ms; ``rto_max`` is at least 60 s (2.5)."""
+        """RFC 6298 2.4 wants an ``rto_min`` of 1 s, Linux has 200 ms; ``rto_max`` is at least 60 s (2.5).
+
+        ``slop`` is added to each RTO but the first; `bound_whole` says what ``rto_min`` bounds.
+        """
         self.srtt: Duration = 0
         self.rttvar: Duration = 0
         self.rto: Duration = rto_initial
@@ -49,8 +57,14 @@ class RttEstimator:
         self._rto_initial = rto_initial
         self._rto_max = rto_max
         self._floor = max(granularity, rto_min)
+        self._floor_of_whole: Duration = 0
+        self._slop = slop
         self._window_min: Duration = 0
         self._window_start: Instant = 0
+
+    def bound_whole(self) -> None:
+        """The minimum bounds all of the RTO from now on, not 4 * RTTVAR alone (RFC 6298 2.4)."""
+        self._floor_of_whole, self._floor = self._floor, 0
 
     def sample(self, rtt: Duration, now: Instant) -> None:
         """A measured round trip: updates RTTVAR, then SRTT, then RTO (RFC 6298 2.2, 2.3), which ends any backoff.
@@ -73,7 +87,8 @@ class RttEstimator:
         """The timer expired: "back off the timer", RTO doubles up to the maximum (RFC 6298 5.5)."""
         self.backoffs += 1
         self.expired = self.rto
-        self.rto = min(2 * self.rto, self._rto_max)
+        bare = self.rto - self._slop if self.backoffs > 1 or self.srtt else self.rto
+        self.rto = min(2 * bare + self._slop, self._rto_max)
 
     def reset_backoff(self) -> None:
         """RTO as it follows from the estimate, or the initial one (RFC 6298 2.1, 2.3)."""
@@ -81,7 +96,8 @@ class RttEstimator:
         # at least rto_min above SRTT, so that a peer that delays its ACK on a long quiet path causes no timeout.
         self.backoffs = 0
         if self.srtt:
-            self.rto = min(self.srtt + max(self._floor, 4 * self.rttvar), self._rto_max)
+            bare = max(self._floor_of_whole, self.srtt + max(self._floor, 4 * self.rttvar))
+            self.rto = min(bare + self._slop, self._rto_max)
         else:
             self.rto = self._rto_initial
 

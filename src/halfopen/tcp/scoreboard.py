@@ -12,12 +12,13 @@ so ``pipe`` of RFC 6675 is what is neither SACKED nor LOST: lost octets return t
 
 from bisect import bisect_left, bisect_right, insort
 from heapq import heappop, heappush
+from typing import Final
 
 from halfopen.base.clock import NEVER, Instant
 
-IN_FLIGHT = 0
-SACKED = 1
-LOST = 2
+IN_FLIGHT: Final = 0
+SACKED: Final = 1
+LOST: Final = 2
 
 
 class Sent:

@@ -10,9 +10,11 @@ so that nothing near them is negative.
                             ^ iss              una ... nxt
 """
 
-MODULUS = 1 << 32
-MASK = MODULUS - 1
-HALF = 1 << 31
+from typing import Final
+
+MODULUS: Final = 1 << 32
+MASK: Final = MODULUS - 1
+HALF: Final = 1 << 31
 
 
 def wrap(number: int) -> int:

@@ -5,7 +5,7 @@ raises, so that every place that moves has thought about where it can be.
 """
 
 from enum import Enum
-from typing import Protocol
+from typing import Final, Protocol
 
 from halfopen.base.enums import quick
 
@@ -48,7 +48,7 @@ class Event(Enum):
 
 _S, _E = State, Event
 
-TRANSITIONS: dict[State, dict[Event, State]] = {
+TRANSITIONS: Final[dict[State, dict[Event, State]]] = {
     _S.CLOSED: {_E.PASSIVE_OPEN: _S.LISTEN, _E.ACTIVE_OPEN: _S.SYN_SENT},
     _S.LISTEN: {_E.RCV_SYN: _S.SYN_RECEIVED, _E.DELETE: _S.CLOSED},
     _S.SYN_SENT: {_E.RCV_SYN: _S.SYN_RECEIVED, _E.RCV_SYN_ACK: _S.ESTABLISHED, _E.DELETE: _S.CLOSED},
@@ -79,8 +79,8 @@ def move(holder: HasState, event: Event) -> State:
     return holder.state
 
 
-CAN_RECEIVE = frozenset({State.ESTABLISHED, State.FIN_WAIT_1, State.FIN_WAIT_2})
+CAN_RECEIVE: Final = frozenset({State.ESTABLISHED, State.FIN_WAIT_1, State.FIN_WAIT_2})
 """Text from the peer is still expected (RFC 9293 3.10.7.4, seventh step)."""
 
-SYNCHRONIZED = frozenset(State) - {State.CLOSED, State.LISTEN, State.SYN_SENT, State.SYN_RECEIVED}
+SYNCHRONIZED: Final = frozenset(State) - {State.CLOSED, State.LISTEN, State.SYN_SENT, State.SYN_RECEIVED}
 """Both sides have agreed on sequence numbers (RFC 9293 3.5.2)."""

@@ -55,11 +55,15 @@ class Status:
     retries: int
     sack: bool
     timestamps: bool
+    syn_data: bool
+    """Text in our SYN was acknowledged by the SYN,ACK (``TCPI_OPT_SYN_DATA``)."""
+    fast_open_child: bool
+    """A SYN with a Fast Open cookie has made it (``TCPI_OPT_TFO_CHILD``)."""
 
 
 def make_status(tcb: Tcb) -> Status:
     """The picture of ``tcb`` now."""
-    snd, rcv = tcb.snd, tcb.rcv
+    snd, rcv, early = tcb.snd, tcb.rcv, tcb.user.early
     return Status(
         state=tcb.state,
         snd=SendStatus(
@@ -92,4 +96,6 @@ def make_status(tcb: Tcb) -> Status:
         retries=tcb.recovery.retries,
         sack=tcb.agreed.sack,
         timestamps=tcb.timestamps is not None,
+        syn_data=early is not None and early.is_acknowledged,
+        fast_open_child=early is not None and early.is_child,
     )

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from enum import Enum
+from typing import Final
 
 from halfopen.base.clock import NEVER, Instant
 from halfopen.base.counters import Counters
@@ -16,6 +17,7 @@ from halfopen.tcp.congestion.base import CongestionControl
 from halfopen.tcp.congestion.prr import Prr
 from halfopen.tcp.events import Closed, SoftError
 from halfopen.tcp.events import Event as UserEvent
+from halfopen.tcp.fast_open import Early
 from halfopen.tcp.negotiation import DEFAULT_MSS, Agreed
 from halfopen.tcp.rack import Rack
 from halfopen.tcp.receiving import ReceiveSpace
@@ -24,6 +26,7 @@ from halfopen.tcp.sending import SendSpace
 from halfopen.tcp.state import Event, State, move
 from halfopen.tcp.timers import Timers
 from halfopen.tcp.timestamps import Timestamps
+from halfopen.tcp.windows import syn_window
 
 
 @dataclass(slots=True, frozen=True, kw_only=True)
@@ -37,6 +40,8 @@ class Opening:
     """The MSS that the path's MTU allows: MTU less 40 for IPv4, less 60 for IPv6."""
     burst: int = 0
     """Octets of a super-segment that the interface can take; 0 if none."""
+    advertised_mss: int | None = None
+    """Our MSS option, if the route has another (``advmss``)."""
     default_mss: int = DEFAULT_MSS
     """What a peer without an MSS option gets: 536 for IPv4, 1220 for IPv6 (MUST-15)."""
     timestamp_offset: int = 0
@@ -47,6 +52,11 @@ class Opening:
     config: TcpConfig = DEFAULT
     counters: Counters = field(default_factory=Counters)
     trace: TraceSink = SILENT
+
+    @property
+    def receive_mss(self) -> int:
+        """What the peer's segments have at most, as far as our MSS option says so."""
+        return self.mss if self.advertised_mss is None else self.advertised_mss
 
 
 @quick
@@ -66,6 +76,7 @@ class Cause(Enum):
     DUPLICATES = "fast retransmission"
     RACK = "RACK retransmission"
     PATH_MTU = "retransmission in smaller segments"
+    SYN = "retransmission of text sent before the handshake"
 
 
 class Undo:
@@ -137,7 +148,7 @@ class Recovery:
         self.undo: Undo | None = None
 
 
-_NO_ANSWER: tuple[str, Instant] = ("", -NEVER)
+_NO_ANSWER: Final[tuple[str, Instant]] = ("", -NEVER)
 
 
 class Owed:
@@ -185,13 +196,24 @@ class Owed:
 class User:
     """The side of the connection that faces its user."""
 
-    __slots__ = ("config", "events", "flight_limit", "is_active", "is_gone", "reading", "received_at", "weak")
+    __slots__ = (
+        "config",
+        "early",
+        "events",
+        "flight_limit",
+        "is_active",
+        "is_gone",
+        "is_plain",
+        "reading",
+        "received_at",
+        "weak",
+    )
 
     def __init__(self, config: TcpConfig, is_active: bool) -> None:
-        self.config = config
-        self.weak = config.security.allowed()
-        """Which rules of security do not hold; None: they all do."""
+        self.take(config)
         self.events: list[UserEvent] = []
+        self.early: Early | None = None
+        """Of a connection with Fast Open."""
         self.flight_limit = 0
         """Octets that may be in flight, by what the user's buffer holds (`Tcb.bound`)."""
         self.is_active = is_active
@@ -202,6 +224,14 @@ class User:
         """Readable has been told, and not everything has been taken since."""
         self.received_at: Instant = 0
         """When the peer last gave a sign of life (MUST-26)."""
+
+    def take(self, config: TcpConfig) -> None:
+        """The configuration from now on."""
+        self.config = config
+        self.weak = config.security.allowed()
+        """Which rules of security do not hold; None: they all do."""
+        self.is_plain = self.weak is None and config.arrivals.order == "rfc9293" and not config.options.needs_timestamps
+        """Segments are looked at as RFC 9293 has it, by `halfopen.tcp.arrivals.SEGMENT_ARRIVES`."""
 
 
 class Tcb:
@@ -231,10 +261,11 @@ class Tcb:
         self.timestamps: Timestamps | None = None
         """None unless both sides use them."""
         self.snd = SendSpace(opening.iss, opening.mss, opening.burst)
-        self.rcv = ReceiveSpace(0, config.buffers.first_window, 0)
-        self.rtt = RttEstimator(
-            config.retransmission.rto_initial, config.retransmission.rto_min, config.retransmission.rto_max
-        )
+        self.rcv = ReceiveSpace(0, syn_window(config.buffers, opening.receive_mss), 0)
+        times = config.retransmission
+        self.rtt = RttEstimator(times.rto_initial, times.rto_min, times.rto_max, slop=config.timeouts.slop)
+        if config.timeouts.rto_min_of == "whole":
+            self.rtt.bound_whole()
         self.congestion: CongestionControl = make_congestion_control(config.congestion, opening.mss)
         self.recovery = Recovery(self.snd.iss)
         self.timers = Timers()

@@ -1,6 +1,7 @@
 """TIME-WAIT: what is left of a connection for 2 MSL after its end (RFC 9293 3.10.7.4; RFC 1337; RFC 6191)."""
 
 from dataclasses import dataclass
+from typing import Final
 
 from halfopen.base.clock import MILLISECOND, Duration, Instant
 from halfopen.tcp.seqnum import signed_difference, wrap
@@ -8,13 +9,13 @@ from halfopen.tcp.timestamps import RECENT_EXPIRES, clock_value
 from halfopen.wire.tcp import ACK, FIN, RST, SYN, Segment
 from halfopen.wire.tcp_options import Options
 
-IGNORE = 0
-ACKNOWLEDGE = 1
-REOPEN = 2
+IGNORE: Final = 0
+ACKNOWLEDGE: Final = 1
+REOPEN: Final = 2
 
-ACK_INTERVAL: Duration = 500 * MILLISECOND
+ACK_INTERVAL: Final[Duration] = 500 * MILLISECOND
 """At most one answer to segments out of place in this time (RFC 5961 7; Linux ``tcp_invalid_ratelimit``)."""
-_NOT_YET: Instant = -ACK_INTERVAL
+_NOT_YET: Final[Instant] = -ACK_INTERVAL
 
 
 @dataclass(slots=True, frozen=True)
@@ -31,12 +32,12 @@ class TimeWaitResult:
     reply: Segment | None = None
 
 
-_NOTHING_NEW = TimeWaitResult(IGNORE)
-_REOPEN = TimeWaitResult(REOPEN, "TWRecycled")
-_RST_IGNORED = TimeWaitResult(IGNORE, "TCPTimeWaitRstIgnored")
-_RST_BELIEVED = TimeWaitResult(IGNORE, "TCPTimeWaitRst")
-_NO_ACK_BIT = TimeWaitResult(IGNORE, "TCPTimeWaitNoAck")
-_SKIPPED = TimeWaitResult(IGNORE, "TCPACKSkippedTimeWait")
+_NOTHING_NEW: Final = TimeWaitResult(IGNORE)
+_REOPEN: Final = TimeWaitResult(REOPEN, "TWRecycled")
+_RST_IGNORED: Final = TimeWaitResult(IGNORE, "TCPTimeWaitRstIgnored")
+_RST_BELIEVED: Final = TimeWaitResult(IGNORE, "TCPTimeWaitRst")
+_NO_ACK_BIT: Final = TimeWaitResult(IGNORE, "TCPTimeWaitNoAck")
+_SKIPPED: Final = TimeWaitResult(IGNORE, "TCPACKSkippedTimeWait")
 
 
 @dataclass(slots=True, eq=False)
@@ -61,6 +62,10 @@ class TimeWait:
     """When an answer to a segment out of place was last sent."""
     ignores_rst: bool = True
     """RFC 1337 3, fix F1: the echo of an old duplicate must not end TIME-WAIT."""
+    is_bsd: bool = False
+    """Segments are looked at in 4.4BSD's order: no answer is one too many, and a SYN's number alone decides."""
+    needs_timestamps: bool = False
+    """What comes without the timestamps agreed on is dropped (RFC 7323 3.2)."""
 
     def on_segment(self, segment: Segment, now: Instant) -> TimeWaitResult:
         """SEGMENT ARRIVES in TIME-WAIT, where "the only thing that can arrive is a retransmission of the remote FIN".
@@ -73,6 +78,8 @@ class TimeWait:
                 return _RST_IGNORED
             self.deadline = now
             return _RST_BELIEVED
+        if self.is_bsd:
+            return self._on_segment_as_bsd(segment, now)
         if flags & SYN and not flags & ACK:
             return _REOPEN if self.may_reopen(segment) else self.challenge(now)
         if not flags & ACK:
@@ -89,6 +96,22 @@ class TimeWait:
             return self._answer("TCPTimeWaitOutOfPlace", now)
         self._learn(timestamps, now)
         return _NOTHING_NEW
+
+    def _on_segment_as_bsd(self, segment: Segment, now: Instant) -> TimeWaitResult:
+        """Any segment with ACK that is not a bare duplicate is acknowledged; FreeBSD's ``tcp_twcheck``."""
+        flags = segment.flags
+        start = signed_difference(segment.seq, self.rcv_nxt)
+        if flags & (SYN | ACK) == SYN and start > 0:
+            return _REOPEN
+        timestamps = segment.options.timestamps if segment.options is not None else None
+        is_missing = self.needs_timestamps and self.ts_recent is not None and timestamps is None
+        if not flags & ACK or is_missing:
+            return _NO_ACK_BIT
+        if flags & FIN and start + segment.length == 0:
+            self.deadline = now + self.duration
+        if flags == ACK and not segment.octets and start == 0 and segment.ack == wrap(self.snd_nxt):
+            return _NOTHING_NEW
+        return TimeWaitResult(ACKNOWLEDGE, "TCPTimeWaitOutOfPlace", self._acknowledgment(now))
 
     def challenge(self, now: Instant) -> TimeWaitResult:
         """The answer to a SYN that opens nothing, as in every synchronized state (RFC 5961 4.2)."""

@@ -2,6 +2,7 @@
 
 from halfopen.base.clock import NEVER, Instant
 from halfopen.base.errors import ConnectionTimedOut
+from halfopen.tcp.early import speaks_early
 from halfopen.tcp.probing import on_keep_alive_deadline, on_persist_deadline
 from halfopen.tcp.recovery import on_rack_deadline
 from halfopen.tcp.retransmission import give_up_at, on_probe_deadline, on_retransmission_timeout
@@ -71,9 +72,9 @@ def _is_hopeless(tcb: Tcb, now: Instant) -> bool:
     if config.user_timeout is not None:
         return now >= give_up_at(tcb)
     if tcb.state is State.SYN_SENT:
-        return retries >= config.syn_retries
+        return retries >= config.syn_retries or now >= give_up_at(tcb)
     if tcb.state is State.SYN_RECEIVED:
-        return retries >= config.synack_retries
+        return retries >= config.synack_retries + speaks_early(tcb)  # one more, for it has more to lose (as Linux)
     if tcb.snd.wnd == 0:
         retries = max(tcb.owed.unanswered, tcb.rtt.backoffs if tcb.user.is_gone else 0)
     return retries >= (config.orphan_retries if tcb.user.is_gone else config.retries)

@@ -1,9 +1,11 @@
 """The Timestamps option and PAWS (RFC 7323 3 to 5). Nothing else writes TS.Recent."""
 
+from typing import Final
+
 from halfopen.base.clock import MILLISECOND, SECOND, Duration, Instant
 from halfopen.tcp.seqnum import HALF, MASK, signed_difference
 
-RECENT_EXPIRES: Duration = 24 * 24 * 3600 * SECOND
+RECENT_EXPIRES: Final[Duration] = 24 * 24 * 3600 * SECOND
 """After 24 days of silence the peer's clock may have wrapped: TS.Recent says nothing (RFC 7323 5.5)."""
 
 

@@ -1,8 +1,8 @@
 """What a step of SEGMENT ARRIVES says (RFC 9293 3.10.7.4): go on with the next, or stop, the segment is dealt with."""
 
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 Verdict: TypeAlias = bool
 
-CONTINUE: Verdict = True
-STOP: Verdict = False
+CONTINUE: Final[Verdict] = True
+STOP: Final[Verdict] = False

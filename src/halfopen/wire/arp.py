@@ -2,19 +2,20 @@
 
 from dataclasses import dataclass
 from struct import Struct
+from typing import Final
 
 from halfopen.base.addresses import Address, Mac
 from halfopen.base.errors import Malformed
 from halfopen.wire.ethernet import ETHERTYPE_IPV4
 
-OCTETS = 28
+OCTETS: Final = 28
 
-REQUEST = 1
-REPLY = 2
+REQUEST: Final = 1
+REPLY: Final = 2
 
-_HARDWARE_ETHERNET = 1
-_FORMAT = (_HARDWARE_ETHERNET, ETHERTYPE_IPV4, 6, 4)
-_PACKET = Struct("!HHBBH6s4s6s4s")
+_HARDWARE_ETHERNET: Final = 1
+_FORMAT: Final = (_HARDWARE_ETHERNET, ETHERTYPE_IPV4, 6, 4)
+_PACKET: Final = Struct("!HHBBH6s4s6s4s")
 
 
 @dataclass(slots=True)

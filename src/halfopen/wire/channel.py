@@ -3,6 +3,7 @@
 from collections import deque
 from collections.abc import Callable
 from heapq import heappop, heappush
+from typing import Final
 
 from halfopen.base.chance import Correlated, Jitter, make_loss
 from halfopen.base.clock import NEVER, SECOND, Instant
@@ -14,10 +15,10 @@ from halfopen.wire.offload import complete_checksum
 from halfopen.wire.packet import CHECKSUM_NONE, Packet
 from halfopen.wire.queues import DROPPED, MARKED, OVERLIMIT, Bottleneck, CoDelQueue, RedQueue
 
-LOST = 1
-DUPLICATED = 4
-CORRUPTED = 8
-REORDERED = 16
+LOST: Final = 1
+DUPLICATED: Final = 4
+CORRUPTED: Final = 8
+REORDERED: Final = 16
 
 
 class Channel:
@@ -250,7 +251,7 @@ class Fates:
         return True
 
 
-_NAMES = {
+_NAMES: Final = {
     LOST: "Lost",
     OVERLIMIT: "Overlimit",
     DROPPED: "Dropped",

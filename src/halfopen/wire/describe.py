@@ -1,16 +1,18 @@
 """One line a packet, in the manner of tcpdump: what captures, ladders and traces show."""
 
 from collections.abc import Callable
+from typing import Final
 
 from halfopen.base.addresses import format_address, format_mac
 from halfopen.base.errors import Malformed
-from halfopen.wire import arp, ethernet, icmpv4, ipv4, tcp, tcp_options, udp
+from halfopen.wire import arp, ethernet, icmpv4, icmpv6, ipv4, ipv6, ipv6_headers, tcp, tcp_options, udp
+from halfopen.wire.describe_icmpv6 import describe_icmpv6
 from halfopen.wire.packet import Packet
 
-_UNLIMITED = 1 << 16
+_UNLIMITED: Final = 1 << 16
 """Longer than every datagram: a capture may have cut the packet off, and what is missing can still be counted."""
 
-_FLAGS = (
+_FLAGS: Final = (
     (tcp.FIN, "F", "FIN"),
     (tcp.SYN, "S", "SYN"),
     (tcp.RST, "R", "RST"),
@@ -23,7 +25,7 @@ _FLAGS = (
 )
 """The control bits (RFC 9293 3.1), with tcpdump's letters."""
 
-_UNREACHABLE = {
+_UNREACHABLE: Final = {
     icmpv4.NET_UNREACHABLE: "net {destination} unreachable",
     icmpv4.HOST_UNREACHABLE: "host {destination} unreachable",
     icmpv4.PROTOCOL_UNREACHABLE: "{destination} protocol {protocol} unreachable",
@@ -66,7 +68,7 @@ def _describe_arp(packet: arp.Arp) -> str:
 
 def _describe_ip(data: bytes, offset: int) -> str:
     if len(data) > offset and data[offset] >> 4 == 6:
-        return f"IPv6, length {len(data) - offset}"
+        return _describe_ipv6(data, offset)
     header = ipv4.parse(data, offset, _UNLIMITED)
     source = format_address(header.source)
     destination = format_address(header.destination)
@@ -80,6 +82,29 @@ def _describe_ip(data: bytes, offset: int) -> str:
     if describer is None:
         return f"{source} > {destination}: ip-proto-{header.protocol}, length {octets}"
     return describer(source, destination, data, start, octets)
+
+
+def _describe_ipv6(data: bytes, offset: int) -> str:
+    """Extension headers are passed over in silence, but for fragments: ``frag (offset|octets)``."""
+    header = ipv6.parse(data, offset, _UNLIMITED)
+    source = format_address(header.source)
+    destination = format_address(header.destination)
+    start = offset + ipv6.HEADER_OCTETS
+    stop = start + header.payload_octets
+    protocol, at = ipv6_headers.skip(data, start, min(stop, len(data)), header.next_header, into_fragment=False)
+    octets = stop - at
+    if protocol == ipv6.FRAGMENT:
+        fragment = ipv6_headers.parse_fragment(data, at)
+        more = "+" if fragment.more else ""
+        where = f"{octets - ipv6_headers.FRAGMENT_OCTETS}@{fragment.offset}{more}"
+        return f"{source} > {destination}: ip-proto-{fragment.next_header}, fragment {fragment.identification}:{where}"
+    if protocol == ipv6.PROTOCOL_ICMPV6:
+        message = icmpv6.parse(data[at:stop], header.source, header.destination)
+        return f"{source} > {destination}: ICMP6, {describe_icmpv6(message)}, length {octets}"
+    describer = _DESCRIBERS.get(protocol)
+    if describer is None or protocol == ipv4.PROTOCOL_ICMP:
+        return f"{source} > {destination}: ip-proto-{protocol}, length {octets}"
+    return describer(source, destination, data, at, octets)
 
 
 def _describe_tcp(source: str, destination: str, data: bytes, start: int, octets: int) -> str:
@@ -140,6 +165,10 @@ def option_words(options: tcp_options.Options) -> list[str]:
         words.append(f"TS val {options.timestamps[0]} ecr {options.timestamps[1]}")
     if options.window_scale is not None:
         words.append(f"wscale {options.window_scale}")
+    if options.fast_open is not None:
+        kind, cookie = options.fast_open
+        name = "tfo" if kind == tcp_options.FAST_OPEN else "exp-tfo"
+        words.append(f"{name} cookie {cookie.hex()}" if cookie else f"{name} cookiereq")
     words += [_describe_unknown(kind, value) for kind, value in options.unknown]
     return words
 
@@ -189,7 +218,7 @@ def _describe_unreachable(message: icmpv4.Icmp) -> str:
     )
 
 
-_DESCRIBERS: dict[int, Callable[[str, str, bytes, int, int], str]] = {
+_DESCRIBERS: Final[dict[int, Callable[[str, str, bytes, int, int], str]]] = {
     ipv4.PROTOCOL_ICMP: _describe_icmp,
     ipv4.PROTOCOL_TCP: _describe_tcp,
     ipv4.PROTOCOL_UDP: _describe_udp,

@@ -1,15 +1,17 @@
 """Explicit Congestion Notification in the IP header (RFC 3168 5)."""
 
+from typing import Final
+
 from halfopen.wire.checksum import update
 from halfopen.wire.packet import Packet
 
-NOT_ECT = 0
-ECT_1 = 1
-ECT_0 = 2
-CE = 3
+NOT_ECT: Final = 0
+ECT_1: Final = 1
+ECT_0: Final = 2
+CE: Final = 3
 """Congestion experienced."""
 
-_PLAIN_VERSION = 4
+_PLAIN_VERSION: Final = 4
 
 
 def marked(packet: Packet, network_offset: int) -> Packet | None:

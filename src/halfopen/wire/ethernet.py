@@ -1,21 +1,22 @@
 """Ethernet II frames (RFC 894): two addresses and an EtherType; preamble and check sequence stay with the hardware."""
 
 from struct import Struct
+from typing import Final
 
 from halfopen.base.addresses import Mac
 from halfopen.base.errors import Malformed
 
-HEADER_OCTETS = 14
+HEADER_OCTETS: Final = 14
 
-ETHERTYPE_IPV4 = 0x0800
-ETHERTYPE_ARP = 0x0806
-ETHERTYPE_IPV6 = 0x86DD
-ETHERTYPE_VLAN = 0x8100
+ETHERTYPE_IPV4: Final = 0x0800
+ETHERTYPE_ARP: Final = 0x0806
+ETHERTYPE_IPV6: Final = 0x86DD
+ETHERTYPE_VLAN: Final = 0x8100
 """IEEE 802.1Q customer tag; not understood here."""
-ETHERTYPE_SERVICE_VLAN = 0x88A8
+ETHERTYPE_SERVICE_VLAN: Final = 0x88A8
 """IEEE 802.1ad service tag; not understood here."""
 
-_HEADER = Struct("!6s6sH")
+_HEADER: Final = Struct("!6s6sH")
 
 
 def parse(data: bytes) -> tuple[Mac, Mac, int]:

@@ -2,32 +2,33 @@
 
 from dataclasses import dataclass
 from struct import Struct
+from typing import Final
 
 from halfopen.base.addresses import Address
 from halfopen.base.errors import Malformed
 
-PROTOCOL_ICMP = 1
-PROTOCOL_TCP = 6
-PROTOCOL_UDP = 17
+PROTOCOL_ICMP: Final = 1
+PROTOCOL_TCP: Final = 6
+PROTOCOL_UDP: Final = 17
 
-MINIMUM_OCTETS = 20
-MAXIMUM_OPTION_OCTETS = 40
+MINIMUM_OCTETS: Final = 20
+MAXIMUM_OPTION_OCTETS: Final = 40
 
-OPTION_END = 0
-OPTION_NO_OPERATION = 1
-OPTION_RECORD_ROUTE = 7
-OPTION_TIMESTAMP = 68
-OPTION_LOOSE_SOURCE_ROUTE = 131
-OPTION_STRICT_SOURCE_ROUTE = 137
-OPTION_ROUTER_ALERT = 148
+OPTION_END: Final = 0
+OPTION_NO_OPERATION: Final = 1
+OPTION_RECORD_ROUTE: Final = 7
+OPTION_TIMESTAMP: Final = 68
+OPTION_LOOSE_SOURCE_ROUTE: Final = 131
+OPTION_STRICT_SOURCE_ROUTE: Final = 137
+OPTION_ROUTER_ALERT: Final = 148
 """RFC 2113."""
 
-_COPIED = 0x80
-_DONT_FRAGMENT = 0x4000
-_MORE_FRAGMENTS = 0x2000
-_PLAIN = 0x45
+_COPIED: Final = 0x80
+_DONT_FRAGMENT: Final = 0x4000
+_MORE_FRAGMENTS: Final = 0x2000
+_PLAIN: Final = 0x45
 """Version 4, five words: the first octet of a header without options."""
-_HEADER = Struct("!BBHHHBBH4s4s")
+_HEADER: Final = Struct("!BBHHHBBH4s4s")
 
 
 @dataclass(slots=True)

@@ -4,6 +4,7 @@ The result is what Linux's own generic segmentation makes of the same super-segm
 """
 
 from struct import Struct
+from typing import Final
 
 from halfopen.wire.checksum import fold, ones_sum, packet_sum
 from halfopen.wire.packet import CHECKSUM_NONE, CHECKSUM_PARTIAL, Packet
@@ -11,11 +12,11 @@ from halfopen.wire.tcp import CWR, FIN, PSH
 from halfopen.wire.udp import CHECKSUM_OFFSET as UDP_CHECKSUM_OFFSET
 from halfopen.wire.udp import transmitted
 
-_HALF = Struct("!H")
-_WORD = Struct("!I")
-_LENGTH_AND_IDENTIFICATION = Struct("!HH")
-_FLAGS_TO_CHECKSUM = Struct("!HHH")
-_IPV6_HEADER_OCTETS = 40
+_HALF: Final = Struct("!H")
+_WORD: Final = Struct("!I")
+_LENGTH_AND_IDENTIFICATION: Final = Struct("!HH")
+_FLAGS_TO_CHECKSUM: Final = Struct("!HHH")
+_IPV6_HEADER_OCTETS: Final = 40
 
 
 def complete_checksum(packet: Packet) -> Packet:

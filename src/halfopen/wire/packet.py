@@ -4,19 +4,18 @@ The marks are those of ``struct virtio_net_hdr`` (virtio 1.2, 5.1.6) in words: w
 checksum, and into which segments a super-segment is to be cut.
 """
 
-from dataclasses import dataclass
+from typing import Final
 
 from halfopen.base.octets import Buffers, total_octets
 
-CHECKSUM_NONE = 0
+CHECKSUM_NONE: Final = 0
 """Inbound: nobody has verified the transport checksum. Outbound: it is complete."""
-CHECKSUM_VERIFIED = 1
+CHECKSUM_VERIFIED: Final = 1
 """Inbound only: the device vouches for it (``VIRTIO_NET_HDR_F_DATA_VALID``), or it never left this machine's memory."""
-CHECKSUM_PARTIAL = 2
+CHECKSUM_PARTIAL: Final = 2
 """The field holds the pseudo-header's sum; whoever puts the packet on a wire completes it (``..._F_NEEDS_CSUM``)."""
 
 
-@dataclass(slots=True, eq=False)
 class Packet:
     """One frame or datagram.
 
@@ -26,12 +25,27 @@ class Packet:
     ``head``; ``checksum_offset`` from there to the checksum field. Both matter with `CHECKSUM_PARTIAL` only.
     """
 
-    head: bytes
-    body: Buffers = ()
-    checksum: int = CHECKSUM_NONE
-    checksum_start: int = 0
-    checksum_offset: int = 0
-    gso_size: int = 0
+    __slots__ = ("body", "checksum", "checksum_offset", "checksum_start", "gso_size", "head")
+
+    def __init__(
+        self,
+        head: bytes,
+        body: Buffers = (),
+        checksum: int = CHECKSUM_NONE,
+        checksum_start: int = 0,
+        checksum_offset: int = 0,
+        gso_size: int = 0,
+    ) -> None:
+        self.head = head
+        self.body = body
+        self.checksum = checksum
+        self.checksum_start = checksum_start
+        self.checksum_offset = checksum_offset
+        self.gso_size = gso_size
+
+    def __repr__(self) -> str:
+        marks = f"checksum={self.checksum}, gso_size={self.gso_size}"
+        return f"Packet({self.head[:64].hex()}, octets={self.octets}, {marks})"
 
     @property
     def octets(self) -> int:

@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections import deque
 from math import isqrt
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from halfopen.base.clock import NEVER, SECOND, Duration, Instant
 from halfopen.base.impairment import CoDel, Red
@@ -11,17 +11,17 @@ from halfopen.base.rng import Rng
 from halfopen.wire.ecn import marked
 from halfopen.wire.packet import Packet
 
-OVERLIMIT = 2
+OVERLIMIT: Final = 2
 """Refused: the queue is full."""
-MARKED = 32
+MARKED: Final = 32
 """With CE (RFC 3168)."""
-DROPPED = 64
+DROPPED: Final = 64
 """By the discipline, before the queue was full."""
 
 Left: TypeAlias = list[tuple[Packet, int]]
 """Packets that have left a queue, each with its fate: `DROPPED`, `MARKED` or 0."""
 
-TYPICAL_OCTETS = 1000
+TYPICAL_OCTETS: Final = 1000
 """Of a packet, to tell how many could have left in an idle time: tc-red(8)'s ``avpkt``."""
 
 

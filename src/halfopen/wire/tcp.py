@@ -1,7 +1,7 @@
 """TCP segments (RFC 9293 3.1)."""
 
-from dataclasses import dataclass, field
 from struct import Struct
+from typing import Final
 
 from halfopen.base.errors import Malformed
 from halfopen.base.octets import Buffers, cut, total_octets, view
@@ -10,26 +10,25 @@ from halfopen.wire.checksum import packet_sum
 from halfopen.wire.packet import Packet
 from halfopen.wire.tcp_options import TIMESTAMPS_WORD, Options
 
-FIN = 0x001
-SYN = 0x002
-RST = 0x004
-PSH = 0x008
-ACK = 0x010
-URG = 0x020
-ECE = 0x040
-CWR = 0x080
-AE = 0x100
+FIN: Final = 0x001
+SYN: Final = 0x002
+RST: Final = 0x004
+PSH: Final = 0x008
+ACK: Final = 0x010
+URG: Final = 0x020
+ECE: Final = 0x040
+CWR: Final = 0x080
+AE: Final = 0x100
 
-HEADER_OCTETS = 20
+HEADER_OCTETS: Final = 20
 """Without options."""
-CHECKSUM_OFFSET = 16
+CHECKSUM_OFFSET: Final = 16
 
-_HEADER = Struct("!HHIIHHHH")
-_HEADER_WITH_TIMESTAMPS = Struct("!HHIIHHHHIII")
-_FLAGS = 0x1FF
+_HEADER: Final = Struct("!HHIIHHHH")
+_HEADER_WITH_TIMESTAMPS: Final = Struct("!HHIIHHHHIII")
+_FLAGS: Final = 0x1FF
 
 
-@dataclass(slots=True, eq=False)
 class Segment:
     """One TCP segment; ``seq`` and ``ack`` as on the wire, modulo 2^32.
 
@@ -38,18 +37,70 @@ class Segment:
     5), which TCP has to see and to choose.
     """
 
-    source_port: int
-    destination_port: int
-    seq: int
-    ack: int = 0
-    flags: int = 0
-    window: int = 0
-    urgent: int = 0
-    options: Options | None = None
-    payload: Buffers = ()
-    octets: int = 0
-    gso_size: int = 0
-    ecn: int = field(default=0)
+    __slots__ = (
+        "ack",
+        "destination_port",
+        "ecn",
+        "flags",
+        "gso_size",
+        "octets",
+        "options",
+        "payload",
+        "seq",
+        "source_port",
+        "urgent",
+        "window",
+    )
+
+    def __init__(
+        self,
+        source_port: int,
+        destination_port: int,
+        seq: int,
+        ack: int = 0,
+        flags: int = 0,
+        window: int = 0,
+        urgent: int = 0,
+        options: Options | None = None,
+        payload: Buffers = (),
+        octets: int = 0,
+        gso_size: int = 0,
+        ecn: int = 0,
+    ) -> None:
+        self.source_port = source_port
+        self.destination_port = destination_port
+        self.seq = seq
+        self.ack = ack
+        self.flags = flags
+        self.window = window
+        self.urgent = urgent
+        self.options = options
+        self.payload = payload
+        self.octets = octets
+        self.gso_size = gso_size
+        self.ecn = ecn
+
+    def __repr__(self) -> str:
+        ports = f"{self.source_port} > {self.destination_port}"
+        numbers = f"seq={self.seq}, ack={self.ack}, flags={self.flags:#x}, window={self.window}"
+        return f"Segment({ports}, {numbers}, octets={self.octets}, options={self.options})"
+
+    def copy(self) -> "Segment":
+        """Another one that says the same; options and payload are shared."""
+        return Segment(
+            self.source_port,
+            self.destination_port,
+            self.seq,
+            self.ack,
+            self.flags,
+            self.window,
+            self.urgent,
+            self.options,
+            self.payload,
+            self.octets,
+            self.gso_size,
+            self.ecn,
+        )
 
     @property
     def length(self) -> int:

@@ -1,32 +1,39 @@
 """TCP options (RFC 9293 3.2; RFC 7323, RFC 2018)."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from struct import Struct
+from typing import Final
 
 from halfopen.base.errors import Malformed
 
-END = 0
-NO_OPERATION = 1
-MSS = 2
-WINDOW_SCALE = 3
-SACK_PERMITTED = 4
-SACK = 5
-TIMESTAMPS = 8
-MD5_SIGNATURE = 19
+END: Final = 0
+NO_OPERATION: Final = 1
+MSS: Final = 2
+WINDOW_SCALE: Final = 3
+SACK_PERMITTED: Final = 4
+SACK: Final = 5
+TIMESTAMPS: Final = 8
+MD5_SIGNATURE: Final = 19
 """RFC 2385; this and the next stay in `Options.unknown`: who authenticates needs their place in the header anyway."""
-AUTHENTICATION = 29
+AUTHENTICATION: Final = 29
 """TCP-AO (RFC 5925 2.2)."""
 
-MAXIMUM_OCTETS = 40
-TIMESTAMPS_OCTETS = 12
+FAST_OPEN: Final = 34
+"""RFC 7413 4.1.1."""
+EXPERIMENT: Final = 254
+"""RFC 4727; with `FAST_OPEN_MAGIC` it is Fast Open as it was before the RFC (appendix A.1, RFC 6994)."""
+FAST_OPEN_MAGIC: Final = b"\xf9\x89"
+
+MAXIMUM_OCTETS: Final = 40
+TIMESTAMPS_OCTETS: Final = 12
 """The timestamps option as everybody sends it: behind two no-operations, so that its values lie on word borders."""
-TIMESTAMPS_WORD = 0x0101080A
+TIMESTAMPS_WORD: Final = 0x0101080A
 """The first word of those 12 octets (RFC 7323 appendix A)."""
 
-_TIMESTAMPS_START = TIMESTAMPS_WORD.to_bytes(4, "big")
-_PAIR = Struct("!II")
-_HALF = Struct("!H")
-_ALIGNED_TIMESTAMPS = Struct("!III")
+_TIMESTAMPS_START: Final = TIMESTAMPS_WORD.to_bytes(4, "big")
+_PAIR: Final = Struct("!II")
+_HALF: Final = Struct("!H")
+_ALIGNED_TIMESTAMPS: Final = Struct("!III")
 
 
 @dataclass(slots=True, eq=True)
@@ -34,7 +41,8 @@ class Options:
     """What the options of one segment said; a field that was absent is None (or empty, or False).
 
     ``timestamps`` is (TSval, TSecr). ``sack`` holds (left, right) edges in the order of the wire. ``unknown`` keeps
-    (kind, data) of options that this module does not know, in order.
+    (kind, data) of options that this module does not know, in order. ``fast_open`` is (kind, cookie), for it has two
+    kinds; how long a cookie may be is TCP's to judge.
     """
 
     mss: int | None = None
@@ -43,6 +51,9 @@ class Options:
     timestamps: tuple[int, int] | None = None
     sack: tuple[tuple[int, int], ...] = ()
     unknown: tuple[tuple[int, bytes], ...] = ()
+    fast_open: tuple[int, bytes] | None = None
+    dense: bool = field(default=False, compare=False)
+    """How to `emit` them; what is parsed does not say."""
 
 
 def parse(data: bytes, start: int, stop: int) -> Options | None:
@@ -84,8 +95,18 @@ def _store(options: Options, kind: int, value: bytes) -> None:
         options.window_scale = value[0]
     elif kind == SACK_PERMITTED and not octets:
         options.sack_permitted = True
+    elif kind == FAST_OPEN:
+        options.fast_open = (kind, bytes(value))
+    elif kind == EXPERIMENT and value[:2] == FAST_OPEN_MAGIC:
+        options.fast_open = (kind, bytes(value[2:]))
     else:
         options.unknown += ((kind, value),)
+
+
+def _emit_fast_open(kind: int, cookie: bytes) -> bytes:
+    """The option in either form, and no-operations up to the next word."""
+    value = FAST_OPEN_MAGIC + cookie if kind == EXPERIMENT else cookie
+    return bytes((kind, 2 + len(value))) + value + bytes((NO_OPERATION,)) * (-(2 + len(value)) & 3)
 
 
 def find(data: bytes, start: int, stop: int, kind: int) -> int:
@@ -106,6 +127,7 @@ def sole_timestamps(options: Options) -> tuple[int, int] | None:
         or options.window_scale is not None
         or options.sack_permitted
         or options.unknown
+        or options.fast_open is not None
     ):
         return None
     return options.timestamps
@@ -114,9 +136,12 @@ def sole_timestamps(options: Options) -> tuple[int, int] | None:
 def emit(options: Options) -> bytes:
     """The options in Linux's order, each aligned with no-operations in front; zeros after the last (MUST-69).
 
-    SYN: MSS, SACK permitted, timestamps, NOP, window scale. Others: NOP, NOP, timestamps, NOP, NOP, SACK.
-    ValueError if they do not fit into the 40 octets that a header has for them.
+    SYN: MSS, SACK permitted, timestamps, NOP, window scale, Fast Open, NOPs. Others: NOP, NOP, timestamps, NOP, NOP, SACK.
+    If they are `Options.dense`, in that of the BSDs: MSS, NOP, window scale, SACK permitted, timestamps, with no more
+    NOPs than put each where they want it. ValueError if they do not fit into the 40 octets that a header has for them.
     """
+    if options.dense:
+        return _padded(_dense(options))
     pieces: list[bytes] = []
     if options.mss is not None:
         pieces.append(b"\x02\x04" + _HALF.pack(options.mss))
@@ -129,11 +154,39 @@ def emit(options: Options) -> bytes:
         pieces.append(b"\x01\x01\x04\x02")
     if options.window_scale is not None:
         pieces.append(bytes((NO_OPERATION, WINDOW_SCALE, 3, options.window_scale)))
+    if options.fast_open is not None:
+        pieces.append(_emit_fast_open(*options.fast_open))
     if options.sack:
         pieces.append(bytes((NO_OPERATION, NO_OPERATION, SACK, 2 + 8 * len(options.sack))))
         pieces.extend(_PAIR.pack(left, right) for left, right in options.sack)
     pieces.extend(bytes((kind, 2 + len(value))) + value for kind, value in options.unknown)
-    octets = b"".join(pieces)
+    return _padded(b"".join(pieces))
+
+
+def _dense(options: Options) -> bytes:
+    """The order of 4.4BSD; timestamps and SACK lie two octets behind a word's border, and their values on one."""
+    octets = b""
+    if options.mss is not None:
+        octets += b"\x02\x04" + _HALF.pack(options.mss)
+    if options.window_scale is not None:
+        octets += bytes((NO_OPERATION, WINDOW_SCALE, 3, options.window_scale))
+    if options.sack_permitted:
+        octets += bytes((SACK_PERMITTED, 2))
+    if options.timestamps is not None:
+        octets = _behind_border(octets) + bytes((TIMESTAMPS, 10)) + _PAIR.pack(*options.timestamps)
+    if options.sack:
+        octets = _behind_border(octets) + bytes((SACK, 2 + 8 * len(options.sack)))
+        octets += b"".join([_PAIR.pack(left, right) for left, right in options.sack])
+    if options.fast_open is not None:
+        octets += _emit_fast_open(*options.fast_open)
+    return octets + b"".join([bytes((kind, 2 + len(value))) + value for kind, value in options.unknown])
+
+
+def _behind_border(octets: bytes) -> bytes:
+    return octets + bytes((NO_OPERATION,)) * (2 - len(octets) & 3)
+
+
+def _padded(octets: bytes) -> bytes:
     if len(octets) > MAXIMUM_OCTETS:
         raise ValueError(f"a TCP header holds {MAXIMUM_OCTETS} octets of options, not {len(octets)}")
     return octets + bytes(-len(octets) & 3)
@@ -143,6 +196,8 @@ def length(options: Options | None) -> int:
     """How many octets of a header the options take, padding included."""
     if options is None:
         return 0
+    if options.dense:
+        return len(emit(options))
     octets = 0
     if options.mss is not None:
         octets += 4
@@ -154,6 +209,8 @@ def length(options: Options | None) -> int:
         octets += 4
     if options.sack:
         octets += 4 + 8 * len(options.sack)
+    if options.fast_open is not None:
+        octets += len(_emit_fast_open(*options.fast_open))
     for _, value in options.unknown:
         octets += 2 + len(value)
     return octets + 3 & ~3

@@ -1,15 +1,16 @@
 """User Datagram Protocol (RFC 768)."""
 
 from struct import Struct
+from typing import Final
 
 from halfopen.base.errors import Malformed
 from halfopen.wire.checksum import packet_sum
 from halfopen.wire.packet import Packet
 
-HEADER_OCTETS = 8
-CHECKSUM_OFFSET = 6
+HEADER_OCTETS: Final = 8
+CHECKSUM_OFFSET: Final = 6
 
-_HEADER = Struct("!HHHH")
+_HEADER: Final = Struct("!HHHH")
 
 
 def parse(data: bytes, offset: int, available: int) -> tuple[int, int, int, int, int]:

@@ -10,8 +10,8 @@ WINDOW = 262_144
 
 
 @cache
-def played(weapon: str, *defences: str, seed: int = 1, window: int = WINDOW) -> Outcome:
-    parameters = {"weapon": weapon, "window": window}
+def played(weapon: str, *defences: str, seed: int = 1, window: int = WINDOW, sight: str = "none") -> Outcome:
+    parameters = {"weapon": weapon, "window": window, "sight": sight}
     return Blind().run(Settings(seed=seed, defences=frozenset(defences), parameters=parameters))
 
 
@@ -40,6 +40,21 @@ def test_on_average_half_of_the_space_is_tried() -> None:
     mean = sum(tried) / len(tried)
     # Uniform between one batch and all 4,096, in whole batches of 2,048.
     assert 1024 < mean < 4096
+
+
+@pytest.mark.parametrize("weapon", ["rst", "data"])
+@pytest.mark.parametrize("defences", [(), ("rfc5961",)])
+def test_who_sees_the_connection_needs_one_packet_by_either_rules(weapon: str, defences: tuple[str, ...]) -> None:
+    outcome = played(weapon, *defences, sight="all")
+    assert outcome.attack_succeeded
+    assert outcome.metrics["guesses"] == 1
+
+
+def test_a_syn_is_challenged_even_at_the_right_number() -> None:
+    assert played("syn", sight="all").attack_succeeded
+    outcome = played("syn", "rfc5961", sight="all")
+    assert not outcome.attack_succeeded
+    assert outcome.metrics["challenge ACKs"] >= 1
 
 
 @pytest.mark.parametrize(("window", "guesses"), [(65_535, 65_538), (65_536, 65_536), (1_048_576, 4096)])

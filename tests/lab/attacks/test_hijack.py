@@ -115,6 +115,9 @@ def test_a_budget_of_bad_acks_helps_against_many() -> None:
     shaky = partial(runs, count=15, generator="rfc793", jitter=0.2, guesses=300, rounds=1)
     assert successes(shaky()) == 15
     assert successes(shaky("bad-ack-budget")) <= 3
+    # The budget leaves him as many guesses as it is, in the same histories.
+    few = [outcome.attack_succeeded for outcome in shaky(guesses=3)]
+    assert [outcome.attack_succeeded for outcome in shaky("bad-ack-budget")] == few
 
 
 def test_a_larger_backlog_does_not_help() -> None:

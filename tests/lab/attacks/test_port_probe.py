@@ -52,6 +52,26 @@ def test_a_detector_in_front_ends_every_kind_of_scan(name: str) -> None:
     assert not play("trw", scan=name).attack_succeeded
 
 
+def test_all_defences_together_end_every_kind_of_scan() -> None:
+    assert [play(*PortProbe.defences, seed=seed).attack_succeeded for seed in range(5)] == [False] * 5
+
+
+@pytest.mark.parametrize("defence", ["tarpit", "rst-limit"])
+def test_the_detector_is_not_taken_in_by_a_tarpit_nor_by_fewer_resets(defence: str) -> None:
+    assert not play(defence, "trw").attack_succeeded
+
+
+@pytest.mark.parametrize("defence", ["blackhole", "blackhole-syn", "rst-limit", "tarpit"])
+def test_no_answer_and_no_silence_hides_open_ports_from_every_kind_of_scan(defence: str) -> None:
+    assert play(defence).attack_succeeded
+
+
+def test_silence_blinds_a_detector_that_hears_of_successes_first() -> None:
+    outcome = play("blackhole", "trw")
+    assert outcome.attack_succeeded
+    assert any("Silence blinds the detector" in note for note in outcome.notes)
+
+
 @pytest.mark.parametrize("defence", ["blackhole", "blackhole-syn", "rst-limit"])
 def test_no_silence_of_closed_ports_hides_open_ones_from_a_syn(defence: str) -> None:
     assert play(defence, scan="syn").attack_succeeded

@@ -2,17 +2,18 @@
 
 import asyncio
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from halfopen.lab.crafting import make_segment, make_tcp
 from halfopen.lab.permit import SIMULATION_ONLY
 from halfopen.lab.scenario import Outcome, Parameter, Scenario, Settings
-from halfopen.lab.world import Layout, World, packed
+from halfopen.lab.world import Layout, Place, World, packed
 from halfopen.stack.config import StackConfig
 from halfopen.stack.tcp_socket import TcpSocket
 from halfopen.tcp.config import SecurityConfig, TcpConfig
 from halfopen.wire.packet import Packet
+from halfopen.wire.tcp import ACK
 
 PORT = 80
 SPACE = 1 << 32
@@ -33,10 +34,12 @@ class Blind(Scenario):
         " acknowledgment numbers stands beside it: so guesses may be a whole window apart, and 2^32 / window of them"
         " are enough. RFC 5961 takes a RST only at exactly the next number, answers all other ones, and SYNs, by a"
         " challenge that only the true peer can answer, and believes acknowledgments only near what was really sent."
+        " Somebody on the client's segment sees all numbers and needs one RST, or one segment of text, by either rules."
     )
     parameters: ClassVar[Mapping[str, Parameter]] = {
         "weapon": Parameter("rst", text="what is forged", choices=("rst", "syn", "data")),
         "window": Parameter(65_535, "octets", "the victim's receive window", least=4096, most=1_048_576),
+        "sight": Parameter("none", text="what the attacker sees of the connection", choices=("none", "all")),
     }
     defences: ClassVar[Mapping[str, str]] = {
         "rfc5961": "exact RST, challenge ACKs, narrow acknowledgments (RFC 5961), as hosts of ours always do"
@@ -46,7 +49,9 @@ class Blind(Scenario):
         """One connection, and as many guesses as it takes, or as there are."""
         is_safe = "rfc5961" in settings.defences
         security = SecurityConfig() if is_safe else SecurityConfig(permit=SIMULATION_ONLY, rfc5961=False)
-        layout = Layout(configs={"server": victim(settings.whole("window"), security)}, silent=True)
+        configs = {"server": victim(settings.whole("window"), security)}
+        place: Place = "client" if settings.word("sight") == "all" else "remote"
+        layout = Layout(configs=configs, attacker=place, silent=True)
         with World(settings, layout) as world:
             world.tape.shorten(f"{world.client.address}/32", 24)
             return world.run(story(world, settings.word("weapon"), settings.whole("window")))
@@ -63,11 +68,12 @@ async def story(world: World, weapon: str, window: int) -> Outcome:
     """A connection with something said over it stands still; then the guesses come."""
     heard: list[bytes] = []
     serving = world.server.run(serve(world, heard))
+    world.attacker.sniff()
     _, writer = await world.client.run(connect(world))
     connection = next(each for each in world.server.stack.tcp.sockets() if isinstance(each, TcpSocket))
-    port = connection.remote_port
-    first = world.rng.below(SPACE)
-    guesses = list(forged(world, weapon, (first, window, port)))
+    port, sees = connection.remote_port, world.settings.word("sight") == "all"
+    aim = seen(world, port) if sees else unseen(world, weapon, window, port)
+    guesses = list(forged(world, weapon, aim))
     sent, counters = 0, world.server.stack.counters
     for batch in range(0, len(guesses), BATCH):
         sent += await world.attacker.flood(guesses[batch : batch + BATCH], RATE, comment=f"guess ({weapon})")
@@ -85,13 +91,24 @@ async def story(world: World, weapon: str, window: int) -> Outcome:
             "guesses for the whole space": float(len(guesses)),
             "challenge ACKs": float(counters["TCPChallengeACK"] + counters["TCPSYNChallenge"]),
         },
-        theory={"guesses for the whole space": expected(weapon, window)},
+        theory={"guesses for the whole space": 1.0 if sees else expected(weapon, window)},
         tolerance={"guesses for the whole space": 0.001},
-        notes=(
-            "Guesses are a window apart: 2^32 / window of them cover all numbers"
-            + (", twice for the two halves of the acknowledgment numbers." if weapon == "data" else "."),
-            "The defence leaves one number of 2^32 for a RST, and none for a SYN.",
-        ),
+        notes=(SEEN,) if sees else notes(weapon),
+    )
+
+
+SEEN = (
+    "One packet, with the numbers that stand in the last one: no rule about numbers helps against who sees them. Only a"
+    " SYN is challenged wherever it stands (RFC 5961 4)."
+)
+
+
+def notes(weapon: str) -> tuple[str, ...]:
+    """What to see in the guesses of somebody who sees nothing."""
+    twice = ", twice for the two halves of the acknowledgment numbers" if weapon == "data" else ""
+    return (
+        f"Guesses are a window apart: 2^32 / window of them cover all numbers{twice}.",
+        "The defence leaves one number of 2^32 for a RST, and none for a SYN.",
     )
 
 
@@ -104,17 +121,40 @@ def expected(weapon: str, window: int) -> float:
     return float(-(-SPACE // window) * (2 if weapon == "data" else 1))
 
 
-def forged(world: World, weapon: str, aim: tuple[int, int, int]) -> Iterator[Packet]:
-    """All guesses: from ``aim``'s first number on, a window apart, from the client's port."""
-    first, window, port = aim
-    ends = packed(world.client), packed(world.server)
-    flags, payload = {"rst": ("R", b""), "syn": ("S", b""), "data": ("P.", FORGED)}[weapon]
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Aim:
+    """Which numbers are tried: so many, a window apart, each with each acknowledgment number."""
+
+    port: int
+    first: int
+    acks: tuple[int, ...]
+    count: int = 1
+    step: int = 0
+
+
+def unseen(world: World, weapon: str, window: int, port: int) -> Aim:
+    """All numbers there are, in steps of a window, from anywhere."""
+    first = world.rng.below(SPACE)
     # Every acknowledgment number is in the past or in the future; one of two that are 2^31 apart is in the past.
     acks = (first, first + SPACE // 2) if weapon == "data" else (0,)
-    for number in range(-(-SPACE // window)):
-        for ack in acks:
-            seq = first + number * window
-            segment = make_segment((port, PORT), flags, seq=seq, ack=ack, payload=payload)
+    return Aim(port=port, first=first, acks=acks, count=-(-SPACE // window), step=window)
+
+
+def seen(world: World, port: int) -> Aim:
+    """The one that comes next, by the last segment that the server has sent to ``port``."""
+    segments = (passing.tcp for passing in reversed(world.attacker.heard))
+    last = next(each for each in segments if each and each.destination_port == port and each.flags & ACK)
+    return Aim(port=port, first=last.ack, acks=(last.seq + len(last.payload),))
+
+
+def forged(world: World, weapon: str, aim: Aim) -> Iterator[Packet]:
+    """All guesses, in the client's name."""
+    ends = packed(world.client), packed(world.server)
+    flags, payload = {"rst": ("R", b""), "syn": ("S", b""), "data": ("P.", FORGED)}[weapon]
+    for number in range(aim.count):
+        for ack in aim.acks:
+            seq = aim.first + number * aim.step
+            segment = make_segment((aim.port, PORT), flags, seq=seq, ack=ack, payload=payload)
             yield make_tcp(*ends, segment)
 
 

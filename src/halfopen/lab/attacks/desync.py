@@ -15,6 +15,10 @@ from halfopen.tcp.config import SecurityConfig, TcpConfig
 from halfopen.tcp.seqnum import wrap
 
 PORT = 23
+ROUND_TRIP = 0.02
+"""Seconds: two cables each way."""
+LIMITED = 4.0
+"""Packets a second of both ends, each of which answers twice."""
 COMMAND = b"cat ~/.ssh/id_rsa\n"
 
 
@@ -51,6 +55,7 @@ class Desynchronisation(Scenario):
 async def story(world: World, seconds: float) -> Outcome:
     """A word of the client's; then one of the attacker's to each end; then the client speaks again."""
     heard: list[bytes] = []
+    is_limited = "ack-limit" in world.settings.defences
     serving = world.server.run(serve(world, heard))
     await world.at_rest(0.01)
     reader, writer = await world.client.run(log_in(world))
@@ -75,18 +80,25 @@ async def story(world: World, seconds: float) -> Outcome:
     before = packets(world)
     writer.write(b"ls\n")
     await asyncio.sleep(seconds)
-    rate = (packets(world) - before) / seconds
+    storm = packets(world) - before
+    rate = storm / seconds
     obeyed = any(COMMAND in text for text in heard)
     writer.transport.abort()
     serving.cancel()
     del reader
     return world.outcome(
         attack_succeeded=obeyed and rate > STORM,
-        metrics={"command obeyed": float(obeyed), "packets a second": rate},
-        theory={"command obeyed": 1.0},
+        metrics={
+            "command obeyed": float(obeyed),
+            "packets a second": rate,
+            "packets for each octet injected": storm / (2 * len(COMMAND)),
+        },
+        theory={"command obeyed": 1.0, "packets a second": LIMITED if is_limited else 4 / ROUND_TRIP},
+        tolerance={"packets a second": 0.05},
         notes=(
             "The limit ends the storm, not the hijacking: that the command was obeyed no rule of TCP can prevent.",
-            "A storm makes two packets in each round trip; with the limit each end says at most two a second.",
+            "A storm makes two packets in each round trip, and each of the two forged texts has begun one; nothing ends"
+            " them but a loss. With the limit each end says at most two a second.",
         ),
         port=port,
     )

@@ -34,7 +34,7 @@ NMAP_PAUSE, PAUSE = 0.1, 0.05
 NMAP_JITTER, JITTER = 0.0005, 1.0
 """Standard deviations with which the figures of theory were computed: of nmap's pauses in seconds, which it knows, and
 of the arrival of an attacker's SYNs in milliseconds, which he does not know."""
-LEARN, MORE = 40, 400
+LEARN, MORE = 40, 200
 """Numbers before the first prediction, and at least so many behind them for the drawing."""
 FRAMES = 4000
 """Of the capture: nmap's probes and what follows first."""

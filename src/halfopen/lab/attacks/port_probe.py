@@ -64,6 +64,7 @@ TABLE: Mapping[str, tuple[str, str, str]] = {
 
 RESPONSES = ("tarpit", "blackhole", "blackhole-syn", "rst-limit")
 """Only one of them can be; of several the first is."""
+SILENT = ("blackhole", "blackhole-syn")
 
 
 class PortProbe(Scenario):
@@ -77,7 +78,9 @@ class PortProbe(Scenario):
         " eight kinds of segments on sixty ports. A host may say less: nothing from closed ports, or few RSTs, or a"
         " SYN,ACK from everywhere. Then a client that knocks at the wrong door does not hear that it is wrong. And what"
         " silence hides from one kind of scan it may show to another: if closed ports say nothing to an ACK, only open"
-        " ones answer."
+        " ones answer. The attack has succeeded if any kind of scan learns half of what there is to learn about which"
+        " ports are open, in bits. No answer and no silence keeps all eight from that, only each some of them; what"
+        " stops them all is to notice the scanner, and to talk to him no more."
     )
     parameters: ClassVar[Mapping[str, Parameter]] = {
         "scan": Parameter("all", "", "which kind", choices=("all", *SCANS)),
@@ -138,7 +141,8 @@ class Story:
         world.cables["server-side"].rule(_firewall, towards="server")
         if "trw" in world.settings.defences:
             bouncer = Bouncer({"trw"})
-            watcher = Watcher(world.server, ContactLog(), [ThresholdRandomWalk()], bouncer.on_finding)
+            log = ContactLog(services=OPEN_PORTS)  # else whatever a tarpit says would speak for a scanner
+            watcher = Watcher(world.server, log, [ThresholdRandomWalk()], bouncer.on_finding)
             world.network.observe(watcher)
             world.cables["server-side"].rule(bouncer, towards="server")
         costs.served = await world.client.run(_knock(world, OPEN_PORTS[0]))
@@ -185,6 +189,7 @@ class Story:
             notes=(
                 f"The scan that learns most of which ports are open is {best}: {most:.0%} of what there is.",
                 *NOTES.get(self.response, ()),
+                *(NOT_NOTICED if self.response in SILENT and "trw" in self.world.settings.defences else ()),
             ),
             texts={"What each scan got, and what it took the port for": answers(costs.rounds)},
             lifelines=("attacker", "server"),
@@ -209,6 +214,11 @@ NOTES: Mapping[str, tuple[str, ...]] = {
         "Nor is an ACK scan: listeners answer RST, and this tarpit nothing.",
     ),
 }
+
+NOT_NOTICED = (
+    "Silence blinds the detector: open ports answer at once and speak for the scanner, and that the others have not"
+    " answered is clear only later, when he already counts as benign.",
+)
 
 
 class Figures:

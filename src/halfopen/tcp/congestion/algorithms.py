@@ -1,6 +1,7 @@
 """The one explicit mapping from the names of congestion controls to their factories."""
 
 from collections.abc import Callable
+from typing import Final
 
 from halfopen.base.errors import ConfigError
 from halfopen.tcp.config import CongestionConfig
@@ -8,7 +9,7 @@ from halfopen.tcp.congestion.base import CongestionControl
 from halfopen.tcp.congestion.cubic import Cubic
 from halfopen.tcp.congestion.newreno import NewReno
 
-ALGORITHMS: dict[str, Callable[[int, int], CongestionControl]] = {"cubic": Cubic, "reno": NewReno}
+ALGORITHMS: Final[dict[str, Callable[[int, int], CongestionControl]]] = {"cubic": Cubic, "reno": NewReno}
 """Called with the segment size and the initial window, both in octets."""
 
 

@@ -1,16 +1,15 @@
 """Congestion control (RFC 5681): few hooks; it owns its window and touches nothing else."""
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from typing import Final
 
 from halfopen.base.clock import Duration, Instant
 from halfopen.tcp.congestion.hystart import HyStart
 
-INFINITE = 0x7FFFFFFF
+INFINITE: Final = 0x7FFFFFFF
 """The initial ssthresh, "arbitrarily high" (RFC 5681 3.1): above every window there is. No cwnd grows past it."""
 
 
-@dataclass(slots=True)
 class AckSample:
     """What one acknowledgment of new data says to a congestion control; may be filled anew for the next one.
 
@@ -20,13 +19,25 @@ class AckSample:
     when it had more than half of cwnd in flight).
     """
 
-    acked: int
-    flight_before: int
-    latest_rtt: Duration
-    smoothed_rtt: Duration
-    min_rtt: Duration
-    now: Instant
-    is_cwnd_limited: bool = True
+    __slots__ = ("acked", "flight_before", "is_cwnd_limited", "latest_rtt", "min_rtt", "now", "smoothed_rtt")
+
+    def __init__(
+        self,
+        acked: int,
+        flight_before: int,
+        latest_rtt: Duration,
+        smoothed_rtt: Duration,
+        min_rtt: Duration,
+        now: Instant,
+        is_cwnd_limited: bool = True,
+    ) -> None:
+        self.acked = acked
+        self.flight_before = flight_before
+        self.latest_rtt = latest_rtt
+        self.smoothed_rtt = smoothed_rtt
+        self.min_rtt = min_rtt
+        self.now = now
+        self.is_cwnd_limited = is_cwnd_limited
 
 
 class CongestionControl(ABC):

@@ -8,16 +8,17 @@ Windows are octets here, so that a change of segment size keeps them; C counts i
 """
 
 from math import cbrt
+from typing import Final
 
 from halfopen.base.clock import NEVER, SECOND, Duration, Instant
 from halfopen.tcp.congestion.base import INFINITE, AckSample, CongestionControl
 from halfopen.tcp.congestion.hystart import HyStart
 
-C = 0.4
+C: Final = 0.4
 """Segments per second cubed (RFC 9438 5.1)."""
-BETA = 0.7
+BETA: Final = 0.7
 """Multiplicative decrease (RFC 9438 4.6), for ECN-Echo too."""
-ALPHA = 3 * (1 - BETA) / (1 + BETA)
+ALPHA: Final = 3 * (1 - BETA) / (1 + BETA)
 """9/17: with this increase per round trip, decrease by BETA is as fast as Reno on average (RFC 9438 4.3)."""
 
 

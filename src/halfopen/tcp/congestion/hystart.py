@@ -1,13 +1,15 @@
 """HyStart++: leaves slow start when the round-trip time rises, before the queue overflows (RFC 9406)."""
 
+from typing import Final
+
 from halfopen.base.clock import MILLISECOND, NEVER, Duration
 
-MIN_RTT_THRESH: Duration = 4 * MILLISECOND
-MAX_RTT_THRESH: Duration = 16 * MILLISECOND
-MIN_RTT_DIVISOR = 8
-N_RTT_SAMPLE = 8
-CSS_GROWTH_DIVISOR = 4
-CSS_ROUNDS = 5
+MIN_RTT_THRESH: Final[Duration] = 4 * MILLISECOND
+MAX_RTT_THRESH: Final[Duration] = 16 * MILLISECOND
+MIN_RTT_DIVISOR: Final = 8
+N_RTT_SAMPLE: Final = 8
+CSS_GROWTH_DIVISOR: Final = 4
+CSS_ROUNDS: Final = 5
 """All six as in RFC 9406 4.3."""
 
 

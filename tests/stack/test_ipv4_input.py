@@ -228,7 +228,7 @@ def test_a_frame_for_another_station_is_counted() -> None:
 
 def test_frames_that_are_no_ip_are_counted() -> None:
     world = World(StackConfig(), tap())
-    world.takes(b"short").takes(frame(b"", ethertype=0x86DD)).takes(frame(b"", ethertype=0x8100))
+    world.takes(b"short").takes(frame(b"", ethertype=0x88CC)).takes(frame(b"", ethertype=0x8100))
     world.takes(frame(datagram(), source=b"\x03\0\0\0\0\x09"))
     assert world.counters.snapshot() == {
         "EthernetTruncated": 1,

@@ -1,6 +1,7 @@
 """IPv4 input: what is checked, in which order, and where it goes (RFC 791, RFC 1122 3.2, RFC 1812 5.2)."""
 
 from struct import Struct
+from typing import Final
 
 from halfopen.base.addresses import is_loopback, is_reserved_v4, is_unspecified, is_valid_source
 from halfopen.base.clock import Instant
@@ -8,26 +9,27 @@ from halfopen.base.counters import Counters
 from halfopen.base.octets import cut
 from halfopen.stack.datagram import Datagram
 from halfopen.stack.forwarding import Forwarder
-from halfopen.stack.fragments import Partial, Reassembler
-from halfopen.stack.icmp import IcmpLayer
+from halfopen.stack.fragments import Reassembler
+from halfopen.stack.icmpv4 import Icmpv4Layer
 from halfopen.stack.interface import Interface
-from halfopen.stack.ip import HEADER_OCTETS, IpLayer
+from halfopen.stack.ipv4 import HEADER_OCTETS, Ipv4Layer
+from halfopen.stack.reassembly import Partial
 from halfopen.wire import icmpv4, ipv4
 from halfopen.wire.ipv4 import OPTION_LOOSE_SOURCE_ROUTE, OPTION_STRICT_SOURCE_ROUTE, Ipv4
 from halfopen.wire.packet import Packet
 
-_HEADER = Struct("!BBHxxHBBxx4s4s").unpack_from
-_PLAIN = 0x45
-_FRAGMENT_BITS = 0x3FFF
+_HEADER: Final = Struct("!BBHxxHBBxx4s4s").unpack_from
+_PLAIN: Final = 0x45
+_FRAGMENT_BITS: Final = 0x3FFF
 
 
-class IpInput:
+class Ipv4Input:
     """Takes datagrams from interfaces, and gives each to a transport, to the forwarder, or to a counter."""
 
     __slots__ = ("_addresses", "_counters", "_forwarder", "_icmp", "_owners", "_transports", "reassembler")
 
     def __init__(
-        self, ip: IpLayer, icmp: IcmpLayer, forwarder: Forwarder, reassembler: Reassembler, counters: Counters
+        self, ip: Ipv4Layer, icmp: Icmpv4Layer, forwarder: Forwarder, reassembler: Reassembler, counters: Counters
     ) -> None:
         self._addresses = ip.addresses
         self._owners = ip.addresses.owners
@@ -155,7 +157,7 @@ class IpInput:
             return False
         return destination[0] == 255 or interface.address_towards(destination) is not None
 
-    def _tell_of_timeout(self, partial: Partial, header: Ipv4) -> None:
+    def _tell_of_timeout(self, partial: Partial[Ipv4], header: Ipv4) -> None:
         packet = Packet(partial.first)
         datagram = _datagram(partial.interface, packet, header, self._is_for_many(partial.interface, header))
         when = partial.expires

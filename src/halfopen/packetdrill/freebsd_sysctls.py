@@ -1,0 +1,198 @@
+"""The sysctls of FreeBSD: those that change something here, and those that scripts set in passing."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from halfopen.base.clock import MILLISECOND
+from halfopen.packetdrill.permit import IN_SCRIPT
+from halfopen.stack.sysctl import Kind, Sysctl, Table, defaults, switch, whole
+from halfopen.tcp.config import AckConfig, Ecn, OptionsConfig, SecurityConfig
+from halfopen.tcp.congestion.algorithms import ALGORITHMS
+
+DELAY = 40 * MILLISECOND
+"""FreeBSD ``TCPTV_DELACK``."""
+_BLACKHOLES = ("reset", "blackhole-syn", "blackhole", "blackhole")
+_NAMES = {"newreno": "reno"}
+"""What FreeBSD calls by another name than Linux."""
+
+
+def _options(field: object) -> OptionsConfig:
+    assert isinstance(field, OptionsConfig)
+    return field
+
+
+def _read_extensions(field: object) -> int:
+    options = _options(field)
+    return {(False, False): 0, (True, True): 1, (True, False): 2, (False, True): 3}[
+        options.window_scaling, options.timestamps
+    ]
+
+
+def _write_extensions(text: str, field: object) -> OptionsConfig:
+    """``rfc1323``: 0 neither, 1 both, 2 window scaling, 3 timestamps."""
+    chosen = _number(text, 0, 3)
+    return replace(_options(field), window_scaling=chosen in (1, 2), timestamps=chosen in (1, 3))
+
+
+def _number(text: str, least: int, most: int) -> int:
+    if not text.isdecimal() or not least <= int(text) <= most:
+        raise ValueError(f"expected a number from {least} to {most}")
+    return int(text)
+
+
+def _weak(part: str) -> Kind:
+    """A rule of RFC 5961 that is taken back: 1 for not having it."""
+
+    def read(field: object) -> int:
+        assert isinstance(field, SecurityConfig)
+        return int(part in field.lapsed)
+
+    def write(text: str, field: object) -> SecurityConfig:
+        assert isinstance(field, SecurityConfig)
+        return replace(
+            field, permit=IN_SCRIPT, lapsed=field.lapsed | {part} if _number(text, 0, 1) else field.lapsed - {part}
+        )
+
+    return Kind(read, write)
+
+
+def _read_blackhole(field: object) -> int:
+    return _BLACKHOLES.index(str(field))
+
+
+def _read_delayed(field: object) -> int:
+    assert isinstance(field, AckConfig)
+    return int(field.delay > 0)
+
+
+def _write_delayed(text: str, field: object) -> AckConfig:
+    assert isinstance(field, AckConfig)
+    return replace(field, delay=(field.delay or DELAY) if _number(text, 0, 1) else 0)
+
+
+def _read_cookies(field: object) -> int:
+    return int(str(field) != "off")
+
+
+def _write_algorithm(text: str, _: object) -> str:
+    name = _NAMES.get(text, text)
+    if name not in ALGORITHMS:
+        raise ValueError(f"expected one of {', '.join(sorted(ALGORITHMS))}")
+    return name
+
+
+def _write_ecn(text: str, _: object) -> Ecn:
+    """3 and 4 are accurate ECN, with or without asking for it, and fall back to these."""
+    return (Ecn.OFF, Ecn.ACTIVE, Ecn.PASSIVE, Ecn.ACTIVE, Ecn.PASSIVE)[_number(text, 0, 4)]
+
+
+_SWITCH = switch()
+_INVERSE = switch(0, 1)
+_MILLISECONDS = whole(unit=MILLISECOND)
+_OCTETS = whole(1)
+_DEFAULT_MSS = Kind(
+    lambda field: 536 if field is None else int(str(field)),
+    lambda text, was: None if was is None and text == "536" else _OCTETS.write(text, was),
+)
+
+FREEBSD_TABLE: Table = {
+    "kern.ipc.maxsockbuf": Sysctl("tcp.buffers.receive", _OCTETS, "the largest receive buffer"),
+    "kern.ipc.soacceptqueue": Sysctl("tcp_layer.backlog", _OCTETS, "connections that wait to be accepted"),
+    "kern.ipc.somaxconn": Sysctl("tcp_layer.backlog", _OCTETS, "connections that wait to be accepted"),
+    "net.inet.tcp.always_keepalive": Sysctl("tcp.keep_alive.enabled", _SWITCH, "keep-alive for all"),
+    "net.inet.tcp.blackhole": Sysctl(
+        "tcp_layer.closed_ports", Kind(_read_blackhole, lambda text, _: _BLACKHOLES[_number(text, 0, 3)]), "no RST"
+    ),
+    "net.inet.tcp.cc.algorithm": Sysctl("tcp.congestion.algorithm", Kind(str, _write_algorithm), "congestion control"),
+    "net.inet.tcp.delacktime": Sysctl("tcp.acks.delay", _MILLISECONDS, "the delayed ACK timer"),
+    "net.inet.tcp.delayed_ack": Sysctl("tcp.acks", Kind(_read_delayed, _write_delayed), "delay ACKs"),
+    "net.inet.tcp.drop_synfin": Sysctl("tcp.listening.syn_fin", _INVERSE, "drop SYN with FIN"),
+    "net.inet.tcp.ecn.enable": Sysctl(
+        "tcp.options.ecn", Kind(lambda field: field.value if isinstance(field, Ecn) else 0, _write_ecn), "ECN"
+    ),
+    "net.inet.tcp.finwait2_timeout": Sysctl("tcp.closing.fin_wait_2", _MILLISECONDS, "FIN-WAIT-2 without a user"),
+    "net.inet.tcp.initcwnd_segments": Sysctl("tcp.congestion.initial_window", whole(1), "the initial window"),
+    "net.inet.tcp.insecure_ack": Sysctl("tcp.security", _weak("ack"), "old ACKs count"),
+    "net.inet.tcp.insecure_rst": Sysctl("tcp.security", _weak("rst"), "RST anywhere in the window counts"),
+    "net.inet.tcp.insecure_syn": Sysctl("tcp.security", _weak("syn"), "SYN in the window resets"),
+    "net.inet.tcp.keepcnt": Sysctl("tcp.keep_alive.count", whole(1), "keep-alive probes"),
+    "net.inet.tcp.keepidle": Sysctl("tcp.keep_alive.idle", _MILLISECONDS, "idle time before keep-alive probes"),
+    "net.inet.tcp.keepinit": Sysctl("tcp.timeouts.connect", _MILLISECONDS, "patience in SYN-SENT"),
+    "net.inet.tcp.keepintvl": Sysctl("tcp.keep_alive.interval", _MILLISECONDS, "time between keep-alive probes"),
+    "net.inet.tcp.minmss": Sysctl("tcp.options.least_mss", _OCTETS, "a smaller MSS is not believed"),
+    "net.inet.tcp.msl": Sysctl("tcp.closing.msl", _MILLISECONDS, "the maximum segment lifetime"),
+    "net.inet.tcp.mssdflt": Sysctl("tcp.options.default_mss", _DEFAULT_MSS, "the MSS of a peer that tells none"),
+    "net.inet.tcp.persmax": Sysctl("tcp.timeouts.persist_max", _MILLISECONDS, "the longest time between probes"),
+    "net.inet.tcp.persmin": Sysctl("tcp.timeouts.persist_min", _MILLISECONDS, "the shortest time between probes"),
+    "net.inet.tcp.recvspace": Sysctl("tcp.buffers.receive_initial", _OCTETS, "the receive buffer"),
+    "net.inet.tcp.retries": Sysctl("tcp.retransmission.retries", whole(1, 127), "R2, in retransmissions"),
+    "net.inet.tcp.rexmit_initial": Sysctl("tcp.retransmission.rto_initial", _MILLISECONDS, "the first RTO"),
+    "net.inet.tcp.rexmit_min": Sysctl("tcp.retransmission.rto_min", _MILLISECONDS, "the shortest RTO"),
+    "net.inet.tcp.rexmit_slop": Sysctl("tcp.timeouts.slop", _MILLISECONDS, "added to each RTO but the first"),
+    "net.inet.tcp.rfc1323": Sysctl("tcp.options", Kind(_read_extensions, _write_extensions), "options of RFC 7323"),
+    "net.inet.tcp.sack.enable": Sysctl("tcp.options.sack", _SWITCH, "selective acknowledgments"),
+    "net.inet.tcp.sendspace": Sysctl("tcp.buffers.send", _OCTETS, "the send buffer"),
+    "net.inet.tcp.syncache.rexmtlimit": Sysctl(
+        "tcp.retransmission.synack_retries", whole(0, 15), "retransmissions of a SYN,ACK"
+    ),
+    "net.inet.tcp.syncookies": Sysctl(
+        "tcp_layer.syn_cookies",
+        Kind(_read_cookies, lambda text, _: "overflow" if _number(text, 0, 1) else "off"),
+        "SYN cookies",
+    ),
+    "net.inet.tcp.syncookies_only": Sysctl(
+        "tcp_layer.syn_cookies",
+        Kind(
+            lambda field: int(field == "always"),
+            lambda text, was: "always" if _number(text, 0, 1) else "overflow" if was == "always" else was,
+        ),
+        "SYN cookies for everybody",
+    ),
+    "net.inet.tcp.tolerate_missing_ts": Sysctl("tcp.options.needs_timestamps", _INVERSE, "take what has no timestamp"),
+}
+
+FREEBSD_KEPT: Mapping[str, str] = {
+    **defaults(
+        "net.inet.tcp.",
+        """
+        abc_l_var=2 ack_war_cnt=5 ack_war_timewindow=1000 blackhole_local=0 cc.abe=0 cc.abe_frlossreduce=0
+        cc.available=newreno,cubic cc.newreno.beta=50 cc.newreno.beta_ecn=80 cc.cubic.hystartplusplus=0
+        cc.dctcp.alpha=1024 cc.dctcp.shift_g=4 cc.dctcp.slowstart=0 cc.hystartplusplus.bblogs=0 debug=0 do_prr=1
+        do_prr_conservative=0 do_lrd=1 do_tcpdrain=1 ecn.maxretries=1 fast_finwait2_recycle=0
+        fastopen.acceptany=0 fastopen.autokey=120 fastopen.ccache_bucket_limit=16 fastopen.ccache_buckets=2048
+        fastopen.client_enable=1 fastopen.keylen=16 fastopen.maxkeys=2 fastopen.maxpsks=2 fastopen.numkeys=0
+        fastopen.numpsks=0 fastopen.path_disable_time=900 fastopen.psk_enable=0 fastopen.server_enable=0
+        functions_available=freebsd functions_default=freebsd functions_inherit_listen_socket_stack=1
+        hostcache.cachelimit=15360 hostcache.count=0 hostcache.enable=1 hostcache.expire=3600
+        hostcache.hashsize=512 hostcache.prune=300 hostcache.purge=0 hostcache.purgenow=0 icmp_may_rst=1
+        isn_reseed_interval=0 log_debug=0 log_in_vain=0 map_limit=0 maxtcptw=27767 maxunacktime=0
+        msl_local=10 newcwd=0 newreno_abe_enable=0 nolocaltimewait=0 path_mtu_discovery=1 pcbcount=0
+        per_cpu_timers=0 pmtud_blackhole_detection=0 pmtud_blackhole_mss=1200
+        pmtud_blackhole_activated=0 pmtud_blackhole_failed=0 pmtud_blackhole_min_activated=0 reass.cursegments=0
+        reass.maxqueuelen=100 reass.maxsegments=63500 reass.overflows=0 recvbuf_auto=1 recvbuf_inc=16384
+        recvbuf_max=2097152 require_unique_port=1 rexmit_drop_options=0 rfc3042=1 rfc3390=1 rfc3465=1
+        rfc6191=0 rfc6675_pipe=1 sack.globalholes=0 sack.globalmaxholes=65536 sack.lrd=1 sack.maxholes=128
+        sack.revised=1 sack.tso=1 sendbuf_auto=1 sendbuf_auto_lowat=0 sendbuf_inc=8192 sendbuf_max=2097152
+        soreceive_stream=0 syncache.bucketlimit=30 syncache.cachelimit=15375 syncache.count=0
+        syncache.hashsize=512 syncache.rst_on_sock_fail=1 syncache.see_other=0 tcbhashsize=131072
+        ts_offset_per_conn=1 tso=1 udp_tunneling_overhead=8 udp_tunneling_port=0 use_sack=1 v6mssdflt=1220
+        v6pmtud_blackhole_mss=1220 rack.cfg=0
+        """,
+    ),
+    "kern.hz": "1000",
+    "kern.ipc.nmbclusters": "500000",
+    "kern.ipc.numopensockets": "0",
+    "net.inet.icmp.drop_redirect": "0",
+    "net.inet.icmp.icmplim": "200",
+    "net.inet.icmp.icmplim_jitter": "16",
+    "net.inet.icmp.icmplim_output": "1",
+    "net.inet.ip.portrange.first": "10000",
+    "net.inet.ip.portrange.last": "65535",
+    "net.inet.ip.rfc6864": "1",
+    "net.inet.ip.ttl": "64",
+    "net.inet.udp.blackhole": "0",
+    "net.inet.udp.checksum": "1",
+    "net.inet6.ip6.hlim": "64",
+    "security.bsd.see_other_uids": "1",
+}
+"""Others, with their defaults: they are kept as they are set, and nothing here depends on them."""

@@ -1,0 +1,190 @@
+"""``TCP_INFO`` for scripts: a connection's facts by the names and in the units of Linux and of FreeBSD."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from halfopen.base.clock import MICROSECOND, MILLISECOND, Instant
+from halfopen.packetdrill.profiles import FREEBSD_DIALECT
+from halfopen.stack.tcp_socket import TcpSocket
+from halfopen.tcp.congestion.base import INFINITE
+from halfopen.tcp.scoreboard import IN_FLIGHT, Sent
+from halfopen.tcp.state import State
+from halfopen.tcp.tcb import Phase, Tcb
+
+LINUX_STATES: Final[Mapping[State, int]] = {
+    State.ESTABLISHED: 1,
+    State.SYN_SENT: 2,
+    State.SYN_RECEIVED: 3,
+    State.FIN_WAIT_1: 4,
+    State.FIN_WAIT_2: 5,
+    State.TIME_WAIT: 6,
+    State.CLOSED: 7,
+    State.CLOSE_WAIT: 8,
+    State.LAST_ACK: 9,
+    State.LISTEN: 10,
+    State.CLOSING: 11,
+}
+FREEBSD_STATES: Final[Mapping[State, int]] = {
+    State.CLOSED: 0,
+    State.LISTEN: 1,
+    State.SYN_SENT: 2,
+    State.SYN_RECEIVED: 3,
+    State.ESTABLISHED: 4,
+    State.CLOSE_WAIT: 5,
+    State.FIN_WAIT_1: 6,
+    State.CLOSING: 7,
+    State.LAST_ACK: 8,
+    State.FIN_WAIT_2: 9,
+    State.TIME_WAIT: 10,
+}
+
+OPEN, DISORDER, CWR, RECOVERY, LOSS = range(5)
+"""Linux's TCP_CA_*."""
+
+CONSTANTS: Final[Mapping[str, int]] = {
+    "TCP_ESTABLISHED": 1,
+    "TCP_SYN_SENT": 2,
+    "TCP_SYN_RECV": 3,
+    "TCP_FIN_WAIT1": 4,
+    "TCP_FIN_WAIT2": 5,
+    "TCP_TIME_WAIT": 6,
+    "TCP_CLOSE": 7,
+    "TCP_CLOSE_WAIT": 8,
+    "TCP_LAST_ACK": 9,
+    "TCP_LISTEN": 10,
+    "TCP_CLOSING": 11,
+    "TCP_CA_Open": OPEN,
+    "TCP_CA_Disorder": DISORDER,
+    "TCP_CA_CWR": CWR,
+    "TCP_CA_Recovery": RECOVERY,
+    "TCP_CA_Loss": LOSS,
+    "TCPI_OPT_TIMESTAMPS": 1,
+    "TCPI_OPT_SACK": 2,
+    "TCPI_OPT_WSCALE": 4,
+    "TCPI_OPT_ECN": 8,
+    "TCPI_OPT_ECN_SEEN": 16,
+    "TCPI_OPT_SYN_DATA": 32,
+    "TCPI_OPT_USEC_TS": 64,
+    "TCPI_OPT_TFO_CHILD": 128,
+    **{
+        f"SK_MEMINFO_{name}": number
+        for number, name in enumerate(
+            ("RMEM_ALLOC", "RCVBUF", "WMEM_ALLOC", "SNDBUF", "FWD_ALLOC", "WMEM_QUEUED", "OPTMEM", "BACKLOG", "DROPS")
+        )
+    },
+}
+"""What code blocks may name beside the fields."""
+
+
+def tcp_info(socket: TcpSocket, dialect: str, now: Instant) -> dict[str, int]:
+    """The members of ``struct tcp_info``, with their prefix; 0 where nothing of the kind is kept."""
+    tcb = socket.connection.tcb
+    facts = _handshake(tcb) | _sending(tcb, now) | _receiving(tcb, now)
+    facts |= {"tcpi_pmtu": socket.path.mtu, "tcpi_notsent_bytes": socket.unsent_octets}
+    if dialect == FREEBSD_DIALECT:
+        mss = max(1, tcb.snd.mss)
+        facts["tcpi_state"] = FREEBSD_STATES[tcb.state]
+        facts["tcpi_snd_cwnd"] *= mss
+        facts["tcpi_snd_ssthresh"] = min(tcb.congestion.ssthresh, 0x3FFFC000)
+        facts["tcpi_rcv_space"] = tcb.rcv.wnd
+        facts |= {"tcpi_snd_nxt": tcb.snd.nxt & 0xFFFFFFFF, "tcpi_rcv_nxt": tcb.rcv.nxt & 0xFFFFFFFF}
+    return facts
+
+
+def code_fields(socket: TcpSocket, dialect: str, now: Instant) -> dict[str, int]:
+    """What a code block sees as variables."""
+    return {**CONSTANTS, **tcp_info(socket, dialect, now)}
+
+
+def _handshake(tcb: Tcb) -> dict[str, int]:
+    agreed = tcb.agreed
+    scales = agreed.snd_shift or agreed.rcv_shift
+    options = (tcb.timestamps is not None) | agreed.sack << 1 | bool(scales) << 2 | agreed.ecn << 3
+    return {
+        "tcpi_state": LINUX_STATES[tcb.state],
+        "tcpi_ca_state": _recovery_state(tcb),
+        "tcpi_options": options,
+        "tcpi_snd_wscale": agreed.snd_shift,
+        "tcpi_rcv_wscale": agreed.rcv_shift,
+        "tcpi_fastopen_client_fail": 0,
+        "tcpi_delivery_rate_app_limited": 0,
+    }
+
+
+def _recovery_state(tcb: Tcb) -> int:
+    recovery = tcb.recovery
+    if recovery.phase is Phase.LOSS:
+        return LOSS
+    if recovery.phase is Phase.RECOVERY:
+        return RECOVERY
+    if recovery.prr is not None:
+        return CWR
+    return DISORDER if tcb.snd.flight.sacked or recovery.dupacks else OPEN
+
+
+def _segments(octets: int, mss: int) -> int:
+    return -(-octets // mss)
+
+
+def _sending(tcb: Tcb, now: Instant) -> dict[str, int]:
+    snd, rtt, recovery, congestion = tcb.snd, tcb.rtt, tcb.recovery, tcb.congestion
+    mss = max(1, snd.mss)
+    acked = max(0, snd.una - snd.iss - 1)
+    is_infinite = congestion.ssthresh >= INFINITE
+    seen = recovery.rack is not None and recovery.rack.reordering_seen
+    return {
+        "tcpi_retransmits": min(recovery.retries, 255),
+        "tcpi_probes": tcb.owed.unanswered,
+        "tcpi_backoff": rtt.backoffs,
+        "tcpi_rto": rtt.rto // MICROSECOND,
+        "tcpi_snd_mss": snd.mss,
+        "tcpi_unacked": sum(_segments(each.end - each.start, mss) for each in snd.flight.records),
+        "tcpi_sacked": _segments(snd.flight.sacked, mss),
+        "tcpi_lost": _segments(snd.flight.lost, mss),
+        "tcpi_retrans": sum(_segments(each.end - each.start, mss) for each in snd.flight.records if _is_again(each)),
+        "tcpi_fackets": 0,
+        "tcpi_last_data_sent": (now - recovery.sent_at) // MILLISECOND,
+        "tcpi_last_ack_sent": 0,
+        "tcpi_rtt": rtt.srtt // MICROSECOND,
+        "tcpi_rttvar": rtt.rttvar // MICROSECOND,
+        "tcpi_snd_ssthresh": INFINITE if is_infinite else congestion.ssthresh // mss,
+        "tcpi_snd_cwnd": congestion.cwnd // mss,
+        "tcpi_advmss": min(tcb.opening.mss, tcb.user.config.options.mss or tcb.opening.mss) - tcb.agreed.option_octets,
+        "tcpi_reordering": tcb.user.config.retransmission.dupthresh,
+        "tcpi_reord_seen": int(seen),
+        "tcpi_total_retrans": tcb.opening.counters["RetransSegs"],
+        "tcpi_min_rtt": rtt.min_rtt // MICROSECOND,
+        "tcpi_bytes_acked": acked,
+        "tcpi_bytes_sent": max(0, min(snd.nxt, snd.queue.stop) - snd.iss - 1),
+        "tcpi_delivered": (snd.una > snd.iss) + _segments(acked, mss) + _segments(snd.flight.sacked, mss),
+        "tcpi_delivered_ce": 0,
+        "tcpi_snd_wnd": snd.wnd,
+        "tcpi_pacing_rate": 0,
+        "tcpi_max_pacing_rate": (1 << 64) - 1,
+        "tcpi_delivery_rate": 0,
+        "tcpi_busy_time": 0,
+        "tcpi_rwnd_limited": 0,
+        "tcpi_sndbuf_limited": 0,
+        "tcpi_dsack_dups": 0,
+    }
+
+
+def _is_again(record: Sent) -> bool:
+    return record.condition == IN_FLIGHT and record.transmissions > 1
+
+
+def _receiving(tcb: Tcb, now: Instant) -> dict[str, int]:
+    rcv = tcb.rcv
+    since = (now - tcb.user.received_at) // MILLISECOND
+    return {
+        "tcpi_ato": tcb.user.config.acks.delay // MICROSECOND,
+        "tcpi_rcv_mss": tcb.owed.acks.full_size,
+        "tcpi_last_data_recv": since,
+        "tcpi_last_ack_recv": since,
+        "tcpi_rcv_ssthresh": rcv.limit,
+        "tcpi_rcv_rtt": 0,
+        "tcpi_rcv_space": rcv.limit,
+        "tcpi_rcv_wnd": rcv.wnd,
+        "tcpi_rcv_ooopack": 0,
+        "tcpi_bytes_received": max(0, rcv.queue.stop - rcv.irs - 1),
+    }

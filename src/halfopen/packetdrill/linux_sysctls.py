@@ -1,0 +1,116 @@
+"""The sysctls of Linux that only scripts set, beside those of `halfopen.stack.linux_sysctls`."""
+
+from collections.abc import Mapping
+
+from halfopen.stack.linux_sysctls import LINUX_TABLE as COMMON
+from halfopen.stack.sysctl import Kind, Sysctl, Table, defaults, switch, whole
+from halfopen.tcp.config import Ecn
+
+_COOKIES = ("off", "overflow", "always")
+
+LINUX_TABLE: Table = {
+    **COMMON,
+    "net.ipv4.tcp_dsack": Sysctl("tcp.options.dsack", switch(), "report what came twice"),
+    "net.ipv4.tcp_early_retrans": Sysctl(
+        "tcp.retransmission.tail_loss_probe",
+        Kind(lambda field: 3 if field else 0, lambda text, _: whole(0, 4).write(text, _) in (3, 4)),
+        "tail loss probe: 3 or 4",
+    ),
+    "net.ipv4.tcp_ecn": Sysctl(
+        "tcp.options.ecn",
+        Kind(
+            lambda field: field.value if isinstance(field, Ecn) else 0,
+            lambda text, _: (Ecn.OFF, Ecn.ACTIVE, Ecn.PASSIVE, Ecn.ACTIVE, Ecn.PASSIVE, Ecn.PASSIVE)[int(text)],
+        ),
+        "ECN; from 3 on accurate ECN, which falls back to 1 or 2",
+    ),
+    "net.ipv4.tcp_min_snd_mss": Sysctl("tcp.options.least_mss", whole(48, 65535), "a smaller MSS is not believed"),
+    "net.ipv4.tcp_recovery": Sysctl(
+        "tcp.retransmission.rack",
+        Kind(lambda field: 1 if field else 0, lambda text, _: bool(int(str(whole(0, 7).write(text, _))) & 1)),
+        "RACK loss detection is bit 0",
+    ),
+    "net.ipv4.tcp_syncookies": Sysctl(
+        "tcp_layer.syn_cookies",
+        Kind(lambda field: _COOKIES.index(str(field)), lambda text, _: _COOKIES[int(str(whole(0, 2).write(text, _)))]),
+        "SYN cookies: 0 never, 1 when the table is full, 2 for everybody",
+    ),
+    "net.ipv4.tcp_syn_retries": Sysctl("tcp.retransmission.syn_retries", whole(0, 127), "retransmissions of a SYN"),
+}
+"""With the same effect as there."""
+
+LINUX_KEPT: Mapping[str, str] = {
+    **defaults(
+        "net.ipv4.",
+        """
+        ip_default_ttl=64 ip_forward_use_pmtu=0 ip_no_pmtu_disc=0 ip_nonlocal_bind=0 tcp_abort_on_overflow=0
+        tcp_adv_win_scale=1 tcp_app_win=31 tcp_autocorking=1 tcp_backlog_ack_defer=1 tcp_base_mss=1024
+        tcp_challenge_ack_limit=2147483647 tcp_comp_sack_delay_ns=1000000 tcp_comp_sack_nr=44
+        tcp_comp_sack_rtt_percent=33 tcp_comp_sack_slack_ns=100000 tcp_ecn_fallback=1 tcp_ecn_option=2
+        tcp_ecn_option_beacon=3 tcp_fack=0 tcp_fastopen=1 tcp_fastopen_blackhole_timeout_sec=0
+        tcp_fastopen_key=00000000-00000000-00000000-00000000 tcp_frto=2 tcp_fwmark_accept=0 tcp_l3mdev_accept=0
+        tcp_limit_output_bytes=4194304 tcp_low_latency=0 tcp_max_orphans=65536 tcp_max_reordering=300
+        tcp_max_ssthresh=0 tcp_min_rtt_wlen=300 tcp_min_tso_segs=2 tcp_moderate_rcvbuf=1 tcp_mtu_probe_floor=48
+        tcp_mtu_probing=0 tcp_no_metrics_save=0 tcp_no_ssthresh_metrics_save=1 tcp_pacing_ca_ratio=120
+        tcp_pacing_ss_ratio=200 tcp_pingpong_thresh=1 tcp_plb_enabled=0 tcp_plb_cong_thresh=128
+        tcp_plb_idle_rehash_rounds=3 tcp_plb_rehash_rounds=12 tcp_plb_suspend_rto_sec=60
+        tcp_probe_interval=600 tcp_probe_threshold=8 tcp_rcvbuf_low_rtt=1000 tcp_reflect_tos=0
+        tcp_retrans_collapse=1
+        tcp_rfc1337=0 tcp_rto_min_us=200000 tcp_shrink_window=0 tcp_stdurg=0 tcp_syn_linear_timeouts=4
+        tcp_thin_dupack=0 tcp_thin_linear_timeouts=0 tcp_tso_rtt_log=9 tcp_tso_win_divisor=3 tcp_tw_reuse=2
+        tcp_tw_reuse_delay=1000 tcp_tw_recycle=0 tcp_workaround_signed_windows=0 tcp_available_congestion_control=
+        tcp_allowed_congestion_control= tcp_child_ehash_entries=0 tcp_migrate_req=0 tcp_early_demux=1
+        fwmark_reflect=0 icmp_echo_enable_probe=0 icmp_ratelimit=1000 icmp_ratemask=6168 ping_group_range=0
+        tcp_mem=188319
+        """,
+    ),
+    "net.core.busy_poll": "0",
+    "net.core.busy_read": "0",
+    "net.core.default_qdisc": "fq",
+    "net.core.high_order_alloc_disable": "0",
+    "net.core.netdev_max_backlog": "1000",
+    "net.core.optmem_max": "131072",
+    "net.core.rmem_default": "212992",
+    "net.core.rmem_max": "212992",
+    "net.core.wmem_default": "212992",
+    "net.core.wmem_max": "212992",
+    "net.ipv4.conf.all.accept_local": "0",
+    "net.ipv4.conf.default.rp_filter": "0",
+    "net.ipv4.conf.tun0.rp_filter": "0",
+    "net.ipv6.bindv6only": "0",
+    "net.ipv6.conf.all.disable_ipv6": "0",
+    "net.ipv6.conf.default.disable_ipv6": "0",
+    "net.ipv6.auto_flowlabels": "1",
+    "net.ipv6.flowlabel_reflect": "0",
+    "net.ipv6.flowlabel_state_ranges": "0",
+    "net.ipv6.icmp.ratelimit": "1000",
+    "net.mptcp.enabled": "1",
+}
+"""Others, with their defaults: they are kept as they are set, and nothing here depends on them."""
+
+SCRIPT_DEFAULTS: Mapping[str, str] = {
+    "net.ipv4.tcp_rmem": "4096 540000 15728640",
+    "net.ipv4.tcp_wmem": "4096 262144 4194304",
+    "net.ipv4.tcp_timestamps": "1",
+    "net.ipv4.tcp_sack": "1",
+    "net.ipv4.tcp_dsack": "1",
+    "net.ipv4.tcp_fack": "0",
+    "net.ipv4.tcp_frto": "2",
+    "net.ipv4.tcp_reordering": "3",
+    "net.ipv4.tcp_syn_retries": "5",
+    "net.ipv4.tcp_synack_retries": "5",
+    "net.ipv4.tcp_congestion_control": "cubic",
+    "net.ipv4.tcp_slow_start_after_idle": "0",
+    "net.ipv4.tcp_early_retrans": "4",
+    "net.ipv4.tcp_recovery": "1",
+    "net.ipv4.tcp_tso_win_divisor": "3",
+    "net.ipv4.tcp_ecn": "0",
+    "net.ipv4.tcp_ecn_option": "2",
+    "net.ipv4.tcp_pacing_ss_ratio": "200",
+    "net.ipv4.tcp_pacing_ca_ratio": "120",
+    "net.ipv4.tcp_notsent_lowat": "4294967295",
+    "net.ipv4.tcp_fastopen": "0x70403",
+    "net.ipv4.tcp_fastopen_key": "a1a1a1a1-b2b2b2b2-c3c3c3c3-d4d4d4d4",
+    "net.ipv4.tcp_syncookies": "1",
+}
+"""What ``defaults.sh`` of the suites sets."""

@@ -1,0 +1,112 @@
+"""The hosts that scripts are written for, as configurations of our one stack.
+
+A script changes from there on what its own sysctls and commands change (`halfopen.packetdrill.sysctls`). Nothing below
+this module asks what it is to look like: every difference is a named choice of `StackConfig`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from halfopen.base.clock import MILLISECOND, SECOND
+from halfopen.packetdrill.permit import IN_SCRIPT
+from halfopen.stack.config import IpConfig, StackConfig, TcpLayerConfig
+from halfopen.tcp.config import (
+    AckConfig,
+    ArrivalConfig,
+    BufferConfig,
+    ClosingConfig,
+    KeepAliveConfig,
+    ListeningConfig,
+    OptionsConfig,
+    RetransmissionConfig,
+    SecurityConfig,
+    TcpConfig,
+    TimeoutConfig,
+)
+
+LINUX_DIALECT = "linux"
+FREEBSD_DIALECT = "freebsd"
+
+_MTUS: Mapping[str, int] = MappingProxyType({"ipv4": 1500, "ipv6": 1520, "ipv4-mapped-ipv6": 1500})
+"""So that the MSS is 1460 for both versions, as Linux's scripts count on."""
+_PLAIN_MTUS: Mapping[str, int] = MappingProxyType({"ipv4": 1500, "ipv6": 1500, "ipv4-mapped-ipv6": 1500})
+
+
+@dataclass(slots=True, frozen=True, kw_only=True)
+class Profile:
+    """A host as scripts know it: how it behaves, and which dialect, numbers and names its calls have."""
+
+    name: str
+    dialect: str
+    stack: StackConfig
+    mtu: Mapping[str, int]
+    """Of the TUN device, by IP version."""
+    gso_octets: int = 0
+    """The largest super-segment that the device takes; it cuts it up, and PSH stays with the last piece. 0: none."""
+    pushes_bursts: bool = False
+    """Bursts are as long as Linux makes them, and every one has PSH."""
+
+
+_BELIEVES_PMTU = SecurityConfig(permit=IN_SCRIPT, delayed_pmtu=False)
+"""Kernels believe at once what ICMP says of the path MTU, if it quotes what is in flight."""
+
+LINUX = Profile(
+    name="linux",
+    dialect=LINUX_DIALECT,
+    mtu=_MTUS,
+    gso_octets=65535,
+    pushes_bursts=True,
+    stack=StackConfig(
+        tcp=TcpConfig(
+            buffers=BufferConfig(
+                receive_initial=131072, receive=32 * 1024 * 1024, send=4 * 1024 * 1024, window="linux"
+            ),
+            retransmission=RetransmissionConfig(syn_retries=6),
+            closing=ClosingConfig(reset="full"),
+            listening=ListeningConfig(refuses_second_syn=True),
+            security=_BELIEVES_PMTU,
+        ),
+    ),
+)
+"""Linux 6, with its own defaults; most scripts begin by setting what they count on."""
+
+FREEBSD = Profile(
+    name="freebsd",
+    dialect=FREEBSD_DIALECT,
+    mtu=_PLAIN_MTUS,
+    stack=StackConfig(
+        ip=IpConfig(pmtu_min=296),
+        tcp=TcpConfig(
+            options=OptionsConfig(layout="dense", least_mss=216, needs_timestamps=True),
+            buffers=BufferConfig(receive_initial=65536, receive=2 * 1024 * 1024, send=32768, window="bsd"),
+            retransmission=RetransmissionConfig(
+                rto_min=30 * MILLISECOND,
+                rto_max=64 * SECOND,
+                syn_retries=12,
+                synack_retries=3,
+                retries=12,
+                tail_loss_probe=False,
+                rack=False,
+            ),
+            timeouts=TimeoutConfig(
+                rto_min_of="whole",
+                slop=200 * MILLISECOND,
+                connect=75 * SECOND,
+                persist_min=5 * SECOND,
+                persist_max=60 * SECOND,
+            ),
+            acks=AckConfig(delay=40 * MILLISECOND, quick=0, second="any", challenge_interval=0),
+            keep_alive=KeepAliveConfig(enabled=True, count=8),
+            closing=ClosingConfig(msl=30 * SECOND, fin_wait_2=60 * SECOND, reset="stamped"),
+            listening=ListeningConfig(syn_fin=True),
+            security=_BELIEVES_PMTU,
+            arrivals=ArrivalConfig(order="bsd"),
+        ),
+        tcp_layer=TcpLayerConfig(backlog=128),
+    ),
+)
+"""FreeBSD 14 and later, with its base TCP stack."""
+
+PROFILES: Mapping[str, Profile] = MappingProxyType({each.name: each for each in (LINUX, FREEBSD)})
+"""By name."""

@@ -1,0 +1,72 @@
+"""The little of a shell's grammar that scripts need: words, pipes, ``;``, ``&&``, ``||``, and where output goes."""
+
+import shlex
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+JOINS = frozenset({";", "&&", "||"})
+_OUTPUTS = frozenset({">", ">>", ">&", "&>"})
+
+
+class NotUnderstood(Exception):
+    """A part of the grammar that no emulation has."""
+
+
+@dataclass(slots=True)
+class Command:
+    """One program and its arguments; ``target`` is the file that its output goes to, or ``""``."""
+
+    words: list[str] = field(default_factory=list)
+    target: str = ""
+
+
+@dataclass(slots=True)
+class Pipeline:
+    """Commands of which each reads what the one before has written; ``joined_by`` says when it is run at all."""
+
+    commands: list[Command]
+    joined_by: str = ";"
+
+
+def parse_shell(text: str) -> list[Pipeline]:
+    """What a shell would make of ``text``; NotUnderstood for what is beyond this one."""
+    lines = text.replace("\\\n", " ").splitlines()
+    return [pipeline for line in lines for pipeline in _parse_line(line)]
+
+
+def _parse_line(line: str) -> list[Pipeline]:
+    lexer = shlex.shlex(line, posix=True, punctuation_chars=";&|<>")
+    lexer.whitespace_split = True
+    lexer.commenters = "#"
+    try:
+        words = list(lexer)
+    except ValueError as error:
+        raise NotUnderstood(str(error).lower()) from None
+    pipelines = [Pipeline([Command()])]
+    skipped = False
+    for word, following in pairwise([*words, ""]):
+        if skipped:
+            skipped = False
+        elif word in JOINS:
+            pipelines.append(Pipeline([Command()], word))
+        elif word == "|":
+            pipelines[-1].commands.append(Command())
+        elif word in _OUTPUTS:
+            skipped = _redirect(pipelines[-1].commands[-1], word, following)
+        elif set(word) <= set(";&|<>"):
+            raise NotUnderstood(f"{word!r} in a command")
+        else:
+            pipelines[-1].commands[-1].words.append(word)
+    return [each for each in pipelines if any(command.words for command in each.commands)]
+
+
+def _redirect(command: Command, operator: str, target: str) -> bool:
+    """``> file``, ``2> file``, ``2>&1``: what goes to standard error is of no interest to anyone."""
+    if not target:
+        raise NotUnderstood(f"{operator!r} leads nowhere")
+    is_error = bool(command.words) and command.words[-1] == "2"
+    if is_error:
+        command.words.pop()
+    elif operator in (">", ">>"):
+        command.target = target
+    return True

@@ -1,0 +1,142 @@
+"""What every descriptor needs to know of the host that it is on."""
+
+import errno
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+from halfopen.base.addresses import Address
+from halfopen.base.clock import Instant
+from halfopen.base.errors import (
+    AddressInUse,
+    ConfigError,
+    ConnectionAborted,
+    ConnectionRefused,
+    ConnectionReset,
+    ConnectionTimedOut,
+    HalfopenError,
+    NetworkUnreachable,
+    NotConnected,
+)
+from halfopen.packetdrill.profiles import FREEBSD_DIALECT, LINUX_DIALECT
+from halfopen.packetdrill.symbols import FREEBSD_SYMBOLS, LINUX_SYMBOLS
+from halfopen.stack import datagram as kinds
+from halfopen.stack.ports import Owner
+from halfopen.stack.stack import Stack
+from halfopen.stack.udp import BroadcastForbidden, MessageTooLong
+
+_NUMBERS: dict[type[HalfopenError], int] = {
+    ConnectionReset: errno.ECONNRESET,
+    ConnectionTimedOut: errno.ETIMEDOUT,
+    ConnectionRefused: errno.ECONNREFUSED,
+    ConnectionAborted: errno.ECONNABORTED,
+    NetworkUnreachable: errno.ENETUNREACH,
+    AddressInUse: errno.EADDRINUSE,
+    NotConnected: errno.ENOTCONN,
+    ConfigError: errno.EINVAL,
+    BroadcastForbidden: errno.EACCES,
+    MessageTooLong: errno.EMSGSIZE,
+}
+
+_ICMP_NUMBERS = {
+    kinds.NET_UNREACHABLE: errno.ENETUNREACH,
+    kinds.HOST_UNREACHABLE: errno.EHOSTUNREACH,
+    kinds.PROTOCOL_UNREACHABLE: errno.ENOPROTOOPT,
+    kinds.PORT_UNREACHABLE: errno.ECONNREFUSED,
+    kinds.FRAGMENTATION_NEEDED: errno.EMSGSIZE,
+    kinds.SOURCE_ROUTE_FAILED: errno.EOPNOTSUPP,
+    kinds.ADMIN_PROHIBITED: errno.EHOSTUNREACH,
+    kinds.TTL_EXCEEDED: errno.EHOSTUNREACH,
+    kinds.REASSEMBLY_EXCEEDED: errno.EHOSTUNREACH,
+    kinds.PARAMETER_PROBLEM: errno.EPROTO,
+}
+"""What Linux makes of ICMP's errors (``icmp_err_convert``)."""
+
+
+@dataclass(slots=True, frozen=True, kw_only=True)
+class Traits:
+    """How the calls of a host differ from those of others."""
+
+    dialect: str
+    symbols: Mapping[str, int]
+    counts_overhead: bool
+    """SO_SNDBUF and SO_RCVBUF count the kernel's own memory, too: twice what was asked for."""
+    largest_buffer: int
+    """What SO_SNDBUF and SO_RCVBUF may ask for (``net.core.wmem_max``)."""
+    every_error_refuses: bool
+    """Any ICMP error ends an attempt to connect (Linux), not only hard ones."""
+    connects_in_send: bool
+    """To send while a connection is under way means to wait for it, and without one EPIPE; else ENOTCONN."""
+    accepted_are_alike: bool
+    """What is accepted has its listener's O_NONBLOCK."""
+    backlog_slack: int
+    """How many connections more than the backlog may wait to be accepted."""
+
+
+LINUX_TRAITS = Traits(
+    dialect=LINUX_DIALECT,
+    symbols=LINUX_SYMBOLS,
+    counts_overhead=True,
+    largest_buffer=212_992,
+    every_error_refuses=True,
+    connects_in_send=True,
+    accepted_are_alike=False,
+    backlog_slack=1,
+)
+FREEBSD_TRAITS = Traits(
+    dialect=FREEBSD_DIALECT,
+    symbols=FREEBSD_SYMBOLS,
+    counts_overhead=False,
+    largest_buffer=2 * 1024 * 1024,
+    every_error_refuses=False,
+    connects_in_send=False,
+    accepted_are_alike=True,
+    backlog_slack=0,
+)
+
+TRAITS: Mapping[str, Traits] = MappingProxyType({each.dialect: each for each in (LINUX_TRAITS, FREEBSD_TRAITS)})
+"""By dialect."""
+
+
+@dataclass(slots=True, frozen=True, kw_only=True)
+class Kernel:
+    """One host: its stack, its clock, and how its calls are."""
+
+    stack: Stack
+    clock: Callable[[], Instant]
+    traits: Traits
+    owner: Owner = field(default_factory=lambda: Owner("script"))
+
+    @property
+    def now(self) -> Instant:
+        """The time."""
+        return self.clock()
+
+    def number(self, name: str) -> int:
+        """What the host's headers define ``name`` as; -1, which nothing equals, if they do not."""
+        return self.traits.symbols.get(name, -1)
+
+    def has(self, flags: int, name: str) -> bool:
+        """Whether the flag of that name is set."""
+        flag = self.traits.symbols.get(name, 0)
+        return bool(flag) and flags & flag == flag
+
+    def is_local(self, address: Address) -> bool:
+        """Whether the host has the address, or any will do."""
+        if not any(address):
+            return True
+        return any(address == each for interface in self.stack.interfaces for each, _ in interface.addresses)
+
+
+def failure(number: int) -> OSError:
+    """The error of a call; Python picks the subclass."""
+    return OSError(number, os.strerror(number))
+
+
+def errno_of(error: HalfopenError) -> int:
+    """The number for an error of the stack's; of ICMP's errors the kind is told by its first word."""
+    kind = str(error.args[0]) if error.args else ""
+    if kind in _ICMP_NUMBERS:
+        return _ICMP_NUMBERS[kind]
+    return next((_NUMBERS[each] for each in type(error).__mro__ if each in _NUMBERS), errno.EIO)

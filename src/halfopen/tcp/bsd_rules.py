@@ -1,0 +1,141 @@
+"""The first steps of SEGMENT ARRIVES in the order of 4.4BSD, as FreeBSD has it today.
+
+RST and SYN come before PAWS; the reset is compared with the last ACK sent, not with RCV.NXT; what lies left of the
+window is cut off, is acknowledged, and its own ACK still counts; nothing is limited in rate (Stevens, vol. 2, 28 and
+29; RFC 5961).
+"""
+
+from halfopen.base.clock import Instant
+from halfopen.base.errors import ConnectionRefused, ConnectionReset
+from halfopen.base.octets import cut
+from halfopen.tcp.state import State
+from halfopen.tcp.tcb import Tcb
+from halfopen.tcp.verdict import CONTINUE, STOP, Verdict
+from halfopen.wire.tcp import ACK, FIN, PSH, RST, SYN, Segment
+
+
+def check_timestamps_present(tcb: Tcb, seg: Segment, now: Instant) -> Verdict:
+    """Without the timestamps that were agreed on a segment is dropped, unless it is a RST (RFC 7323 3.2)."""
+    if tcb.timestamps is None or seg.flags & RST or (seg.options is not None and seg.options.timestamps is not None):
+        return CONTINUE
+    tcb.count("TCPMissingTimestamps")
+    return STOP
+
+
+def open_window(tcb: Tcb, seg: Segment, now: Instant) -> Verdict:
+    """What the user has read since the last ACK has made room already, though the peer does not know."""
+    rcv = tcb.rcv
+    if rcv.manner == "exact":
+        rcv.edge = max(rcv.edge, rcv.queue.start + rcv.limit)
+    return CONTINUE
+
+
+def check_ack_of_syn(tcb: Tcb, seg: Segment, now: Instant) -> Verdict:
+    """SYN-RECEIVED: an ACK of anything but our SYN is answered by RST, wherever its segment stands.
+
+    So is what lies below IRS: two ends cannot go on answering each other (the "LAND" attack).
+    """
+    if tcb.state is not State.SYN_RECEIVED or seg.flags & RST:
+        return CONTINUE
+    is_bad = bool(seg.flags & ACK) and not tcb.snd.una < seg.ack <= tcb.snd.nxt
+    if not is_bad and seg.seq >= tcb.rcv.irs:
+        return CONTINUE
+    tcb.owed.reset = (seg.ack, None) if seg.flags & ACK else (0, seg.seq + seg.length)
+    tcb.count("TCPBadAckInSynReceived")
+    return STOP
+
+
+def _is_in_window(tcb: Tcb, seq: int) -> bool:
+    """Of the last ACK sent: a delayed one has not told the peer yet that RCV.NXT has moved."""
+    start, octets = tcb.rcv.told, tcb.rcv.wnd
+    return start <= seq < start + octets or (not octets and seq == start)
+
+
+def check_rst(tcb: Tcb, seg: Segment, now: Instant) -> Verdict:
+    """RST: exactly at the last ACK sent it counts; elsewhere in the window it is challenged (RFC 5961 3.2)."""
+    if not seg.flags & RST:
+        return CONTINUE
+    if not _is_in_window(tcb, seg.seq):
+        tcb.count("TCPOutOfWindowRST")
+        return STOP
+    weak = tcb.user.weak
+    if seg.seq != tcb.rcv.told and (weak is None or not weak.lacks("rst")):
+        tcb.challenge(now)
+        return STOP
+    if tcb.state is State.SYN_RECEIVED:
+        tcb.count("AttemptFails")
+        tcb.delete(ConnectionRefused("the peer answered our SYN with RST") if tcb.user.is_active else None)
+    else:
+        tcb.count("EstabResets")
+        tcb.delete(ConnectionReset("the peer sent RST"))
+    return STOP
+
+
+def check_syn(tcb: Tcb, seg: Segment, now: Instant) -> Verdict:
+    """SYN: challenged (RFC 5961 4.2), or the end of the connection if it is in the window and that is not asked for."""
+    if not seg.flags & SYN or tcb.state is State.SYN_RECEIVED:
+        return CONTINUE
+    weak = tcb.user.weak
+    if weak is not None and weak.lacks("syn") and _is_in_window(tcb, seg.seq):
+        tcb.count("TCPSynInWindow")
+        tcb.owed.reset = (tcb.snd.nxt, tcb.rcv.nxt)
+        tcb.delete(ConnectionReset("a SYN came in the window"))
+    else:
+        tcb.count("TCPSYNChallenge")
+        tcb.challenge(now)
+    return STOP
+
+
+def check_paws(tcb: Tcb, seg: Segment, now: Instant) -> Verdict:
+    """An old timestamp: acknowledged if there is text, and else nobody's business (RFC 7323 5.3 R1)."""
+    timestamps = tcb.timestamps
+    if timestamps is None or seg.options is None or seg.options.timestamps is None:
+        return CONTINUE
+    if not timestamps.is_old(seg.options.timestamps[0], now):
+        return CONTINUE
+    tcb.count("PAWSEstab")
+    if seg.octets:
+        tcb.owed.acks.at_once()
+    return STOP
+
+
+def trim(tcb: Tcb, seg: Segment, now: Instant) -> Verdict:
+    """Cuts off what is outside of the window (RFC 9293 3.10.7.4, first step).
+
+    If nothing is left of what is old, that is acknowledged, and the ACK in it still counts. What lies beyond the window
+    is acknowledged and dropped, but for a probe of a closed one.
+    """
+    rcv = tcb.rcv
+    if seg.seq < rcv.nxt:
+        _trim_front(tcb, seg)
+    beyond = seg.seq + seg.octets - rcv.edge
+    if beyond <= 0:
+        return CONTINUE
+    tcb.count("TCPBeyondWindow")
+    if beyond >= seg.octets and (rcv.wnd or seg.seq != rcv.nxt):
+        tcb.owed.acks.at_once()
+        return STOP
+    if beyond >= seg.octets:
+        tcb.owed.acks.at_once()
+    seg.octets = max(0, seg.octets - beyond)
+    seg.payload = cut(seg.payload, 0, seg.octets)
+    seg.flags &= ~(PSH | FIN)
+    return CONTINUE
+
+
+def _trim_front(tcb: Tcb, seg: Segment) -> None:
+    rcv = tcb.rcv
+    if seg.flags & SYN:
+        seg.flags &= ~SYN
+        seg.seq += 1
+    old = rcv.nxt - seg.seq
+    if seg.octets and old > 0:
+        rcv.note_duplicate(seg.seq, min(seg.seq + seg.octets, rcv.nxt))
+        tcb.owed.acks.at_once()
+    if old > seg.octets or (old == seg.octets and not seg.flags & FIN):
+        seg.flags &= ~FIN
+        tcb.owed.acks.at_once()
+        old = seg.octets
+    seg.payload = cut(seg.payload, old, seg.octets)
+    seg.octets -= old
+    seg.seq += old

@@ -1,0 +1,217 @@
+"""SEGMENT ARRIVES in the order of 4.4BSD, seen from the peer."""
+
+from dataclasses import replace
+
+import pytest
+
+from halfopen.base.clock import SECOND
+from halfopen.tcp.config import (
+    AckConfig,
+    ArrivalConfig,
+    BufferConfig,
+    ClosingConfig,
+    ListeningConfig,
+    OptionsConfig,
+    SecurityConfig,
+    TcpConfig,
+    TimeoutConfig,
+)
+from halfopen.tcp.state import State
+from halfopen.testing.exchange import Exchange, Setting
+from tests.tcp.permits import Anywhere
+from tests.tcp.states import reach
+
+S = State
+BSD = TcpConfig(
+    arrivals=ArrivalConfig(order="bsd"),
+    acks=AckConfig(quick=0, second="any", challenge_interval=0),
+    buffers=BufferConfig(receive_initial=65536, receive=1 << 21, window="bsd"),
+    listening=ListeningConfig(syn_fin=True),
+)
+STAMPED = "mss 1460,sackOK,TS val 100 ecr 0,nop,wscale 7"
+
+
+def weak(part: str) -> TcpConfig:
+    return replace(BSD, security=SecurityConfig(permit=Anywhere(), lapsed=frozenset({part})))
+
+
+def bsd(state: State, config: TcpConfig = BSD) -> Exchange:
+    return reach(state, Setting(config=config))
+
+
+SYNCHRONIZED = [S.ESTABLISHED, S.FIN_WAIT_1, S.FIN_WAIT_2, S.CLOSE_WAIT, S.CLOSING, S.LAST_ACK]
+
+
+@pytest.mark.parametrize("state", SYNCHRONIZED)
+def test_a_rst_counts_at_the_last_ack_sent_only(state: State) -> None:
+    exchange = bsd(state)
+    rcv = exchange.connection.tcb.rcv
+    told = rcv.told - rcv.irs
+    exchange.peer.sends(f"R {told + 5}:{told + 5}(0)")
+    exchange.peer.expects_any(".")
+    exchange.peer.sends(f"R {told + 70000}:{told + 70000}(0)")
+    exchange.peer.expects_nothing()
+    assert exchange.state is state
+    exchange.peer.sends(f"R {told}:{told}(0)")
+    assert exchange.state is S.CLOSED
+
+
+def test_that_is_where_the_peer_believes_us_to_be_while_an_ack_is_delayed() -> None:
+    exchange = bsd(S.ESTABLISHED)
+    exchange.peer.sends("P. 1:11(10) ack 1")
+    exchange.peer.expects_nothing()
+    exchange.peer.sends("R 1:1(0)")
+    assert exchange.state is S.CLOSED
+
+
+def test_a_rst_anywhere_in_the_window_counts_if_that_is_allowed() -> None:
+    exchange = bsd(S.ESTABLISHED, weak("rst"))
+    exchange.peer.sends("R 65701:65701(0)")
+    assert exchange.counters["TCPOutOfWindowRST"] == 1
+    exchange.peer.sends("R 65700:65700(0)")
+    assert exchange.state is S.CLOSED
+
+
+@pytest.mark.parametrize("state", SYNCHRONIZED)
+def test_every_syn_is_challenged(state: State) -> None:
+    exchange = bsd(state)
+    for seq in (0, 10, 100000):
+        exchange.peer.sends(f"S {seq}:{seq}(0)")
+        exchange.peer.expects_any(".")
+    assert exchange.state is state
+
+
+def test_a_syn_in_the_window_resets_if_that_is_allowed() -> None:
+    exchange = bsd(S.ESTABLISHED, weak("syn"))
+    exchange.peer.sends("S 10:10(0)")
+    exchange.peer.expects("R. 1:1(0) ack 1 win 0")
+    assert exchange.state is S.CLOSED
+
+
+def test_an_ack_in_what_is_old_counts() -> None:
+    exchange = bsd(S.ESTABLISHED)
+    exchange.user.sends(100)
+    exchange.peer.ignores()
+    exchange.peer.sends(". 0:0(0) ack 101")
+    exchange.peer.expects(". 101:101(0) ack 1")
+    assert exchange.connection.tcb.snd.outstanding == 0
+
+
+def test_what_has_no_ack_is_dropped_and_what_is_old_acknowledged() -> None:
+    exchange = bsd(S.ESTABLISHED)
+    exchange.peer.sends("P 1:11(10)")
+    exchange.peer.expects_nothing()
+    exchange.peer.sends("F 0:0(0)")
+    exchange.peer.expects_any(".")
+    assert exchange.state is S.ESTABLISHED
+
+
+def test_what_ends_beyond_the_window_loses_its_fin() -> None:
+    exchange = bsd(S.ESTABLISHED)
+    exchange.peer.sends("F. 65700:65702(2) ack 1")
+    exchange.peer.expects_any(".")
+    exchange.peer.sends("F. 65701:65701(0) ack 1")
+    assert exchange.connection.tcb.rcv.fin is not None
+    exchange.peer.sends(". 65702:65702(0) ack 1")
+    exchange.peer.expects_any(".")
+
+
+@pytest.mark.parametrize("seq", [0, 1, 100000])
+def test_in_syn_received_a_wrong_ack_is_reset_wherever_it_stands(seq: int) -> None:
+    exchange = bsd(S.SYN_RECEIVED)
+    exchange.peer.sends(f". {seq}:{seq}(0) ack 77")
+    exchange.peer.expects("R 77:77(0) win 0")
+    assert exchange.state is S.SYN_RECEIVED
+
+
+def test_an_old_timestamp_is_acknowledged_with_text_only() -> None:
+    exchange = reach(S.ESTABLISHED, Setting(config=BSD), options=STAMPED)
+    exchange.peer.sends(". 1:1(0) ack 1 <TS val 5 ecr 0>")
+    exchange.peer.expects_nothing()
+    exchange.peer.sends("P. 1:2(1) ack 1 <TS val 5 ecr 0>")
+    exchange.peer.expects_any(".")
+    assert exchange.counters["PAWSEstab"] == 2
+
+
+def test_segments_without_the_timestamps_agreed_on_are_dropped_but_for_rst() -> None:
+    config = replace(BSD, options=OptionsConfig(needs_timestamps=True))
+    exchange = reach(S.ESTABLISHED, Setting(config=config), options=STAMPED)
+    exchange.peer.sends("P. 1:11(10) ack 1")
+    exchange.peer.expects_nothing()
+    assert exchange.user.readable_octets == 0
+    exchange.peer.sends("R 1:1(0)")
+    assert exchange.state is S.CLOSED
+
+
+def test_every_second_segment_is_acknowledged_however_small() -> None:
+    exchange = bsd(S.ESTABLISHED)
+    exchange.peer.sends("P. 1:2(1) ack 1")
+    exchange.peer.expects_nothing()
+    exchange.peer.sends("P. 2:3(1) ack 1")
+    exchange.peer.expects_any(".")
+
+
+def test_the_reset_of_an_abort_has_what_it_is_configured_to() -> None:
+    for form, win in (("bare", 0), ("stamped", 0), ("full", 1026)):
+        config = replace(BSD, closing=ClosingConfig(reset=form))
+        exchange = reach(S.ESTABLISHED, Setting(config=config), options=STAMPED)
+        exchange.user.aborts()
+        seen = exchange.peer.expects_any("R.").segment
+        assert (seen.options is not None) == (form != "bare")
+        assert seen.window == win
+
+
+def test_the_fin_of_one_who_shuts_down_early_follows_the_handshake() -> None:
+    exchange = bsd(S.SYN_SENT)
+    exchange.user.shuts_down()
+    exchange.peer.sends("S. 0:0(0) ack 1 win 65535 <mss 1460>")
+    exchange.peer.expects("F. 1:1(0) ack 1")
+    assert exchange.state is S.FIN_WAIT_1
+
+
+def test_one_who_closes_early_says_nothing() -> None:
+    exchange = bsd(S.SYN_RECEIVED)
+    exchange.user.closes()
+    exchange.peer.expects_nothing()
+    assert exchange.state is S.CLOSED
+
+
+def test_an_attempt_to_connect_has_an_end_in_time() -> None:
+    config = replace(BSD, timeouts=TimeoutConfig(connect=10 * SECOND))
+    exchange = bsd(S.SYN_SENT, config)
+    assert exchange.after(9 * SECOND)
+    exchange.after(2 * SECOND)
+    assert exchange.state is S.CLOSED
+
+
+@pytest.mark.parametrize(
+    ("segment", "answer", "stays"),
+    [
+        (". 1:1(0) ack 5", "R 5:5(0)", True),
+        (". 100000:100000(0) ack 1", ". 1:1(0) ack 1", True),
+        ("R 1:1(0)", None, False),
+        ("R. 1:1(0) ack 1", None, True),
+        ("R 2:2(0)", ". 1:1(0) ack 1", True),
+        ("R 70000:70000(0)", None, True),
+        ("S 9:9(0) win 1000", "S. 0:0(0) ack 1", True),
+        ("S. 1:1(0) ack 1", "R 1:1(0)", False),
+        ("P 1:11(10)", None, True),
+        ("F 1:1(0)", None, True),
+    ],
+)
+def test_a_half_open_peer_is_judged_before_there_is_a_connection(segment: str, answer: str | None, stays: bool) -> None:
+    exchange = Exchange.passive(Setting(config=BSD))
+    exchange.peer.sends("S 0:0(0) win 65535 <mss 1460>")
+    exchange.peer.ignores()
+    exchange.peer.sends(segment)
+    if answer is None:
+        exchange.peer.expects_nothing()
+    else:
+        exchange.peer.expects_any(answer.split()[0])
+    assert (exchange.state is S.SYN_RECEIVED) == stays
+
+
+def test_a_syn_with_fin_is_a_syn() -> None:
+    exchange = Exchange.passive(Setting(config=BSD))
+    exchange.peer.sends("SF 0:0(0) win 65535 <mss 1460>")
+    exchange.peer.expects_any("S.")

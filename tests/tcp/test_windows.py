@@ -1,0 +1,95 @@
+import pytest
+
+from halfopen.tcp.config import BufferConfig
+from halfopen.tcp.negotiation import window_shift
+from halfopen.tcp.receiving import ReceiveSpace
+from halfopen.tcp.windows import first_window, largest_window, scaled_octets, syn_window
+
+
+def buffers(window: str, initial: int, most: int) -> BufferConfig:
+    return BufferConfig(window=window, receive_initial=initial, receive=most)
+
+
+@pytest.mark.parametrize(
+    ("window", "mss", "expected"),
+    [
+        ("steady", 1460, 65536),
+        ("linux", 1460, 32120),
+        ("linux", 1448, 31856),
+        ("bsd", 1460, 65700),
+        ("bsd", 1440, 66240),
+    ],
+)
+def test_the_first_window_is_what_each_host_makes_of_64_kb(window: str, mss: int, expected: int) -> None:
+    assert first_window(buffers(window, 65536, 1 << 21), mss) == expected
+
+
+def test_linux_offers_half_of_a_fixed_buffer_in_whole_segments_and_no_scale_for_it() -> None:
+    fixed = buffers("linux", 40000, 40000)
+    assert first_window(fixed, 1460) == 18980
+    assert largest_window(fixed) == 20000
+    assert window_shift(scaled_octets(fixed)) == 0
+
+
+@pytest.mark.parametrize(
+    ("window", "most", "shift"), [("linux", 15728640, 8), ("linux", 1 << 25, 10), ("bsd", 1 << 21, 6)]
+)
+def test_the_scale_is_for_the_whole_of_a_buffer_that_grows(window: str, most: int, shift: int) -> None:
+    assert window_shift(scaled_octets(buffers(window, 65536, most))) == shift
+
+
+def test_a_bsd_rounds_up_only_when_it_is_connected() -> None:
+    assert syn_window(buffers("bsd", 30000, 1 << 21), 1460) == 30000
+    assert syn_window(buffers("linux", 131072, 1 << 21), 1448) == 65160
+
+
+def space(manner: str, limit: int, shift: int = 0) -> ReceiveSpace:
+    rcv = ReceiveSpace(0, limit, shift, manner)
+    rcv.offer_syn()
+    return rcv
+
+
+def test_linux_keeps_the_window_as_it_was_until_whole_segments_are_free() -> None:
+    rcv = space("segments", 64240)
+    rcv.accept(rcv.nxt, (bytes(100),), 100)
+    assert rcv.offer(536) == 64140
+    rcv.queue.take(100)
+    assert rcv.offer(536) == 64140
+    rcv.accept(rcv.nxt, (bytes(1000),), 1000)
+    rcv.queue.take(1000)
+    assert rcv.offer(536) == 64140
+
+
+def test_linux_rounds_up_to_what_the_scale_can_say() -> None:
+    rcv = space("segments", 65160, 10)
+    assert rcv.offer(1448) == 64
+
+
+def test_linux_offers_nothing_when_less_than_a_segment_is_left() -> None:
+    rcv = space("segments", 14600)
+    rcv.accept(rcv.nxt, (bytes(14000),), 14000)
+    assert rcv.offer(1460) == 600
+    rcv.accept(rcv.nxt, (bytes(600),), 600)
+    rcv.queue.take(700)
+    assert rcv.offer(1460) == 0
+
+
+def test_a_bsd_takes_what_lies_between_what_the_scale_can_say_and_what_is_free() -> None:
+    rcv = space("exact", 65700, 6)
+    assert rcv.offer(1460) == 1026
+    assert rcv.edge == rcv.nxt + 65700
+
+
+def test_a_bsd_takes_more_than_an_unscaled_field_can_say() -> None:
+    rcv = space("exact", 65700)
+    assert rcv.offer(1460) == 65535
+    assert rcv.wnd == 65700
+
+
+def test_a_bsd_offers_nothing_when_little_is_left() -> None:
+    rcv = space("exact", 14600)
+    rcv.accept(rcv.nxt, (bytes(14600),), 14600)
+    rcv.queue.take(1000)
+    assert rcv.offer(1460) == 0
+    rcv.queue.take(1000)
+    assert rcv.offer(1460) == 2000
