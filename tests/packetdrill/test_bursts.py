@@ -24,8 +24,9 @@ def test_bursts_of_one_are_not() -> None:
     assert pushes(3000, 1) == [False, False, True]
 
 
-def sent(handshake: str) -> tuple[Verdict, str]:
-    script = f"""{LISTENING}
+def sent(handshake: str, settings: str = "") -> tuple[Verdict, str]:
+    script = f"""{settings}
+{LISTENING}
     +0 < S 0:0(0) win 32792 <mss 1000,sackOK,nop,nop,nop,wscale 7>
     +0 > S. 0:0(0) ack 1 <...>
     {handshake} < . 1:1(0) ack 1 win 257
@@ -39,3 +40,7 @@ def sent(handshake: str) -> tuple[Verdict, str]:
 @pytest.mark.parametrize(("handshake", "flags"), [("+0", "....P.....P."), ("+.1", ".P." * 5)])
 def test_to_a_far_peer_bursts_are_short_and_to_a_near_one_half_of_cwnd(handshake: str, flags: str) -> None:
     assert sent(handshake)[1] == flags
+
+
+def test_the_least_burst_can_be_chosen() -> None:
+    assert sent("+.1", "`sysctl -q net.ipv4.tcp_min_tso_segs=4`")[1] == "...P." + "...P." + ".P."

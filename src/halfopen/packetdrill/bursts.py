@@ -1,6 +1,7 @@
 """Bursts as Linux sends them: how many segments TCP hands down at once shows in where PSH is set."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
 from halfopen.base.clock import MICROSECOND, SECOND
 from halfopen.stack.tcp_socket import TcpSocket
@@ -9,31 +10,48 @@ from halfopen.wire.offload import split
 from halfopen.wire.packet import Packet
 from halfopen.wire.tcp import PSH
 
-LEAST = 2
-"""Segments (``tcp_min_tso_segs``)."""
 LARGEST = 65536
 """Octets."""
-FAST_START, FAST = 200, 120
-"""Percent of cwnd a round trip: the rate in slow start and later (``tcp_pacing_ss_ratio``, ``tcp_pacing_ca_ratio``)."""
 RATE_SHIFT = 10
-"""A burst is what goes out in about a millisecond ..."""
-NEAR_SHIFT = 9
-"""... and to near peers more, half as much for every 512 microseconds of distance (``tcp_tso_rtt_log``)."""
+"""A burst is what goes out in about a millisecond."""
 
 _FLAGS_OFFSET = 13
 
 
-def burst_segments(tcb: Tcb, mss: int) -> int:
-    """The most segments that Linux would send at once now: no more than half of cwnd, whatever the rate is."""
-    congestion, rtt = tcb.congestion, tcb.rtt
-    window = congestion.cwnd
-    octets = LARGEST
-    if rtt.srtt:
-        percent = FAST_START if window < congestion.ssthresh // 2 else FAST
-        octets = (window * percent * SECOND // (100 * rtt.srtt)) >> RATE_SHIFT
-        octets += LARGEST >> (rtt.min_rtt // MICROSECOND >> NEAR_SHIFT)
-    segments = max(min(octets, LARGEST) // mss, LEAST)
-    return max(1, min(segments, window // mss // 2))
+@dataclass(slots=True, kw_only=True)
+class BurstRules:
+    """What of Linux's autosizing of bursts its sysctls choose."""
+
+    least: int = 2
+    """Segments (``tcp_min_tso_segs``)."""
+    fast_start: int = 200
+    """Percent of cwnd a round trip: the rate in slow start (``tcp_pacing_ss_ratio``) ..."""
+    fast: int = 120
+    """... and later (``tcp_pacing_ca_ratio``)."""
+    near_shift: int = 9
+    """To near peers bursts are larger, half as much for every 2^9 microseconds of distance (``tcp_tso_rtt_log``)."""
+
+    def segments(self, tcb: Tcb, mss: int) -> int:
+        """The most segments that Linux would send at once now: no more than half of cwnd, whatever the rate is."""
+        congestion, rtt = tcb.congestion, tcb.rtt
+        window = congestion.cwnd
+        octets = LARGEST
+        if rtt.srtt:
+            percent = self.fast_start if window < congestion.ssthresh // 2 else self.fast
+            octets = (window * percent * SECOND // (100 * rtt.srtt)) >> RATE_SHIFT
+            if self.near_shift:
+                octets += LARGEST >> (rtt.min_rtt // MICROSECOND >> self.near_shift)
+        segments = max(min(octets, LARGEST) // mss, self.least)
+        return max(1, min(segments, window // mss // 2))
+
+
+SYSCTLS: Mapping[str, str] = {
+    "net.ipv4.tcp_min_tso_segs": "least",
+    "net.ipv4.tcp_pacing_ss_ratio": "fast_start",
+    "net.ipv4.tcp_pacing_ca_ratio": "fast",
+    "net.ipv4.tcp_tso_rtt_log": "near_shift",
+}
+"""Which of the rules a sysctl is about."""
 
 
 def in_bursts(packet: Packet, segments: int) -> Iterator[Packet]:

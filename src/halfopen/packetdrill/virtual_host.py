@@ -7,7 +7,7 @@ from halfopen.base.addresses import IPV4_ANY, IPV6_ANY, Prefix, format_address
 from halfopen.base.clock import NEVER, SECOND, Instant
 from halfopen.base.errors import SimulationError
 from halfopen.base.rng import SeededRng
-from halfopen.packetdrill.bursts import burst_segments, in_bursts, ports_of, ports_of_socket
+from halfopen.packetdrill.bursts import BurstRules, in_bursts, ports_of, ports_of_socket
 from halfopen.packetdrill.captured import Emitted
 from halfopen.packetdrill.profiles import Profile
 from halfopen.packetdrill.settings import Settings
@@ -41,6 +41,7 @@ class VirtualHost:
         "_interface",
         "_pushes_bursts",
         "attend",
+        "bursts",
         "now",
         "output",
         "stack",
@@ -60,6 +61,7 @@ class VirtualHost:
         self._drops = False
         self._gso_octets = profile.gso_octets
         self._pushes_bursts = profile.pushes_bursts
+        self.bursts = BurstRules()
         self._interface = self.stack.add_interface(interface, self.now)
         everywhere = Prefix(IPV6_ANY if addressing.is_ipv6 else IPV4_ANY, 0)
         self.stack.routes.add(Route(prefix=everywhere, interface=self._interface))
@@ -111,7 +113,7 @@ class VirtualHost:
             ports = ports_of(packet)
             for socket in self.stack.tcp.sockets():
                 if isinstance(socket, TcpSocket) and ports_of_socket(socket) == ports:
-                    return in_bursts(packet, burst_segments(socket.connection.tcb, packet.gso_size))
+                    return in_bursts(packet, self.bursts.segments(socket.connection.tcb, packet.gso_size))
         return (packet,)
 
     def step(self, until: Instant) -> bool:

@@ -2,7 +2,11 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 
+from halfopen.base.errors import ConfigError
+from halfopen.packetdrill import bursts as burst_rules
+from halfopen.packetdrill.bursts import BurstRules
 from halfopen.packetdrill.calls import Calls
 from halfopen.packetdrill.kernel_world import KernelWorld, kernel_device, monotonic
 from halfopen.packetdrill.profiles import FREEBSD_DIALECT, LINUX_DIALECT
@@ -45,5 +49,16 @@ def _virtual(settings: Settings, options: RunOptions) -> World:
         addressing=settings.addressing,
         tolerance=settings.tolerance,
     )
-    shell = Shell(ShellHost(host.stack, Sysctls(host.stack, profile.dialect), host.clock))
+    sysctls = Sysctls(host.stack, profile.dialect)
+    if profile.pushes_bursts:
+        for name, rule in burst_rules.SYSCTLS.items():
+            sysctls.watch(name, partial(_set_rule, host.bursts, rule))
+    shell = Shell(ShellHost(host.stack, sysctls, host.clock))
     return VirtualWorld(host, calls, shell)
+
+
+def _set_rule(rules: BurstRules, name: str, value: str) -> None:
+    """ConfigError if that is no number."""
+    if not value.isdecimal():
+        raise ConfigError(f"a number is needed, not {value!r}")
+    setattr(rules, name, int(value))
