@@ -27,6 +27,8 @@ PROGRAMS: dict[str, Program] = {
     "grep": texts.grep,
     "egrep": lambda host, words, text: texts.grep(host, ["-E", *words], text),
     "ip": settings.ip,
+    "kldload": texts.succeed,
+    "kldstat": texts.succeed,
     "nstat": listings.nstat,
     "rm": texts.remove,
     "set_sysctls.py": settings.set_sysctls,

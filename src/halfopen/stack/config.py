@@ -15,8 +15,8 @@ from halfopen.stack.ports import PortRange
 from halfopen.tcp.config import TcpConfig
 from halfopen.tcp.eviction import EVICTIONS
 from halfopen.tcp.half_open import MAX_BAD_ACKS
-from halfopen.tcp.keyed import KEYED_HASHES
 from halfopen.tcp.isn import IsnGenerator
+from halfopen.tcp.keyed import KEYED_HASHES
 from halfopen.tcp.master_keys import MasterKey, Md5Key
 from halfopen.wire.ipv6 import MINIMUM_MTU
 
