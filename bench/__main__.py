@@ -1,7 +1,8 @@
 """`python -m bench [ONLY]`: asks every question, or those whose name contains ONLY, and writes the answers down.
 
 The answers go to ``bench/results.jsonl``, where they replace those to the same question of the same build, and the
-table in ``docs/benchmarks.md`` is made anew from all that the file holds. Needs root, for namespaces and devices.
+page ``docs/benchmarks.md`` is made anew from all that the file holds. With ``--peers`` the questions are those that the
+stacks of others are asked too. Needs root, for namespaces and devices.
 """
 
 import argparse
@@ -9,8 +10,9 @@ import os
 import sys
 from pathlib import Path
 
-from bench import bulk, bulk_loss, connections, machine, memory, segment_cost, simulation
-from bench.question import OURS, Answer, Question, ask, human, read_answers, write_answers
+from bench import bulk, bulk_loss, connections, machine, memory, segment_cost, simulation, syn_rate, tables
+from bench.others.questions import QUESTIONS as PEER_QUESTIONS
+from bench.question import Answer, Question, ask, read_answers, write_answers
 
 QUESTIONS: tuple[Question, ...] = (
     *bulk.QUESTIONS,
@@ -19,20 +21,12 @@ QUESTIONS: tuple[Question, ...] = (
     *memory.QUESTIONS,
     *segment_cost.QUESTIONS,
     *simulation.QUESTIONS,
+    *syn_rate.QUESTIONS,
 )
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "results.jsonl"
-TABLE = HERE.parent / "docs" / "benchmarks.md"
-
-INTRODUCTION = """\
-# Benchmarks
-
-Made by `make bench`; each figure is the median of several runs in which the subjects took turns, and beside it stands
-the range of the runs. Figures of different machines, and of different days on one machine, do not compare; the
-columns of one row do. The kernel is the peer in all rows with *kernel* in their name: a process of its own on a plain
-socket. *kernel-veth* is the kernel at both ends, over a veth pair.
-"""
+PAGE = HERE.parent / "docs" / "benchmarks.md"
 
 
 def main() -> int:
@@ -40,10 +34,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench", description="How fast halfopen is, beside its peers.")
     parser.add_argument("only", nargs="?", default="", metavar="ONLY", help="part of the names of the questions to ask")
     parser.add_argument("--runs", type=int, default=5, metavar="N", help="runs of each subject (5)")
+    parser.add_argument("--peers", action="store_true", help="ask what other stacks are asked too, and ask them")
     arguments = parser.parse_args()
-    chosen = [question for question in QUESTIONS if arguments.only in question.name]
+    questions = PEER_QUESTIONS if arguments.peers else QUESTIONS
+    chosen = [question for question in questions if arguments.only in question.name]
     if not chosen or arguments.runs < 1:
-        names = ", ".join(question.name for question in QUESTIONS)
+        names = ", ".join(question.name for question in questions)
         print(f"bench: nothing to do for {arguments.only!r} and {arguments.runs} runs; questions: {names}")
         return 2
     if os.geteuid() != 0:
@@ -55,31 +51,15 @@ def main() -> int:
     for question in chosen:
         for answer in ask(question, arguments.runs, build, lambda line: print(line, flush=True)):
             fresh[answer.key] = answer
-    answers = {answer.key: answer for answer in read_answers(RESULTS)} | fresh
-    write_answers(RESULTS, answers.values())
-    table = _table(list(answers.values()))
-    TABLE.write_text("\n".join([INTRODUCTION, *table, "", *_machine_lines(), ""]))
-    print("\n".join(_table(list(fresh.values()))))
+    # What stands beside each other in a table of peers is of one run.
+    outdated = {question.name for question in chosen} if arguments.peers else set()
+    kept = {answer.key: answer for answer in read_answers(RESULTS) if answer.question not in outdated}
+    answers = list((kept | fresh).values())
+    write_answers(RESULTS, answers)
+    PAGE.write_text(tables.page(QUESTIONS, PEER_QUESTIONS, answers))
+    show = tables.peer_tables if arguments.peers else tables.table
+    print("\n".join(show(chosen, list(fresh.values()))))
     return 0
-
-
-def _table(answers: list[Answer]) -> list[str]:
-    rows = ["| question | subject | median | runs | aim | build |", "|---|---|---|---|---|---|"]
-    for question in QUESTIONS:
-        for answer in answers:
-            if answer.question == question.name:
-                rows.append(_row(question, answer))
-    return rows
-
-
-def _row(question: Question, answer: Answer) -> str:
-    spread = f"{human(min(answer.runs), answer.unit)} to {human(max(answer.runs), answer.unit)}"
-    name, aim = (question.says, question.goal) if answer.subject == OURS else ("", "")
-    return f"| {name} | {answer.subject} | {human(answer.value, answer.unit)} | {spread} | {aim} | {answer.build} |"
-
-
-def _machine_lines() -> list[str]:
-    return ["The machine of the last run:", "", *(f"* {line}" for line in machine.describe())]
 
 
 if __name__ == "__main__":

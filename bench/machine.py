@@ -6,13 +6,15 @@ import sys
 import sysconfig
 from pathlib import Path
 
+from halfopen.base import native
+
 CONGESTION_CONTROL = "reno"
 """Of the kernels' side and of ours: the default of this machine may be a paced one, which no loss slows down."""
 
 
 def build() -> str:
     """The build of halfopen and of the interpreter, for the results file."""
-    return f"interpreted, {platform.python_implementation()} {platform.python_version()} ({_optimisation()})"
+    return f"{native.build()}, {platform.python_implementation()} {platform.python_version()} ({_optimisation()})"
 
 
 def describe() -> list[str]:

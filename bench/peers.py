@@ -6,14 +6,20 @@
 import asyncio
 import select
 import socket
+import struct
 import sys
 import time
 from collections.abc import Callable
 
 PORT = 7000
 CHUNK = 1 << 18
+PATIENCE = 20.0
+"""Seconds without a single octet after which a stack has stalled."""
 REQUEST = b"GET / HTTP/1.1\r\nHost: bench\r\n\r\n"
 RESPONSE = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+
+_BREAK_OFF = struct.pack("ii", 1, 0)
+"""SO_LINGER with no time: closing sends a reset."""
 
 
 def sink() -> None:
@@ -40,9 +46,38 @@ def take(host: str) -> None:
         print(_drain(connection), flush=True)
 
 
-def ask(host: str, seconds: str, at_once: str) -> None:
+def push(host: str, port: str, seconds: str) -> None:
+    """Fills a connection for so long, and prints the octets per second until the other side has taken them all."""
+    octets = bytes(CHUNK)
+    total = 0
+    with socket.create_connection((host, int(port)), PATIENCE) as connection:
+        started = time.monotonic()
+        while time.monotonic() < started + float(seconds):
+            connection.sendall(octets)
+            total += len(octets)
+        connection.shutdown(socket.SHUT_WR)
+        if connection.recv(1):
+            raise ConnectionError("discard has answered")
+        print(total / (time.monotonic() - started), flush=True)
+
+
+def pull(host: str, port: str, seconds: str) -> None:
+    """Takes what comes for so long from the first octets on, prints the octets per second, and breaks off."""
+    buffer = bytearray(CHUNK)
+    with socket.create_connection((host, int(port)), PATIENCE) as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _BREAK_OFF)
+        total = connection.recv_into(buffer)
+        started = time.monotonic()
+        while (elapsed := time.monotonic() - started) < float(seconds):
+            if not (count := connection.recv_into(buffer)):
+                raise ConnectionError("chargen has ended")
+            total += count
+        print(total / elapsed, flush=True)
+
+
+def ask(host: str, seconds: str, at_once: str, port: str = str(PORT)) -> None:
     """Connects, asks, takes the answer and closes, so many at once; prints how many a second were answered."""
-    print(Asking(host, int(at_once)).run(float(seconds)), flush=True)
+    print(Asking((host, int(port)), int(at_once)).run(float(seconds)), flush=True)
 
 
 def serve() -> None:
@@ -73,8 +108,8 @@ class Answering(asyncio.Protocol):
 class Asking:
     """A client without a framework, so that it is the server that is measured."""
 
-    def __init__(self, host: str, at_once: int) -> None:
-        self._address = (host, PORT)
+    def __init__(self, address: tuple[str, int], at_once: int) -> None:
+        self._address = address
         self._at_once = at_once
         self._poll = select.epoll()
         self._open: dict[int, socket.socket] = {}
@@ -141,6 +176,8 @@ ROLES: dict[str, Callable[..., None]] = {
     "source": source,
     "send": send,
     "take": take,
+    "push": push,
+    "pull": pull,
     "ask": ask,
     "serve": serve,
 }

@@ -1,11 +1,13 @@
 """Where measurements take place: namespaces of their own, made for one measurement and gone after it."""
 
 import asyncio
+import select
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Self
 
 from bench.machine import CONGESTION_CONTROL
 from halfopen.aio.host import Host
@@ -26,6 +28,8 @@ FAR = "198.51.100.1"
 """The kernel behind a router."""
 FAR_ROUTER = "198.51.100.2"
 
+MTU = 1500
+
 QUEUE = 10_000
 """Packets on their way to a TUN: more than a window holds, as a TUN drops silently what exceeds it."""
 
@@ -33,6 +37,9 @@ ROOT = Path(__file__).parent.parent
 
 SECONDS = 120
 """No measurement takes longer: a peer that hangs is ended."""
+
+READY_SECONDS = 20
+"""Nobody takes longer to start."""
 
 SYSCTLS = {
     "net/ipv4/tcp_congestion_control": CONGESTION_CONTROL,
@@ -43,18 +50,31 @@ SYSCTLS = {
 }
 
 
-class Peer:
-    """A program of `bench.peers` in a namespace."""
+class Program:
+    """A program in a namespace, ended with the block, or after `SECONDS` if nobody is left to end it.
 
-    def __init__(self, namespace: Namespace, *arguments: str) -> None:
+    It inherits the descriptors ``fds``; ``quiet`` suppresses what it has to say beside its result.
+    """
+
+    def __init__(
+        self, namespace: Namespace, command: Sequence[str], fds: Sequence[int] = (), *, quiet: bool = False
+    ) -> None:
+        stderr = subprocess.DEVNULL if quiet else None
         with namespace.enter():
-            command = [sys.executable, "-m", "bench.peers", *arguments]
-            self._process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT)
+            self._process = subprocess.Popen(
+                ["timeout", str(SECONDS), *command],
+                stdout=subprocess.PIPE,
+                stderr=stderr,
+                text=True,
+                cwd=ROOT,
+                pass_fds=fds,
+            )
 
     def wait_until_ready(self) -> None:
         """It listens now."""
-        assert self._process.stdout is not None
-        if self._process.stdout.readline() != "ready\n":
+        output = self._process.stdout
+        assert output is not None
+        if not select.select([output], [], [], READY_SECONDS)[0] or output.readline() != "ready\n":
             raise RuntimeError("a peer did not start")
 
     def figure(self) -> float:
@@ -71,11 +91,18 @@ class Peer:
             self._process.terminate()
             self._process.wait(SECONDS)
 
-    def __enter__(self) -> "Peer":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+class Peer(Program):
+    """A role of `bench.peers` in a namespace."""
+
+    def __init__(self, namespace: Namespace, *arguments: str) -> None:
+        super().__init__(namespace, [sys.executable, "-m", "bench.peers", *arguments])
 
 
 @contextmanager
@@ -89,14 +116,20 @@ def namespace() -> Iterator[Namespace]:
 
 
 @contextmanager
-def tun_world(*, offload: bool) -> Iterator[tuple[Namespace, TunTap]]:
+def tun_world(*, offload: bool, mtu: int = MTU) -> Iterator[tuple[Namespace, TunTap]]:
     """The kernel in a namespace, and a TUN that is our only way to it."""
     with namespace() as kernel:
         with kernel.enter():
-            link = TunTap("bench0", "ip", offload=offload)
-            configure("bench0", LinkSettings(addresses=(f"{KERNEL}/24",), txqueuelen=QUEUE, ipv6=False))
+            link = open_tun(offload=offload, mtu=mtu)
         with link:
             yield kernel, link
+
+
+def open_tun(*, offload: bool, mtu: int = MTU) -> TunTap:
+    """A TUN in the namespace of this thread, and the kernel's address on it."""
+    link = TunTap("bench0", "ip", offload=offload, mtu=mtu)
+    configure("bench0", LinkSettings(addresses=(f"{KERNEL}/24",), txqueuelen=QUEUE, ipv6=False))
+    return link
 
 
 @contextmanager
@@ -131,9 +164,9 @@ def behind_router(router: Namespace, near: str) -> Iterator[Namespace]:
         yield far
 
 
-def make_host(link: TunTap) -> Host:
+def make_host(link: TunTap, config: StackConfig | None = None) -> Host:
     """A host of ours on the link, in the running loop."""
-    stack = Stack(stack_config(), SystemRng())
+    stack = Stack(config or stack_config(), SystemRng())
     settings = InterfaceConfig(
         name=link.name,
         kind=link.kind,

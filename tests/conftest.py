@@ -12,9 +12,12 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from halfopen.base.native import build
+
 NEEDS_ROOT = "needs root"
 LACKS = "this system lacks"
-EXCUSED = (NEEDS_ROOT, LACKS)
+INTERPRETED = "only the interpreted build"
+EXCUSED = (NEEDS_ROOT, LACKS, INTERPRETED)
 
 PACKAGES = {
     "capinfos": "tshark",
@@ -53,6 +56,8 @@ def reason_to_skip(item: pytest.Item) -> str | None:
     for mark in item.iter_markers("device"):
         if not Path(mark.args[0]).exists():
             return f"{LACKS} {mark.args[0]}"
+    if (mark := item.get_closest_marker("interpreted")) and build() == "compiled":
+        return f"{INTERPRETED} {mark.args[0]}"
     if item.get_closest_marker("root") and os.geteuid() != 0:
         return NEEDS_ROOT
     for mark in item.iter_markers("needs"):

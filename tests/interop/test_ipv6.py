@@ -5,6 +5,7 @@ import os
 import socket
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from pathlib import Path
 from struct import pack
 
 import pytest
@@ -30,6 +31,8 @@ pytestmark = [*NEEDS, pytest.mark.asyncio]
 KERNEL = "2001:db8::1"
 OURS = "2001:db8::2"
 PORT = 50_000
+TENTATIVE = 0x40
+"""``IFA_F_TENTATIVE``."""
 SIZES = [0, 1, 1232, 1452, 1453, 8000, 65_000]
 """Octets of payload: with 1452 a packet of 1500 octets is full."""
 
@@ -67,6 +70,14 @@ class World6:
         return replies[0]
 
 
+def is_settled(namespace: Namespace) -> bool:
+    """Whether the kernel's addresses are tentative no longer: it decides so in its own time, even without DAD."""
+    with namespace.enter():
+        lines = Path("/proc/thread-self/net/if_inet6").read_text().splitlines()
+    flags = {fields[0]: int(fields[4], 16) for fields in map(str.split, lines)}
+    return not flags.get(parse_address(KERNEL).hex(), TENTATIVE) & TENTATIVE
+
+
 @pytest_asyncio.fixture(params=MEDIA, ids=str)
 async def world(request: pytest.FixtureRequest) -> AsyncIterator[World6]:
     medium: Medium = request.param
@@ -90,6 +101,7 @@ async def world(request: pytest.FixtureRequest) -> AsyncIterator[World6]:
             )
         )
         pump = RealPump(stack, asyncio.get_running_loop(), {interface: link})
+        await until(lambda: is_settled(namespace))
         try:
             yield World6(namespace, stack, Host(stack, pump), interface)
         finally:

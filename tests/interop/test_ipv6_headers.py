@@ -99,6 +99,7 @@ def kernel() -> Iterator[Link]:
             set_sysctl("net/ipv6/icmp/ratelimit", "0")
             set_sysctl(f"net/ipv6/conf/{DEVICE}/accept_dad", "0")
             configure(DEVICE, LinkSettings(addresses=("2001:db8::1/64",)))
+        assert any(ask_kernel(link, QUESTIONS["echo"]) for _ in range(50))  # its address may be tentative for a moment
         yield link
         link.close()
 

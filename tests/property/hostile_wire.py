@@ -266,7 +266,7 @@ def check(end: End, tcb: Tcb, now: Instant) -> None:
     assert rcv.nxt <= rcv.edge
     assert rcv.irs != end.edge[0] or rcv.edge >= end.edge[1], "the right edge has moved left"
     end.edge = (rcv.irs, rcv.edge)
-    assert len(rcv.queue) + rcv.early_octets <= max(rcv.limit, rcv.edge - rcv.queue.start)
+    assert len(rcv.queue) + rcv.early.octets <= max(rcv.limit, rcv.edge - rcv.queue.start)
     if tcb.state in (State.CLOSED, State.TIME_WAIT):
         assert timers.retransmit == timers.patience == timers.keep_alive == NEVER
         return

@@ -347,7 +347,8 @@ def test_a_peer_that_reneges_on_its_sacks_gets_everything(seed: int, rack: bool)
     def lie(side: int, segment: Segment) -> list[Segment]:
         if side == CLIENT and segment.options is not None and not segment.flags & SYN and dice.random() < 0.5:
             left = segment.ack + 1448 * dice.randrange(4) & 0xFFFFFFFF
-            segment.options = replace(segment.options, sack=((left, left + 1448 * dice.randint(1, 9) & 0xFFFFFFFF),))
+            segment.options = segment.options.copy()
+            segment.options.sack = ((left, left + 1448 * dice.randint(1, 9) & 0xFFFFFFFF),)
         return [segment]
 
     config = replace(DEFAULT, retransmission=RetransmissionConfig(rack=rack))

@@ -61,7 +61,10 @@ def test_a_network_of_two_needs_no_broadcast_address() -> None:
     [
         ("192.0.2.1/24", "host 'b': 192.0.2.1 belongs to 'a' already"),
         ("192.0.2.1", "host 'b': '192.0.2.1' is not an interface address"),
-        ("2001:db8::1/64", "host 'b': 2001:db8::1 is not the address of an IPv4 host"),
+        ("ff02::1/64", "host 'b': ff02::1 is not the address of an IPv6 host"),
+        ("::ffff:192.0.2.1/120", "is not the address of an IPv6 host"),
+        ("fe80::1/64", "host 'b': fe80::1 is link-local"),
+        ("2001:db8::/64", "host 'b': 2001:db8:: is the anycast address of the routers on 2001:db8::/64"),
         ("127.0.0.1/8", "host 'b': 127.0.0.1 is not the address of an IPv4 host"),
         ("192.0.2.255/24", "host 'b': 192.0.2.255 is a broadcast address of 192.0.2.0/24"),
     ],

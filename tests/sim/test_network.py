@@ -79,7 +79,7 @@ def test_a_link_that_cannot_be_meant_is_refused_and_takes_no_interface() -> None
         ({"network": "192.0.2.0/30"}, "link a-b: 192.0.2.0/30 overlaps 192.0.2.0/24"),
         ({"network": "192.0.2.0/24"}, "link a-b: 192.0.2.0/24 is another network's"),
         ({"network": "224.0.0.0/8"}, "link a-b: 224.0.0.0/8 is not an IPv4 network of hosts"),
-        ({"network": "2001:db8::/64"}, "link a-b: 2001:db8::/64 is not an IPv4 network of hosts"),
+        ({"network": "fe80::/64"}, "link a-b: fe80::/64 is not an IPv6 network of hosts"),
     ],
 )
 def test_a_network_that_cannot_be_meant_is_refused(options: LinkOptions, complaint: str) -> None:

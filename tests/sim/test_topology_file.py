@@ -174,7 +174,7 @@ networks:
         ),
         ("nodes: {a: }\nnetworks: {s: {members: [a], kind: switch, mtu: 67}}", "2:49: switch s: an MTU is from 68"),
         ("nodes: {a: }\nnetworks: {s: {members: [a], kind: switch, prefix: 10/8}}", "'10/8' is not a network prefix"),
-        ("nodes: {a: }\nnetworks: {s: {members: [a], kind: switch, prefix: 'fd00::/8'}}", "is not an IPv4 network"),
+        ("nodes: {a: }\nnetworks: {s: {members: [a], kind: switch, prefix: 'ff02::/16'}}", "is not an IPv6 network"),
         (
             "nodes: {a: , b: }\nnetworks: {s: {members: {a: 10.0.0.1, b: 10.2.0.1}, prefix: 10.0.0.0/16}}",
             "2:42: link s: 10.2.0.1 of 'b' lies outside of 10.0.0.0/16",

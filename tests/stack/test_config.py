@@ -45,6 +45,11 @@ def test_values_that_cannot_be_are_refused() -> None:
         TcpLayerConfig(eviction="newest")
 
 
+def test_an_unknown_keyed_hash_is_refused() -> None:
+    with pytest.raises(ConfigError, match="keyed_hash is one of blake2s, siphash, not 'md5'"):
+        TcpLayerConfig(keyed_hash="md5")
+
+
 def test_what_is_said_to_strangers_is_checked() -> None:
     with pytest.raises(ConfigError, match="closed_ports is one of reset, blackhole-syn, blackhole, limit, tarpit"):
         TcpLayerConfig(closed_ports="closed")

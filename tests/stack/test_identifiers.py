@@ -43,11 +43,9 @@ def test_reserved_identifiers_are_passed_over(reserved: str) -> None:
     assert identifiers.temporary(Scripted(bytes.fromhex(reserved), good)) == good
 
 
-def test_a_stable_identifier_that_is_reserved_is_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
-    first = identifiers.stable(PREFIX, "eth0", 0, b"")
-    second = identifiers.stable(PREFIX, "eth0", 1, b"")
-    monkeypatch.setattr(identifiers, "is_reserved", lambda identifier: identifier == first)
-    assert identifiers.stable(PREFIX, "eth0", 0, b"") == second
+def test_a_stable_identifier_that_is_reserved_is_passed_over() -> None:
+    made = {7: bytes(8), 8: bytes.fromhex("fdffffffffffffff"), 9: bytes.fromhex("fdffffffffffff7f")}
+    assert identifiers.first_usable(made.__getitem__, 7) == made[9]
 
 
 def test_temporary_identifiers_differ() -> None:

@@ -5,6 +5,7 @@ import pytest
 from halfopen.base.addresses import IPV4_ANY, IPV6_ANY, parse_address
 from halfopen.base.errors import AddressInUse, ConfigError
 from halfopen.base.rng import SeededRng
+from halfopen.stack.datagram import Datagram, IcmpError
 from halfopen.stack.ports import (
     DoubleHashPorts,
     Owner,
@@ -118,6 +119,12 @@ def test_the_same_seed_gives_the_same_ports() -> None:
 
 
 class Rows(PortSource):
+    def receive(self, datagram: Datagram, now: int) -> None:
+        raise AssertionError("nothing is sent to it")
+
+    def on_error(self, error: IcmpError, now: int) -> None:
+        raise AssertionError("it has sent nothing")
+
     def rows(self) -> list[PortRow]:
         common = {"netid": "tcp", "recv_q": 0, "local": HERE, "owner": WEB}
         return [

@@ -50,7 +50,7 @@ def test_text_is_acceptable_if_some_of_it_is_in_the_window(iss: int, irs: int) -
     for start, octets in ((1, 10), (5, 10), (right - 1, 10)):
         exchange.peer.sends(f". {start}:{start + octets}({octets}) ack 1")
     assert edges(exchange)[0] == 15
-    assert exchange.connection.tcb.rcv.early_octets == 1
+    assert exchange.connection.tcb.rcv.early.octets == 1
     exchange.user.reads(14)
 
 

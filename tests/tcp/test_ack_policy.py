@@ -191,3 +191,12 @@ def test_an_ack_is_no_duplicate_before_all_text_in_order_is_acknowledged() -> No
     assert acks.is_duplicate
     acks.at_once()
     assert not acks.is_duplicate
+
+
+def test_so_many_segments_may_be_in_a_hurry() -> None:
+    acks = policy()
+    acks.hasten(2)
+    acks.hasten(1)
+    for expected in (1, 1, 0):
+        acks.on_text(10, 10, MSS, 0, LATER)
+        assert sent(acks) == expected

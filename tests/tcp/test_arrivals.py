@@ -425,7 +425,7 @@ def test_each_way_in_which_text_is_not_taken_has_a_counter_of_its_own() -> None:
     exchange.peer.sends(". 11:21(10) ack 1", ". 11:21(10) ack 1")
     assert (counters["TCPOFOQueue"], counters["TCPDuplicateText"]) == (1, 1)
     exchange.peer.sends(*(f". {start}:{start + 1}(1) ack 1" for start in range(31, 631, 2)))
-    assert counters["TCPOFOQueue"] == exchange.connection.tcb.rcv.pieces
+    assert counters["TCPOFOQueue"] == exchange.connection.tcb.rcv.early.pieces
     assert counters["TCPOFOQueue"] + counters["TCPOFODrop"] == 301
     exchange.peer.sends("F. 1001:1001(0) ack 1", ". 1001:1011(10) ack 1")
     assert (counters["TCPTextAfterFin"], counters["TCPDuplicateText"]) == (1, 1)

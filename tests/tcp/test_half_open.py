@@ -14,7 +14,7 @@ from halfopen.tcp.eviction import DropNew, DropOldest, DropRandom, EvictionPolic
 from halfopen.tcp.half_open import HalfOpen, HalfOpenTable
 
 SECRET = bytes(range(16))
-PRECISION = 1 << 12
+PRECISION = 1 << 15
 """Deadlines are late by up to this many nanoseconds."""
 
 

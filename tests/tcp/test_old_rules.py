@@ -84,5 +84,5 @@ def test_tiny_early_segments_are_free_where_nothing_is_charged(is_old: bool) -> 
     for position in range(3, 6003, 2):
         exchange.peer.sends(f". {position}:{position + 1}(1) ack 1")
         exchange.peer.ignores()
-    held = exchange.connection.tcb.rcv.early_octets
+    held = exchange.connection.tcb.rcv.early.octets
     assert (held == 3000) if is_old else (held < 1500)

@@ -83,7 +83,9 @@ def test_a_cookie_with_timestamps_offers_all_that_the_record_says() -> None:
 
 
 def test_a_cookie_without_timestamps_offers_nothing_but_an_mss() -> None:
-    record = recorded(replace(FULL, timestamps=None), SYN | ECE | CWR)
+    syn = FULL.copy()
+    syn.timestamps = None
+    record = recorded(syn, SYN | ECE | CWR)
     bake(Cookies(SeededRng(1)), record, NOW)
     assert record == HalfOpen(FLOW, 7, record.iss, 1300)
 

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from halfopen.base.octets import Buffers
-from halfopen.tcp.receiving import PIECE_OCTETS, ReceiveSpace, discard
+from halfopen.tcp.reassembly import PIECE_OCTETS
+from halfopen.tcp.receiving import ReceiveSpace
 from halfopen.tcp.seqnum import wrap
 
 INITIAL = (0, (1 << 32) - 1, (1 << 32) - 3, (1 << 31) - 1)
@@ -30,7 +31,7 @@ def put(rcv: ReceiveSpace, at: int, octets: bytes) -> int:
 
 
 def blocks(rcv: ReceiveSpace, limit: int = 4) -> list[tuple[int, int]]:
-    return [(left - rcv.irs - 1, right - rcv.irs - 1) for left, right in rcv.sack_blocks(limit)]
+    return [(left - rcv.irs - 1, right - rcv.irs - 1) for left, right in rcv.early.report(limit)]
 
 
 def unread(rcv: ReceiveSpace) -> bytes:
@@ -66,7 +67,7 @@ class Reassembly(RuleBasedStateMachine):
         rcv, nxt = self.rcv, self.rcv.nxt
         seq = nxt + distance
         octets = {seq + index: octet for index, octet in enumerate(text)}
-        is_kept = distance <= 0 or rcv.pieces * PIECE_OCTETS <= self.LIMIT
+        is_kept = distance <= 0 or rcv.early.pieces * PIECE_OCTETS <= self.LIMIT
         moved = rcv.accept(seq, self.cut_up(text, cuts), len(text))
         window = [position for position in octets if nxt <= position < self.edge]
         again = [position for position in octets if position < nxt]
@@ -102,7 +103,7 @@ class Reassembly(RuleBasedStateMachine):
     @rule(limit=st.integers(1, 4))
     def report(self, limit: int) -> None:
         runs = self.runs()
-        assert self.rcv.has_report == (bool(runs) or self.duplicate is not None)
+        assert self.rcv.early.has_report == (bool(runs) or self.duplicate is not None)
         first = [] if self.duplicate is None else [self.duplicate]
         if self.duplicate is not None:
             for run in runs:
@@ -111,7 +112,7 @@ class Reassembly(RuleBasedStateMachine):
             self.duplicate = None
         grown = [run for position in self.touched for run in runs if run[0] <= position < run[1]]
         expected = [*first, *dict.fromkeys(grown)]
-        assert self.rcv.sack_blocks(limit) == expected[:limit]
+        assert self.rcv.early.report(limit) == expected[:limit]
 
     def runs(self) -> list[tuple[int, int]]:
         starts = [position for position in sorted(self.held) if position - 1 not in self.held]
@@ -124,21 +125,21 @@ class Reassembly(RuleBasedStateMachine):
 
     @invariant()
     def blocks_are_disjoint_sorted_and_hold_the_early_octets(self) -> None:
-        ahead = self.rcv.ahead
+        ahead = self.rcv.early.blocks
         assert [(block.start, block.end) for block in ahead] == self.runs()
         for block in ahead:
             text = b"".join(bytes(part) for buffers in block.buffers for part in buffers)
             assert text == bytes(self.held[position] for position in range(block.start, block.end))
-        assert self.rcv.early_octets == len(self.held)
+        assert self.rcv.early.octets == len(self.held)
 
     @invariant()
     def every_block_is_remembered_once(self) -> None:
-        assert sorted(self.rcv.recent) == [block.start for block in self.rcv.ahead]
-        assert all(self.rcv.recent[block.start] is block for block in self.rcv.ahead)
+        assert sorted(self.rcv.early.recent) == [block.start for block in self.rcv.early.blocks]
+        assert all(self.rcv.early.recent[block.start] is block for block in self.rcv.early.blocks)
 
     @invariant()
     def pieces_are_counted(self) -> None:
-        assert self.rcv.pieces == sum(len(block.buffers) for block in self.rcv.ahead)
+        assert self.rcv.early.pieces == sum(len(block.buffers) for block in self.rcv.early.blocks)
 
     @invariant()
     def the_edge_is_the_highest_ever_offered(self) -> None:
@@ -147,7 +148,7 @@ class Reassembly(RuleBasedStateMachine):
 
     @invariant()
     def memory_is_bounded(self) -> None:
-        assert len(self.rcv.queue) + self.rcv.early_octets <= self.LIMIT + self.LIMIT // 8
+        assert len(self.rcv.queue) + self.rcv.early.octets <= self.LIMIT + self.LIMIT // 8
         assert self.rcv.edge <= self.rcv.queue.start + self.LIMIT + self.LIMIT // 8
 
 
@@ -161,7 +162,7 @@ class WideReassembly(Reassembly):
     LIMIT = 60_000
     SHIFT = 0
 
-    @precondition(lambda self: self.rcv.ahead)
+    @precondition(lambda self: self.rcv.early.blocks)
     @rule(text=st.binary(min_size=1, max_size=300))
     def fill_the_first_hole(self, text: bytes) -> None:
         self.accept(0, text, [])
@@ -207,10 +208,10 @@ def test_of_octets_that_come_twice_the_first_stay(relation: str, irs: int) -> No
     expected = "".join(held.get(position, "0") for position in range(max(held) + 1))
     common = (max(left, 30), min(right, 60))
     reported = blocks(rcv)
-    assert (reported[0] == common) if common[0] < common[1] else (rcv.duplicate is None and reported[0][0] <= left)
+    assert (reported[0] == common) if common[0] < common[1] else (rcv.early.duplicate is None and reported[0][0] <= left)
     assert put(rcv, 0, b"0" * 90) == 90
     assert unread(rcv).decode() == expected.ljust(90, "0")
-    assert (rcv.ahead, rcv.pieces, dict(rcv.recent)) == ([], 0, {})
+    assert (rcv.early.blocks, rcv.early.pieces, dict(rcv.early.recent)) == ([], 0, {})
 
 
 @pytest.mark.rfc("9293", "SHLD-31")
@@ -218,9 +219,9 @@ def test_of_octets_that_come_twice_the_first_stay(relation: str, irs: int) -> No
 def test_early_text_waits_for_the_hole_to_fill(irs: int) -> None:
     rcv = opened(irs=irs)
     assert put(rcv, 3, b"def") == 0
-    assert (unread(rcv), rcv.early_octets, rcv.has_report) == (b"", 3, True)
+    assert (unread(rcv), rcv.early.octets, rcv.early.has_report) == (b"", 3, True)
     assert put(rcv, 0, b"abc") == 6
-    assert (unread(rcv), rcv.early_octets, rcv.has_report) == (b"abcdef", 0, False)
+    assert (unread(rcv), rcv.early.octets, rcv.early.has_report) == (b"abcdef", 0, False)
     assert wrap(rcv.nxt) == wrap(irs + 7)
 
 
@@ -242,7 +243,7 @@ def test_text_that_was_delivered_is_reported_as_a_duplicate_and_not_delivered_ag
     assert put(rcv, 2, b"xx45") == 2
     assert unread(rcv) == b"012345"
     assert blocks(rcv) == [(2, 4)]
-    assert not rcv.has_report
+    assert not rcv.early.has_report
 
 
 @pytest.mark.rfc("2018", "2018.2")
@@ -295,16 +296,16 @@ def test_of_several_duplicates_the_first_is_reported() -> None:
     put(rcv, 30, b"x" * 10)
     put(rcv, 5, b"y" * 50)
     assert blocks(rcv) == [(10, 20), (5, 55)]
-    rcv.note_duplicate(7, 7)
-    rcv.note_duplicate(9, 8)
-    assert rcv.duplicate is None
+    rcv.early.note_duplicate(7, 7)
+    rcv.early.note_duplicate(9, 8)
+    assert rcv.early.duplicate is None
 
 
 def test_tiny_early_segments_cannot_hold_more_memory_than_the_window_says() -> None:
     rcv = opened(limit=60_000)
     for number in range(10_000):
         put(rcv, 1 + 2 * number, b"x")
-    assert rcv.pieces == 60_000 // PIECE_OCTETS + 1
+    assert rcv.early.pieces == 60_000 // PIECE_OCTETS + 1
     assert put(rcv, 0, b"0") == 2  # in order there is no such limit
 
 
@@ -478,7 +479,7 @@ def test_the_hole_between_two_runs_joins_them_in_order(left: int, right: int) ->
     text = bytes(range(1, 1 + 2 * (left + right) + 1))
     for piece in (*range(left), *range(left + 1, left + 1 + right), left):
         put(rcv, 1 + 2 * piece, text[2 * piece : 2 * piece + 2])
-    assert len(rcv.ahead) == 1
+    assert len(rcv.early.blocks) == 1
     put(rcv, 0, b"0")
     assert unread(rcv)[: 1 + len(text)] == b"0" + text
 
@@ -489,7 +490,7 @@ def test_many_blocks_cost_what_is_charged_for_them() -> None:
     try:
         for number in range(rcv.limit // PIECE_OCTETS):
             put(rcv, 1 + 200 * number, bytes([number & 0xFF]) * 2)
-        pieces, used = rcv.pieces, tracemalloc.get_traced_memory()[0]
+        pieces, used = rcv.early.pieces, tracemalloc.get_traced_memory()[0]
     finally:
         tracemalloc.stop()
     assert used <= pieces * PIECE_OCTETS
@@ -500,8 +501,8 @@ def test_early_text_can_be_forgotten_and_what_is_in_order_stays() -> None:
     put(rcv, 0, b"0123")
     put(rcv, 8, b"89")
     put(rcv, 8, b"89")
-    rcv.forget_early()
-    assert (unread(rcv), rcv.early_octets, rcv.pieces, rcv.has_report) == (b"0123", 0, 0, False)
+    rcv.early.forget()
+    assert (unread(rcv), rcv.early.octets, rcv.early.pieces, rcv.early.has_report) == (b"0123", 0, 0, False)
     assert blocks(rcv) == []
 
 
@@ -515,7 +516,7 @@ def test_a_few_new_octets_do_not_keep_the_large_segment_alive_that_they_came_in(
         held, _ = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    octets = len(rcv.queue) + rcv.early_octets
+    octets = len(rcv.queue) + rcv.early.octets
     assert octets > 49_000
     assert held < 8 * octets, "with every segment kept it would be 40 times as much"
 
@@ -524,9 +525,9 @@ def test_a_duplicate_that_was_answered_without_saying_so_is_forgotten() -> None:
     rcv = opened()
     put(rcv, 0, b"0123")
     put(rcv, 1, b"xx")
-    assert rcv.has_report
-    rcv.forget_duplicate()
-    assert not rcv.has_report
+    assert rcv.early.has_report
+    rcv.early.forget_duplicate()
+    assert not rcv.early.has_report
 
 
 @pytest.mark.parametrize(
@@ -548,8 +549,8 @@ def test_early_octets_can_be_discarded(start: int, end: int, left: list[tuple[in
     put(rcv, 10, bytes(range(10, 15)))
     put(rcv, 15, bytes(range(15, 20)))
     put(rcv, 30, bytes(range(30, 40)))
-    discard(rcv, first + start, first + end)
+    rcv.early.discard(first + start, first + end)
     assert sorted(blocks(rcv)) == left
-    assert rcv.pieces == sum(len(block.buffers) for block in rcv.ahead)
+    assert rcv.early.pieces == sum(len(block.buffers) for block in rcv.early.blocks)
     put(rcv, 0, bytes(range(50)))
     assert unread(rcv) == bytes(range(50))

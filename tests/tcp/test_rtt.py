@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from halfopen.base.clock import MILLISECOND, MINUTE, SECOND
+from halfopen.base.native import build
 from halfopen.tcp.rtt import MIN_RTT_WINDOW, RttEstimator
 
 
@@ -165,7 +166,8 @@ def test_the_minimum_lies_between_those_of_half_and_of_the_whole_window(steps: l
 
 
 def test_an_estimator_is_small() -> None:
-    assert sys.getsizeof(RttEstimator()) <= 144
+    methods = 8 if build() == "compiled" else 0  # a compiled object begins with a pointer to them
+    assert sys.getsizeof(RttEstimator()) <= 144 + methods
 
 
 def test_the_rto_that_has_expired_is_remembered() -> None:

@@ -121,7 +121,7 @@ def test_a_deleted_block_keeps_what_the_user_can_read_and_nothing_else() -> None
     assert tcb.state is State.CLOSED
     assert tcb.user.events == [Closed(reason)]
     assert (len(tcb.snd.queue), tcb.snd.unsent, tcb.snd.flight.records) == (0, 0, [])
-    assert (len(tcb.rcv.queue), tcb.rcv.early_octets) == (7, 0)
+    assert (len(tcb.rcv.queue), tcb.rcv.early.octets) == (7, 0)
     assert not (tcb.owed.syn or tcb.owed.probe or tcb.owed.tail_probe)
     assert min(tcb.timers.next_deadline(), tcb.owed.acks.deadline) == NEVER
 

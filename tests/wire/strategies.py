@@ -6,7 +6,7 @@ from halfopen.wire import tcp_options
 from halfopen.wire.tcp_options import Options
 
 WORD = st.integers(0, 0xFFFFFFFF)
-KNOWN = (0, 1, 2, 3, 4, 5, 8, 34, 254)
+KNOWN = (0, 1, 2, 3, 4, 5, 8, 34, 172, 174, 254)
 
 
 def fits(options: Options) -> bool:
@@ -20,6 +20,8 @@ OPTIONS = st.builds(
     sack_permitted=st.booleans(),
     timestamps=st.none() | st.tuples(WORD, WORD),
     fast_open=st.none() | st.tuples(st.sampled_from((34, 254)), st.binary(max_size=18)),
+    accurate_ecn=st.none()
+    | st.tuples(st.sampled_from((172, 174)), st.lists(st.integers(0, 0xFFFFFF), max_size=3).map(tuple)),
     sack=st.lists(st.tuples(WORD, WORD), max_size=4).map(tuple),
     unknown=st.lists(
         st.tuples(st.integers(0, 255).filter(lambda kind: kind not in KNOWN), st.binary(max_size=38)), max_size=3

@@ -232,3 +232,29 @@ def test_a_fast_open_cookie_stands_among_the_options_of_the_bsds_too() -> None:
 def test_timestamps_beside_a_fast_open_cookie_are_not_alone() -> None:
     assert tcp_options.sole_timestamps(Options(timestamps=(1, 2))) == (1, 2)
     assert tcp_options.sole_timestamps(Options(timestamps=(1, 2), fast_open=(34, b""))) is None
+
+
+@pytest.mark.parametrize(
+    ("options", "octets"),
+    [
+        (Options(accurate_ecn=(174, (1, 2, 3))), "ae0b 000001 000002 000003 01"),
+        (Options(accurate_ecn=(172, (1, 2)), sack=((1, 2),)), "ac08 000001 000002 0101 050a 00000001 00000002"),
+        (Options(accurate_ecn=(174, (1,)), sack=((1, 2),)), "ae05 000001 01 050a 00000001 00000002"),
+        (Options(accurate_ecn=(174, ()), sack=((1, 2),)), "ae02 050a 00000001 00000002"),
+        (Options(accurate_ecn=(174, (1,))), "ae05 000001 010101"),
+        (Options(accurate_ecn=(174, ())), "ae02 0101"),
+        (Options(accurate_ecn=(174, (1,)), sack_permitted=True, window_scale=7), "ae05 000001 01 0402 01030307"),
+        (Options(accurate_ecn=(174, (1,)), window_scale=7), "ae05 000001 030307"),
+        (Options(accurate_ecn=(174, ()), window_scale=7), "01030307 ae02 0101"),
+        (Options(accurate_ecn=(174, (1,)), dense=True), "ae05 000001 000000"),
+    ],
+)
+def test_what_of_accurate_ecn_hangs_over_a_word_takes_the_place_of_padding(options: Options, octets: str) -> None:
+    assert tcp_options.emit(options) == bytes.fromhex(octets)
+    assert tcp_options.length(options) == len(bytes.fromhex(octets))
+
+
+@pytest.mark.parametrize(("value", "counters"), [("", ()), ("0000", ()), ("000001", (1,)), ("000001 000002 00", (1, 2))])
+def test_counters_that_are_not_whole_are_ignored(value: str, counters: tuple[int, ...]) -> None:
+    data = bytes.fromhex(value)
+    assert parse(bytes((172, 2 + len(data))) + data) == Options(accurate_ecn=(172, counters))

@@ -22,8 +22,8 @@ SEND_ROOM = 64 * 1024
 class Connected(SocketState):
     """Reads and writes a connection. Unless ``is_established``, the connection attempt is still under way."""
 
-    def __init__(self, pump: Pump, tcp: TcpSocket, *, is_established: bool) -> None:
-        super().__init__(pump, ConnectionSocket(pump, tcp, self))
+    def __init__(self, pump: Pump, tcp: TcpSocket, *, is_established: bool, family: int = 0) -> None:
+        super().__init__(pump, ConnectionSocket(pump, tcp, self, family))
         self.tcp = tcp
         self.is_established = is_established
         self._ending: list[Event] = []

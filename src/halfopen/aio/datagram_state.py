@@ -1,12 +1,13 @@
 """The state of a UDP socket."""
 
 import errno
+import socket as kernel
 
 from halfopen.aio.errors import as_os_error, os_errors
 from halfopen.aio.host import Host
 from halfopen.aio.socket_states import SocketState, failure, kick
 from halfopen.aio.sockets import DatagramSocket, SocketAddress, socket_address
-from halfopen.aio.unconnected import NOWHERE
+from halfopen.aio.unconnected import nowhere, towards
 from halfopen.base.clock import Instant
 from halfopen.base.octets import Buffer
 from halfopen.stack.tcp import Endpoint
@@ -18,8 +19,8 @@ class Datagrams(SocketState):
 
     names: DatagramSocket
 
-    def __init__(self, host: Host) -> None:
-        super().__init__(host.pump, DatagramSocket(UdpOptions(), NOWHERE))
+    def __init__(self, host: Host, family: int = kernel.AF_INET) -> None:
+        super().__init__(host.pump, DatagramSocket(UdpOptions(), nowhere(family)))
         self._host = host
         self._udp: UdpSocket | None = None
         self._message: Message | None = None
@@ -47,7 +48,7 @@ class Datagrams(SocketState):
             raise failure(errno.EINVAL)
         self._host.check_local(local[0])
         with os_errors():
-            udp = self._host.stack.udp.bind(*local, self._host.owner())
+            udp = self._host.stack.udp.bind(*local, self._host.owner(), v6_only=self.names.v6_only)
         udp.options = self.names.options
         self._udp = udp
         self.names.local = (udp.address, udp.port)
@@ -56,6 +57,7 @@ class Datagrams(SocketState):
     def connect(self, remote: Endpoint) -> SocketState:
         """From now on datagrams go to this peer, and come from it."""
         udp = self._bound()
+        towards(self.names.local, remote, self.names)
         with os_errors():
             udp.connect(*remote, self.pump.now())
         self.names.local, self.names.remote = (udp.address, udp.port), udp.remote
@@ -75,7 +77,7 @@ class Datagrams(SocketState):
         if not peek:
             self._message = None
             self.observer()
-        return message.data[:limit], socket_address(message.address, message.port)
+        return message.data[:limit], socket_address(message.address, message.port, self.names.family)
 
     def send(self, data: Buffer) -> int:
         """To the peer that the socket is connected to."""
@@ -88,6 +90,7 @@ class Datagrams(SocketState):
         udp = self._bound()
         self._look()
         self._raise_error()
+        towards(self.names.local, remote, self.names)
         with os_errors():
             udp.send_to(data, *remote, self.pump.now())
         kick(self.pump)
@@ -121,7 +124,7 @@ class Datagrams(SocketState):
 
     def _bound(self) -> UdpSocket:
         if self._udp is None:
-            self.bind(NOWHERE)
+            self.bind(nowhere(self.names.family))
         assert self._udp is not None
         return self._udp
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from halfopen.aio.errors import as_os_error
 from halfopen.aio.pump import Face, Pump
-from halfopen.aio.sockets import DatagramSocket, SocketAddress, socket_address
+from halfopen.aio.sockets import DatagramSocket, SocketAddress, plain, socket_address
 from halfopen.base.addresses import parse_address
 from halfopen.base.clock import Instant
 from halfopen.base.errors import HalfopenError
@@ -17,13 +17,13 @@ from halfopen.stack.udp import UdpSocket
 class StackDatagramTransport(asyncio.DatagramTransport, Face):
     """Moves datagrams between a `UdpSocket` and a protocol. No write buffer: IP takes every datagram or drops it."""
 
-    def __init__(self, pump: Pump, udp: UdpSocket, protocol: asyncio.DatagramProtocol) -> None:
+    def __init__(self, pump: Pump, udp: UdpSocket, protocol: asyncio.DatagramProtocol, family: int = 0) -> None:
         super().__init__()
         self._pump = pump
         self._udp = udp
         self._protocol = protocol
         self._context = copy_context()
-        self._sock = DatagramSocket(udp.options, (udp.address, udp.port), udp.remote)
+        self._sock = DatagramSocket(udp.options, (udp.address, udp.port), udp.remote, family)
         self._is_closing = False
 
     def start(self, waiter: "asyncio.Future[None]") -> None:
@@ -62,9 +62,9 @@ class StackDatagramTransport(asyncio.DatagramTransport, Face):
             return
         remote = self._udp.remote
         if addr is not None:
-            given = (parse_address(addr[0]), addr[1])
+            given = (plain(parse_address(addr[0])), addr[1])
             if remote is not None and remote != given:
-                raise ValueError(f"Invalid address: must be None or {socket_address(*remote)}")
+                raise ValueError(f"Invalid address: must be None or {socket_address(*remote, self._sock.family)}")
             remote = given
         if remote is None:
             raise ValueError("the transport has no remote address, so sendto() needs one")
@@ -103,7 +103,8 @@ class StackDatagramTransport(asyncio.DatagramTransport, Face):
             while (error := self._udp.poll_error()) is not None:
                 self._protocol.error_received(as_os_error(error))
             while not self._is_closing and (message := self._udp.receive()) is not None:
-                self._protocol.datagram_received(message.data, socket_address(message.address, message.port))
+                sender = socket_address(message.address, message.port, self._sock.family)
+                self._protocol.datagram_received(message.data, sender)
         except Exception as error:
             context = {
                 "message": "Fatal error: a datagram protocol's callback failed.",

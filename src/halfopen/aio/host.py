@@ -3,6 +3,7 @@
 import asyncio
 import errno
 import os
+import socket
 import ssl as ssl_module
 import sys
 from asyncio import staggered
@@ -10,14 +11,33 @@ from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import TypedDict, TypeVar, Unpack
 
+from halfopen.aio import resolving
 from halfopen.aio.connecting import Connecting
 from halfopen.aio.datagrams import StackDatagramTransport
 from halfopen.aio.errors import os_errors
-from halfopen.aio.names import Name, Names, port_number
+from halfopen.aio.names import (
+    NO_HINTS,
+    AddressInfo,
+    Hints,
+    Name,
+    Names,
+    address_info,
+    as_destination,
+    port_number,
+)
 from halfopen.aio.pump import Pump
+from halfopen.aio.resolving import in_order, interleaved, of_family, source_in_zone, zone_of
 from halfopen.aio.server import ProtocolFactory, StackServer
+from halfopen.aio.sockets import plain
 from halfopen.aio.tls import Tls, TransportMaker
-from halfopen.base.addresses import IPV4_ANY, Address, format_address, is_unspecified
+from halfopen.base.addresses import (
+    IPV4_ANY,
+    IPV6_ANY,
+    Address,
+    format_address,
+    is_link_local,
+    is_unspecified,
+)
 from halfopen.base.errors import HalfopenError
 from halfopen.stack.ports import Owner, format_endpoint
 from halfopen.stack.stack import Stack
@@ -41,12 +61,18 @@ class TlsOptions(TypedDict, total=False):
     ssl_shutdown_timeout: float | None
 
 
-class ConnectOptions(TlsOptions, total=False):
-    """What an active open may choose."""
+class RaceOptions(TypedDict, total=False):
+    """How the addresses of a name are tried, of which ``family`` and from where."""
 
     local_addr: tuple[Name, int] | None
     happy_eyeballs_delay: float | None
+    interleave: int | None
+    family: int
     config: TcpConfig | None
+
+
+class ConnectOptions(RaceOptions, TlsOptions, total=False):
+    """What an active open may choose."""
 
 
 class ServeOptions(TlsOptions, total=False):
@@ -54,6 +80,7 @@ class ServeOptions(TlsOptions, total=False):
 
     backlog: int
     start_serving: bool
+    family: int
     config: TcpConfig | None
 
 
@@ -74,23 +101,45 @@ class Host:
             task = None
         return Owner(task.get_name() if task is not None else "main", os.getpid(), self.program)
 
-    async def connect(
-        self,
-        host: Name,
-        port: int,
-        local: tuple[Name, int] | None = None,
-        config: TcpConfig | None = None,
-        delay: float | None = None,
-    ) -> TcpSocket:
+    def resolve(self, name: Name, family: int = 0) -> list[Address]:
+        """The addresses of this host that a server on ``name`` is to have; `socket.gaierror` if there are none."""
+        return of_family(resolving.resolve(self.stack, self.names, name, passive=True), family)
+
+    def destinations(self, name: Name, family: int = 0) -> list[Address]:
+        """The addresses of ``name``, the best first (RFC 6724); `socket.gaierror` if there are none."""
+        found = of_family(resolving.resolve(self.stack, self.names, name), family)
+        return in_order(self.stack, [as_destination(address) for address in found], self.pump.now())
+
+    def address_info(self, name: Name, port: int | str | bytes | None, hints: Hints = NO_HINTS) -> list[AddressInfo]:
+        """What `socket.getaddrinfo` would return on this host."""
+
+        def resolve(name: Name, passive: bool) -> list[Address]:
+            found = resolving.resolve(self.stack, self.names, name, passive)
+            return found if passive else in_order(self.stack, found, self.pump.now())
+
+        return address_info(resolve, name, port, hints)
+
+    async def connect(self, host: Name, port: int, **options: Unpack[RaceOptions]) -> TcpSocket:
         """An established connection; the addresses of ``host`` are tried in turn. OSError if none answers.
 
-        With ``delay`` the next address joins the race when the one before has not answered in so many seconds
-        (RFC 8305 5).
+        With ``happy_eyeballs_delay`` the next address, of the families in turn, joins the race when the one before has
+        not answered in so many seconds (RFC 8305 5).
         """
-        source = self._local(*local) if local is not None else None
+        delay, interleave = options.get("happy_eyeballs_delay"), options.get("interleave")
+        remotes = self.destinations(host, options.get("family", 0))
+        if interleave is None and delay is not None:
+            interleave = 1
+        if interleave:
+            remotes = interleaved(remotes, interleave)
+        local, config = options.get("local_addr"), options.get("config")
+        sources = self._sources(local)
         attempts = [
-            partial(self._connect_to, (address, port), source, config) for address in self.names.destinations(host)
+            partial(self._connect_to, (remote, port), source or self._in_zone(host, remote), config)
+            for remote in map(plain, remotes)
+            if (source := sources.get(len(remote))) is not None or local is None
         ]
+        if not attempts:
+            raise OSError(f"no matching local address with the family of {host!r} found")
         errors: list[Exception] = []
         if delay is not None and len(attempts) > 1:
             tcp: TcpSocket | None
@@ -115,8 +164,14 @@ class Host:
     ) -> tuple[asyncio.Transport, P]:
         """As `asyncio.loop.create_connection`."""
         tls = _client_tls(options, host)
-        delay = options.get("happy_eyeballs_delay")
-        tcp = await self.connect(host, port, options.get("local_addr"), options.get("config"), delay)
+        race = RaceOptions(
+            local_addr=options.get("local_addr"),
+            happy_eyeballs_delay=options.get("happy_eyeballs_delay"),
+            interleave=options.get("interleave"),
+            family=options.get("family", 0),
+            config=options.get("config"),
+        )
+        tcp = await self.connect(host, port, **race)
         return await self.adopt(tcp, protocol_factory, tls)
 
     async def adopt(
@@ -133,9 +188,9 @@ class Host:
         port: int | None = None,
         **options: Unpack[ServeOptions],
     ) -> StackServer:
-        """As `asyncio.loop.create_server`. Several hosts with port 0 share one port."""
+        """As `asyncio.loop.create_server`: each version of IP has its listener. Several with port 0 share one port."""
         names = list(host) if isinstance(host, (list, tuple)) else [host if isinstance(host, (str, bytes)) else None]
-        addresses = dict.fromkeys(address for name in names for address in self.names.resolve(name, passive=True))
+        addresses = dict.fromkeys(address for name in names for address in self.resolve(name, options.get("family", 0)))
         for address in addresses:
             self.check_local(address)
         tls = make_tls(options, server_side=True)
@@ -151,22 +206,26 @@ class Host:
         local_addr: tuple[Name, int] | None = None,
         remote_addr: tuple[Name, int] | None = None,
         *,
+        family: int = 0,
         allow_broadcast: bool = False,
     ) -> tuple[StackDatagramTransport, D]:
         """As `asyncio.loop.create_datagram_endpoint`."""
-        address, port = self._local(*local_addr) if local_addr else (IPV4_ANY, 0)
+        local, remote = self._pair(local_addr, remote_addr, family)
         with os_errors():
-            udp = self.stack.udp.bind(address, port, self.owner())
+            udp = self.stack.udp.bind(*local, self.owner())
             udp.options.broadcast = allow_broadcast
-            if remote_addr is not None:
+            if remote is not None:
                 try:
-                    udp.connect(self.names.destinations(remote_addr[0])[0], remote_addr[1], self.pump.now())
+                    if remote_addr is not None and is_link_local(remote[0]):
+                        udp.options.interface = zone_of(self.stack, remote_addr[0])
+                    udp.connect(*remote, self.pump.now())
                 except BaseException:
                     udp.close()
                     raise
         protocol = protocol_factory()
         waiter: asyncio.Future[None] = self.pump.loop.create_future()
-        transport = StackDatagramTransport(self.pump, udp, protocol)
+        family = socket.AF_INET if len(local[0]) == 4 else socket.AF_INET6
+        transport = StackDatagramTransport(self.pump, udp, protocol, family)
         transport.start(waiter)
         await waiter
         return transport, protocol
@@ -206,10 +265,30 @@ class Host:
             number = errno.EADDRNOTAVAIL
             raise OSError(number, f"{os.strerror(number)}: {format_address(address)} is none of {self.program}'s")
 
-    def _local(self, name: Name, port: int) -> tuple[Address, int]:
-        address = self.names.resolve(name, passive=True)[0]
-        self.check_local(address)
-        return address, port
+    def _sources(self, local: tuple[Name, int] | None) -> dict[int, tuple[Address, int]]:
+        """The first address of each family that a name means here, by its length, with the port."""
+        sources: dict[int, tuple[Address, int]] = {}
+        for address in self.resolve(local[0]) if local is not None else ():
+            self.check_local(address)
+            sources.setdefault(len(address), (address, local[1] if local is not None else 0))
+        return sources
+
+    def _pair(
+        self, local: tuple[Name, int] | None, remote: tuple[Name, int] | None, family: int
+    ) -> tuple[tuple[Address, int], tuple[Address, int] | None]:
+        """Both ends of a datagram endpoint, of one family; `socket.gaierror` if there are none."""
+        sources = self._sources(local) or {4: (IPV4_ANY, 0), 16: (IPV6_ANY, 0)}
+        if remote is None:
+            return sources[len(of_family([address for address, _ in sources.values()], family)[0])], None
+        targets = [plain(address) for address in self.destinations(remote[0], family)]
+        ways = [(sources[len(target)], (target, remote[1])) for target in targets if len(target) in sources]
+        if not ways:
+            raise ValueError("can not get address information: both ends are of one family")
+        return ways[0]
+
+    def _in_zone(self, name: Name, remote: Address) -> tuple[Address, int] | None:
+        source = source_in_zone(self.stack, name, remote)
+        return None if source is None else (source, 0)
 
     async def _connect_to(
         self, remote: tuple[Address, int], local: tuple[Address, int] | None, config: TcpConfig | None
@@ -224,7 +303,11 @@ class Host:
         try:
             for address in addresses:
                 listener = self.stack.tcp.listen(
-                    (address, port), self.owner(), config=options.get("config"), backlog=options.get("backlog", 100)
+                    (address, port),
+                    self.owner(),
+                    config=options.get("config"),
+                    backlog=options.get("backlog", 100),
+                    v6_only=True,
                 )
                 port = listener.port
                 listeners.append(listener)

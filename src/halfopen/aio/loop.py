@@ -24,12 +24,12 @@ FILE_BLOCK = 256 * 1024
 class StackNetworking(SocketCalls):
     """The methods of an event loop that reach for the network, served by `current_host`.
 
-    Arguments that choose between address families are accepted and mean nothing. ``start_tls`` is the stdlib's own.
+    ``start_tls`` is the stdlib's own.
     """
 
     # typeshed has overloads for what may be combined; here one signature takes what programs pass.
 
-    async def getaddrinfo(  # type: ignore[override]  # the address families are not told apart
+    async def getaddrinfo(  # type: ignore[override]  # our types of names and rows
         self,
         host: Name,
         port: int | str | bytes | None,
@@ -41,7 +41,7 @@ class StackNetworking(SocketCalls):
     ) -> list[AddressInfo]:
         """By the host's own table; `socket.gaierror` for what is not in it."""
         hints = Hints(family=family, kind=type, proto=proto, flags=flags)
-        return self.current_host().names.address_info(host, port, hints)
+        return self.current_host().address_info(host, port, hints)
 
     async def getnameinfo(self, sockaddr: SocketAddress, flags: int = 0) -> tuple[str, str]:
         """By the host's own table, else numbers."""
@@ -61,6 +61,8 @@ class StackNetworking(SocketCalls):
             config=None,
             local_addr=options.get("local_addr"),
             happy_eyeballs_delay=options.get("happy_eyeballs_delay"),
+            interleave=options.get("interleave"),
+            family=options.get("family", 0),
             **_tls_of(options),
         )
         try:
@@ -88,7 +90,10 @@ class StackNetworking(SocketCalls):
     ) -> asyncio.AbstractServer:
         """On all addresses (None, the empty string), one or several; or on the port that ``sock`` has."""
         backlog, start_serving = options.get("backlog", 100), options.get("start_serving", True)
-        chosen = ServeOptions(config=None, backlog=backlog, start_serving=start_serving, **_tls_of(options))
+        family = options.get("family", 0)
+        chosen = ServeOptions(
+            config=None, backlog=backlog, start_serving=start_serving, family=family, **_tls_of(options)
+        )
         sock: kernel.socket | None = options.get("sock")
         if sock is not None:
             no_address_beside_a_socket(host, port)
@@ -112,11 +117,16 @@ class StackNetworking(SocketCalls):
                 raise ValueError("socket modifier keyword arguments can not be used when sock is specified")
             if isinstance(sock, StatefulSocket):
                 return await _exchange_datagrams(sock, protocol_factory)
+            options["family"] = sock.family
             local_addr = sock.getsockname()[:2]
             sock.close()
         broadcast = bool(options.get("allow_broadcast"))
         return await self.current_host().create_datagram_endpoint(
-            protocol_factory, local_addr, remote_addr, allow_broadcast=broadcast
+            protocol_factory,
+            local_addr,
+            remote_addr,
+            family=options.get("family", 0),
+            allow_broadcast=broadcast,
         )
 
     async def _go_on_with(
@@ -130,7 +140,7 @@ class StackNetworking(SocketCalls):
         tcp = self.release(sock)
         if state is None or tcp is None:
             raise ValueError(f"{sock!r} was not connected by this loop's sock_connect()")
-        transport = await TransportMaker(state.pump, tls).started(tcp, protocol)
+        transport = await TransportMaker(state.pump, tls, family=state.names.family).started(tcp, protocol)
         if isinstance(sock, StatefulSocket):
             sock.follow(transport.get_extra_info("socket"))
         return transport, protocol
@@ -216,7 +226,7 @@ async def _exchange_datagrams(
     protocol = factory()
     sock.hand_over()
     waiter: asyncio.Future[None] = state.pump.loop.create_future()
-    transport = StackDatagramTransport(state.pump, state.release(), protocol)
+    transport = StackDatagramTransport(state.pump, state.release(), protocol, state.names.family)
     transport.start(waiter)
     await waiter
     return transport, protocol

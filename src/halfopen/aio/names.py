@@ -2,12 +2,13 @@
 
 import ipaddress
 import socket as kernel
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
 from halfopen.aio.sockets import SocketAddress, socket_address
 from halfopen.base.addresses import IPV4_ANY, Address, format_address, is_unspecified, parse_address
+from halfopen.stack.interface import IPV6_LOOPBACK
 
 Name: TypeAlias = str | bytes | None
 
@@ -52,7 +53,7 @@ class Names:
 
         None and the empty string are all addresses for a server (``passive``), and this host for a client.
         """
-        text = host.decode("idna") if isinstance(host, bytes) else host
+        text = text_of(host)
         if not text:
             return [IPV4_ANY if passive else LOOPBACK]
         literal = literal_address(text)
@@ -65,7 +66,7 @@ class Names:
 
     def destinations(self, host: Name) -> list[Address]:
         """As `resolve`, for a client: the unspecified address, nobody's own (MUST-46), means this host as on Linux."""
-        return [LOOPBACK if is_unspecified(address) else address for address in self.resolve(host)]
+        return [as_destination(address) for address in self.resolve(host)]
 
     def name_of(self, address: Address) -> str | None:
         """The first name that was given to ``address``."""
@@ -73,33 +74,57 @@ class Names:
 
     def address_info(self, host: Name, port: int | str | bytes | None, hints: Hints = NO_HINTS) -> list[AddressInfo]:
         """What `socket.getaddrinfo` would return, by this table; `socket.gaierror` with its numbers."""
-        if host is None and port is None:
-            raise kernel.gaierror(kernel.EAI_NONAME, "neither a name nor a port is given")
-        if hints.family not in FAMILIES:
-            raise kernel.gaierror(kernel.EAI_FAMILY, "ai_family not supported")
-        kinds = [(kind, proto) for kind, proto in KINDS if hints.kind in (0, kind) and hints.proto in (0, proto)]
-        if not kinds:
-            raise kernel.gaierror(kernel.EAI_SOCKTYPE, "ai_socktype not supported")
-        number = port_number(port)
-        text = host.decode("idna") if isinstance(host, bytes) else host
-        if text and hints.flags & kernel.AI_NUMERICHOST and literal_address(text) is None:
-            raise kernel.gaierror(kernel.EAI_NONAME, f"{text!r} is no address")
-        rows: list[AddressInfo] = []
-        for address in self.resolve(text, bool(hints.flags & kernel.AI_PASSIVE)):
-            family = kernel.AF_INET if len(address) == 4 else kernel.AF_INET6
-            if hints.family in (0, family):
-                rows += [(family, kind, proto, "", socket_address(address, number)) for kind, proto in kinds]
-        if not rows:
-            raise kernel.gaierror(kernel.EAI_NONAME, f"{host!r}: no address of that family")
-        if hints.flags & kernel.AI_CANONNAME:
-            rows[0] = (*rows[0][:3], text or "", rows[0][4])
-        return rows
+        return address_info(self.resolve, host, port, hints)
 
     def name_info(self, sockaddr: SocketAddress, flags: int = 0) -> tuple[str, str]:
         """What `socket.getnameinfo` would return: names where this table has them, else numbers."""
         address = parse_address(sockaddr[0])
         name = None if flags & kernel.NI_NUMERICHOST else self.name_of(address)
         return name or format_address(address), str(sockaddr[1])
+
+
+def address_info(
+    resolve: Callable[[Name, bool], list[Address]], host: Name, port: int | str | bytes | None, hints: Hints
+) -> list[AddressInfo]:
+    """What `socket.getaddrinfo` would return where ``resolve`` knows the names; `socket.gaierror` with its numbers."""
+    if host is None and port is None:
+        raise kernel.gaierror(kernel.EAI_NONAME, "neither a name nor a port is given")
+    if hints.family not in FAMILIES:
+        raise kernel.gaierror(kernel.EAI_FAMILY, "ai_family not supported")
+    kinds = [(kind, proto) for kind, proto in KINDS if hints.kind in (0, kind) and hints.proto in (0, proto)]
+    if not kinds:
+        raise kernel.gaierror(kernel.EAI_SOCKTYPE, "ai_socktype not supported")
+    number = port_number(port)
+    text = text_of(host)
+    if text and hints.flags & kernel.AI_NUMERICHOST and literal_address(text) is None:
+        raise kernel.gaierror(kernel.EAI_NONAME, f"{text!r} is no address")
+    rows: list[AddressInfo] = []
+    for address in resolve(text, bool(hints.flags & kernel.AI_PASSIVE)):
+        family = kernel.AF_INET if len(address) == 4 else kernel.AF_INET6
+        if hints.family in (0, family):
+            rows += [(family, kind, proto, "", socket_address(address, number)) for kind, proto in kinds]
+    if not rows:
+        raise kernel.gaierror(kernel.EAI_NONAME, f"{host!r}: no address of that family")
+    if hints.flags & kernel.AI_CANONNAME:
+        rows[0] = (*rows[0][:3], text, rows[0][4])
+    return rows
+
+
+def as_destination(address: Address) -> Address:
+    """Where a client goes that was told ``address``: nobody's own means this host, of either version."""
+    if not is_unspecified(address):
+        return address
+    return LOOPBACK if len(address) == 4 else IPV6_LOOPBACK
+
+
+def text_of(name: Name) -> str:
+    """A name as text; none is empty."""
+    return (name.decode("idna") if isinstance(name, bytes) else name) or ""
+
+
+def is_zone(zone: str, name: str, number: int) -> bool:
+    """Whether ``zone``, what stands behind the ``%`` of an address, is the interface called so, or its number."""
+    return zone in (name, str(number))
 
 
 def port_number(port: int | str | bytes | None) -> int:

@@ -1,6 +1,7 @@
 """Servers: listeners of ours behind `asyncio.AbstractServer`."""
 
 import asyncio
+import socket as kernel
 from collections.abc import Callable, Sequence
 from contextvars import copy_context
 
@@ -27,7 +28,8 @@ class StackServer(asyncio.AbstractServer, Face, TransportOwner):
         self._pump = pump
         self._listeners = list(listeners)
         self._factory = factory
-        self._maker = TransportMaker(pump, tls, self)
+        takes_both = any(len(listener.addresses) > 1 for listener in listeners)
+        self._maker = TransportMaker(pump, tls, self, kernel.AF_INET6 if takes_both else 0)
         self._context = copy_context()
         self._transports: dict[StackTransport, None] = {}
         self._is_serving = False

@@ -12,7 +12,7 @@ from halfopen.aio.adopted import Adoptions
 from halfopen.aio.connected import Connected
 from halfopen.aio.host import Host
 from halfopen.aio.socket_states import SocketState, StatefulSocket
-from halfopen.aio.sockets import SocketAddress
+from halfopen.aio.sockets import SocketAddress, plain
 from halfopen.base.addresses import parse_address
 from halfopen.base.octets import Buffer
 from halfopen.stack.tcp_socket import TcpSocket
@@ -123,7 +123,7 @@ class SocketCalls(asyncio.BaseEventLoop):
         state = self.state_of(sock)
         if state is None:
             return await super().sock_sendto(sock, data, address)
-        remote = (parse_address(address[0]), address[1])
+        remote = (plain(parse_address(address[0])), address[1])
         return await state.until_served(lambda: state.send_to(data, remote))
 
     async def _sock_sendfile_native(self, sock: kernel.socket, file: IO[bytes], offset: int, count: int | None) -> int:
@@ -136,5 +136,5 @@ class SocketCalls(asyncio.BaseEventLoop):
         host = self.current_host()
         local = sock.getsockname() if sock.family in (kernel.AF_INET, kernel.AF_INET6) else None
         source = (local[0], local[1]) if local is not None and local[1] else None
-        tcp = await host.connect(address[0], address[1], source)
+        tcp = await host.connect(address[0], address[1], local_addr=source)
         self._adoptions.adopt(sock, Connected(host.pump, tcp, is_established=True))

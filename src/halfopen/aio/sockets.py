@@ -10,6 +10,7 @@ from halfopen.aio.options import OPTIONS, TCP_INFO, Value
 from halfopen.aio.pump import Pump
 from halfopen.aio.tcp_info import pack_tcp_info
 from halfopen.base.addresses import Address, format_address
+from halfopen.stack.address_selection import is_v4_mapped
 from halfopen.stack.tcp import Endpoint
 from halfopen.stack.tcp_socket import TcpSocket
 from halfopen.stack.udp import UdpOptions
@@ -21,21 +22,34 @@ SO_ERROR = kernel.SO_ERROR
 SO_PROTOCOL: int = getattr(kernel, "SO_PROTOCOL", 38)
 SO_DOMAIN: int = getattr(kernel, "SO_DOMAIN", 39)
 
+V6ONLY = (kernel.IPPROTO_IPV6, kernel.IPV6_V6ONLY)
+IPV6_DONTFRAG: int = getattr(kernel, "IPV6_DONTFRAG", 62)
+
 SocketAddress: TypeAlias = tuple[str, int] | tuple[str, int, int, int]
 """As the `socket` module has it: (host, port), for IPv6 with flow label and scope."""
 
 
-def socket_address(address: Address, port: int) -> SocketAddress:
-    """Our address and port in the form of the `socket` module."""
+def socket_address(address: Address, port: int, family: int = 0) -> SocketAddress:
+    """Our address and port in the form of the `socket` module; of IPv4 to AF_INET6 a mapped one (RFC 3493 3.7)."""
     text = format_address(address)
-    return (text, port) if len(address) == 4 else (text, port, 0, 0)
+    if len(address) == 16:
+        return text, port, 0, 0
+    return (f"::ffff:{text}", port, 0, 0) if family == kernel.AF_INET6 else (text, port)
+
+
+def plain(address: Address) -> Address:
+    """What is on the wire where a program says ``address``: of a mapped one, the IPv4 address in it (RFC 3493 3.7)."""
+    return address[12:] if len(address) == 16 and is_v4_mapped(address) else address
 
 
 class StackSocket:
     """Names and options that every kind of socket has. It moves no data: that is the transport's."""
 
-    def __init__(self, kind: kernel.SocketKind, local: Endpoint, remote: Endpoint | None = None) -> None:
-        self.family = kernel.AF_INET if len(local[0]) == 4 else kernel.AF_INET6
+    def __init__(
+        self, kind: kernel.SocketKind, local: Endpoint, remote: Endpoint | None = None, family: int = 0
+    ) -> None:
+        self.family = kernel.AddressFamily(family or (kernel.AF_INET if len(local[0]) == 4 else kernel.AF_INET6))
+        """AF_INET6 also where the addresses are of IPv4, for sockets that take both."""
         self.type = kind
         self.proto = kernel.IPPROTO_TCP if kind == kernel.SOCK_STREAM else kernel.IPPROTO_UDP
         self.local = local
@@ -49,16 +63,24 @@ class StackSocket:
 
     def getsockname(self) -> SocketAddress:
         """Our end."""
-        return socket_address(*self.local)
+        return socket_address(*self.local, self.family)
 
     def getpeername(self) -> SocketAddress:
         """The peer's end; OSError (ENOTCONN) without one."""
         if self.remote is None:
             raise OSError(errno.ENOTCONN, os.strerror(errno.ENOTCONN))
-        return socket_address(*self.remote)
+        return socket_address(*self.remote, self.family)
+
+    @property
+    def v6_only(self) -> bool:
+        """Whether a socket of AF_INET6 is to have nothing to do with IPv4 (RFC 3493 5.3)."""
+        return bool(self.kept.get(V6ONLY))
 
     def setsockopt(self, level: int, name: int, value: Value) -> None:
-        """Options that mean nothing here are remembered for `getsockopt`."""
+        """Options that mean nothing here are remembered for `getsockopt`; IPV6_V6ONLY has to come before a port has."""
+        if (level, name) == V6ONLY and (self.family != kernel.AF_INET6 or self.local[1]):
+            number = errno.EINVAL if self.family == kernel.AF_INET6 else errno.ENOPROTOOPT
+            raise OSError(number, os.strerror(number))
         self.kept[level, name] = value
 
     def getsockopt(self, level: int, name: int, length: int = 0) -> Value:
@@ -145,9 +167,9 @@ class FutureSocket(TcpOptions):
 class ConnectionSocket(TcpOptions):
     """The socket of a connection: its options change the `TcpConfig` that the connection runs by."""
 
-    def __init__(self, pump: Pump, tcp: TcpSocket, readable: Readiness) -> None:
+    def __init__(self, pump: Pump, tcp: TcpSocket, readable: Readiness, family: int = 0) -> None:
         local, remote = (tcp.local_address, tcp.local_port), (tcp.remote_address, tcp.remote_port)
-        super().__init__(kernel.SOCK_STREAM, local, remote)
+        super().__init__(kernel.SOCK_STREAM, local, remote, family)
         self._pump = pump
         self._tcp = tcp
         self._readable = readable
@@ -204,37 +226,48 @@ class ConnectionSocket(TcpOptions):
             self._signal = None
 
 
+DATAGRAM_OPTIONS = {
+    (kernel.SOL_SOCKET, kernel.SO_BROADCAST): "broadcast",
+    (kernel.SOL_SOCKET, kernel.SO_RCVBUF): "receive_limit",
+    (kernel.IPPROTO_IP, kernel.IP_TTL): "ttl",
+    (kernel.IPPROTO_IP, kernel.IP_TOS): "tos",
+    (kernel.IPPROTO_IPV6, kernel.IPV6_UNICAST_HOPS): "ttl",
+    (kernel.IPPROTO_IPV6, kernel.IPV6_TCLASS): "tos",
+    (kernel.IPPROTO_IPV6, IPV6_DONTFRAG): "dont_fragment",
+}
+"""Which of `UdpOptions` they are (ip(7), ipv6(7), RFC 3542)."""
+
+DEFAULT_DATAGRAM_OPTIONS = {"ttl": UdpOptions().ttl, "tos": UdpOptions().tos}
+"""What -1 goes back to."""
+
+
 class DatagramSocket(StackSocket):
     """A UDP socket, whose options are those of its datagrams."""
 
-    def __init__(self, options: UdpOptions, local: Endpoint, remote: Endpoint | None = None) -> None:
-        super().__init__(kernel.SOCK_DGRAM, local, remote)
+    def __init__(self, options: UdpOptions, local: Endpoint, remote: Endpoint | None = None, family: int = 0) -> None:
+        super().__init__(kernel.SOCK_DGRAM, local, remote, family)
         self.options = options
 
     def setsockopt(self, level: int, name: int, value: Value) -> None:
-        """SO_BROADCAST, SO_RCVBUF, IP_TTL and IP_TOS act; others are remembered."""
+        """Those of `DATAGRAM_OPTIONS` act; others are remembered."""
         super().setsockopt(level, name, value)
+        option = DATAGRAM_OPTIONS.get((level, name))
+        if option is None:
+            return
         number = value if isinstance(value, int) else int.from_bytes(value[:4], "little", signed=True)
-        if (level, name) == (kernel.SOL_SOCKET, kernel.SO_BROADCAST):
-            self.options.broadcast = bool(number)
-        elif (level, name) == (kernel.SOL_SOCKET, kernel.SO_RCVBUF):
+        if option in ("broadcast", "dont_fragment"):
+            setattr(self.options, option, bool(number))
+        elif option == "receive_limit":
             self.options.receive_limit = max(2304, 2 * number)
-        elif (level, name) == (kernel.IPPROTO_IP, kernel.IP_TTL):
-            self.options.ttl = number
-        elif (level, name) == (kernel.IPPROTO_IP, kernel.IP_TOS):
-            self.options.tos = number
+        else:
+            setattr(self.options, option, DEFAULT_DATAGRAM_OPTIONS[option] if number == -1 else number)
 
     def getsockopt(self, level: int, name: int, length: int = 0) -> Value:
         """What `setsockopt` has done, or the defaults."""
-        options = self.options
-        acting = {
-            (kernel.SOL_SOCKET, kernel.SO_BROADCAST): int(options.broadcast),
-            (kernel.SOL_SOCKET, kernel.SO_RCVBUF): options.receive_limit,
-            (kernel.IPPROTO_IP, kernel.IP_TTL): options.ttl,
-            (kernel.IPPROTO_IP, kernel.IP_TOS): options.tos,
-        }
-        value = acting.get((level, name))
-        return super().getsockopt(level, name, length) if value is None else sized(value, length)
+        option = DATAGRAM_OPTIONS.get((level, name))
+        if option is None:
+            return super().getsockopt(level, name, length)
+        return sized(int(getattr(self.options, option)), length)
 
 
 class ReadinessSignal:

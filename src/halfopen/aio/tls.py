@@ -28,6 +28,8 @@ class TransportMaker:
     pump: Pump
     tls: Tls | None = None
     owner: TransportOwner | None = None
+    family: int = 0
+    """Of the socket that the connection came by, if that is not its addresses'."""
 
     def start(
         self, tcp: TcpSocket, protocol: asyncio.BaseProtocol, waiter: "asyncio.Future[None] | None" = None
@@ -38,7 +40,7 @@ class TransportMaker:
         """
         tls = self.tls
         if tls is None:
-            transport = StackTransport(self.pump, tcp, protocol, self.owner)
+            transport = StackTransport(self.pump, tcp, protocol, self.owner, self.family)
             transport.start(waiter)
             return transport
         between = sslproto.SSLProtocol(
@@ -51,7 +53,7 @@ class TransportMaker:
             ssl_handshake_timeout=tls.handshake_timeout,  # type: ignore[arg-type]  # seconds, fractions allowed
             ssl_shutdown_timeout=tls.shutdown_timeout,
         )
-        StackTransport(self.pump, tcp, between, self.owner).start()
+        StackTransport(self.pump, tcp, between, self.owner, self.family).start()
         return between._app_transport  # noqa: SLF001  # what the stdlib's own _make_ssl_transport returns
 
     async def started(self, tcp: TcpSocket, protocol: asyncio.BaseProtocol) -> asyncio.Transport:

@@ -38,9 +38,14 @@ class StackTransport(ConnectionTransport, Face):
     __slots__ = ("_eof_written", "_is_closing", "_is_lost", "_owner", "_room")
 
     def __init__(
-        self, pump: Pump, tcp: TcpSocket, protocol: asyncio.BaseProtocol, owner: TransportOwner | None = None
+        self,
+        pump: Pump,
+        tcp: TcpSocket,
+        protocol: asyncio.BaseProtocol,
+        owner: TransportOwner | None = None,
+        family: int = 0,
     ) -> None:
-        super().__init__(pump, tcp, protocol)
+        super().__init__(pump, tcp, protocol, family)
         tcp.configure(pump.without_nagle(tcp.config))
         self._owner = owner
         self._is_closing = False

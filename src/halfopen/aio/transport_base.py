@@ -21,7 +21,7 @@ _NO_EXTRA: Mapping[str, Any] = MappingProxyType({})
 class ConnectionTransport(transports._FlowControlMixin):  # noqa: SLF001  # `loop.sendfile` insists on it
     """The reading half and the names. The base is the stdlib's flow control: the limits, and ``pause_writing``."""
 
-    __slots__ = ("_context", "_inbound", "_pump", "_sock", "_tcp")
+    __slots__ = ("_context", "_family", "_inbound", "_pump", "_sock", "_tcp")
 
     # Private to the stdlib, but what its TLS, sendfile and flow control ask of a transport.
     _high_water: int
@@ -29,8 +29,9 @@ class ConnectionTransport(transports._FlowControlMixin):  # noqa: SLF001  # `loo
     _start_tls_compatible = True
     _sendfile_compatible = constants._SendfileMode.FALLBACK  # noqa: SLF001  # as above
 
-    def __init__(self, pump: Pump, tcp: TcpSocket, protocol: asyncio.BaseProtocol) -> None:
+    def __init__(self, pump: Pump, tcp: TcpSocket, protocol: asyncio.BaseProtocol, family: int = 0) -> None:
         self._pump = pump
+        self._family = family
         self._tcp = tcp
         self._inbound = Inbound(tcp, protocol)
         self._context: Context = copy_context()
@@ -42,7 +43,7 @@ class ConnectionTransport(transports._FlowControlMixin):  # noqa: SLF001  # `loo
         if name not in ("socket", "peername", "sockname"):
             return default
         if self._sock is None:
-            self._sock = ConnectionSocket(self._pump, self._tcp, self._inbound)
+            self._sock = ConnectionSocket(self._pump, self._tcp, self._inbound, self._family)
         if name == "peername":
             return self._sock.getpeername()
         return self._sock if name == "socket" else self._sock.getsockname()

@@ -7,12 +7,14 @@ from typing import Final
 
 from halfopen.base.clock import Duration
 from halfopen.base.impairment import Distribution, FourState, GilbertElliott
+from halfopen.base.native import mypyc_attr
 from halfopen.base.rng import Rng
 
 _TWELVE: Final = Struct("!12H")
 _HALF_STEP: Final = 12 * 0.5 / 65536
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
 class Chance(ABC):
     """Something that happens to a packet, or does not."""
 

@@ -44,10 +44,14 @@ def view(buffer: Buffer, start: int, stop: int) -> Buffer:
     octets = stop - start
     if octets < SMALL:
         return bytes(buffer[start:stop])
-    pinned = len(memoryview(buffer.obj) if isinstance(buffer, memoryview) else buffer)
+    pinned = len(buffer) if isinstance(buffer, bytes) else _pinned_octets(buffer)
     if octets * MOST_PINNED < pinned:
         return bytes(buffer[start:stop])
     return memoryview(buffer)[start:stop]
+
+
+def _pinned_octets(buffer: bytearray | memoryview) -> int:
+    return len(memoryview(buffer.obj) if isinstance(buffer, memoryview) else buffer)
 
 
 class OctetQueue:
@@ -88,9 +92,9 @@ class OctetQueue:
         if not 0 <= count <= self.stop - self.start:
             raise ValueError(f"cannot consume {count} octets of {len(self)}")
         self.start += count
-        gone = bisect_right(self._ends, self.start, self._head)
-        if gone == self._head:
+        if self._head < len(self._ends) and self.start < self._ends[self._head]:
             return
+        gone = bisect_right(self._ends, self.start, self._head)
         if gone == len(self._ends):
             self._buffers.clear()
             self._ends.clear()
@@ -108,7 +112,9 @@ class OctetQueue:
         if not self.start <= position <= self.stop:
             raise ValueError(f"position {position} is outside of [{self.start}, {self.stop}]")
         stop = min(position + count, self.stop)
-        index = bisect_right(self._ends, position, self._head)
+        index = self._head
+        if index < len(self._ends) and position >= self._ends[index]:
+            index = bisect_right(self._ends, position, index)
         pieces: list[Buffer] = []
         while position < stop:
             buffer, end = self._buffers[index], self._ends[index]

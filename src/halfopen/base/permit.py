@@ -2,6 +2,8 @@
 
 A knob that weakens a host takes a `Permit` beside it, and asks it whenever the weakness is about to be used. Nothing
 here hands one out. The lab has one that holds in the simulated network only.
+
+Never compiled: mypyc makes objects of abstract classes, and this one would permit everything.
 """
 
 from abc import ABC, abstractmethod

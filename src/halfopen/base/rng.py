@@ -7,7 +7,10 @@ The core imports this module only. The generator that reads the operating system
 from abc import ABC, abstractmethod
 from hashlib import blake2b
 
+from halfopen.base.native import mypyc_attr
 
+
+@mypyc_attr(allow_interpreted_subclasses=True)
 class Rng(ABC):
     """A source of random octets; every other kind of draw is derived from them."""
 

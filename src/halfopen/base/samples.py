@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from typing import Final
 
 from halfopen.base.clock import Instant
+from halfopen.base.native import mypyc_attr
 
 FIELDS: Final = ("when", "subject", "name", "value")
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
 @dataclass(slots=True, frozen=True)
 class Sample:
     """``value`` of ``name`` (octets, seconds or packets) at ``when``.

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from halfopen.base.clock import Instant
+from halfopen.base.native import mypyc_attr
 
 
 @dataclass(slots=True, frozen=True)
@@ -22,6 +23,7 @@ class TraceEvent:
         return f"{self.when / 1e9:.6f} {self.part} {self.subject}: {self.what}{details}"
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
 class TraceSink(ABC):
     """Takes trace events. Ask `enabled` before building one: an event nobody reads is never made."""
 

@@ -14,8 +14,8 @@ from typing import Any
 import click
 
 from halfopen import __version__
-from halfopen.base import octets
 from halfopen.base.errors import ConfigError, HalfopenError
+from halfopen.base.native import build
 
 COMMANDS = {
     "demo": "Exchange files with the Linux kernel, verified, and show what happened.",
@@ -126,10 +126,9 @@ def version_text() -> str:
 
     # An interpreter without profile-guided optimization is up to twice as slow: part of every figure.
     optimized = "with" if "--enable-optimizations" in str(get_config_var("CONFIG_ARGS")) else "without"
-    build = "interpreted" if str(octets.__file__).endswith(".py") else "compiled"
     interpreter = f"{platform.python_implementation()} {platform.python_version()}"
     system = f"{platform.system()} {platform.release()}"
-    return f"halfopen {__version__} ({build}) on {interpreter} built {optimized} PGO, {system}"
+    return f"halfopen {__version__} ({build()}) on {interpreter} built {optimized} PGO, {system}"
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})

@@ -16,6 +16,7 @@ from halfopen.base.counters import Counters
 from halfopen.base.errors import ConfigError
 from halfopen.capture.record import Direction
 from halfopen.lab.crafting import IpFields, address_of, make_icmp, make_tcp, make_udp
+from halfopen.lab.places import ends_in
 from halfopen.lab.tape import Tape
 from halfopen.sim.cable import CableEnd, Observer
 from halfopen.sim.host import SimHost
@@ -23,9 +24,10 @@ from halfopen.sim.match import Passing
 from halfopen.sim.network import Network
 from halfopen.sim.pump import Plug
 from halfopen.stack.path import Path
-from halfopen.wire import arp, ethernet
+from halfopen.wire import arp, ethernet, ndp
 from halfopen.wire.arp import Arp
 from halfopen.wire.icmpv4 import Icmp
+from halfopen.wire.ipv6 import HEADER_OCTETS, NEXT_HEADER_OFFSET, PROTOCOL_ICMPV6
 from halfopen.wire.packet import Packet
 from halfopen.wire.tcp import Segment
 
@@ -33,6 +35,7 @@ HEARD = 100_000
 """Packets that an attacker remembers; the oldest go first."""
 
 _ARP = ethernet.ETHERTYPE_ARP.to_bytes(2, "big")
+_IPV6 = ethernet.ETHERTYPE_IPV6.to_bytes(2, "big")
 
 
 class Outlet(Plug):
@@ -47,7 +50,7 @@ class Outlet(Plug):
     def send(self, packet: Packet, now: Instant) -> None:
         """A packet of the stack: crafted ones that had to wait for ARP, ARP itself, and all that a host says."""
         attacker = self._attacker
-        if packet.head[12:14] != _ARP:
+        if not _is_about_neighbors(packet.head):
             comment = attacker.waiting.pop(packet.head[self.end.interface.link_octets :], None)
             if comment is not None:
                 self.put(packet, now, comment)
@@ -155,7 +158,7 @@ class Attacker(Observer):
         """A whole datagram, as `halfopen.lab.crafting` makes them; NetworkUnreachable if there is no way for it."""
         self.count += 1
         now = self._now()
-        path = self._path(packet.head[16:20], now)
+        path = self._path(ends_in(packet.head, 0)[1], now)
         neighbor = path.neighbor
         if neighbor is not None and now < neighbor.fast_until:
             whole = Packet(neighbor.header + packet.head, packet.body)
@@ -169,6 +172,8 @@ class Attacker(Observer):
         """Asks for the link address of the next hop, and waits a second at most until it is known."""
         now = self._now()
         path = self._path(address_of(destination), now)
+        if len(path.destination) == 16:
+            return  # Neighbor discovery asks with the first packet, which waits for the answer.
         path.neighbor = neighbor = self.host.stack.arp.resolve(path.interface, path.next_hop, now)
         if neighbor is None or neighbor.header:
             return
@@ -197,7 +202,7 @@ class Attacker(Observer):
         before = self.count
         for number, packet in enumerate(packets):
             if not number:
-                await self.resolve(packet.head[16:20])
+                await self.resolve(ends_in(packet.head, 0)[1])
             elif number % burst == 0:
                 await asyncio.sleep(pause)
             self.send_packet(packet, comment)
@@ -240,3 +245,11 @@ class Attacker(Observer):
         if path is None or path.is_stale or path.neighbor is None:
             path = self._paths[destination] = self.host.stack.ip.find_path(destination, None, now)
         return path
+
+
+def _is_about_neighbors(frame: bytes) -> bool:
+    """Whether it is ARP, or neighbor discovery."""
+    if frame[12:14] != _IPV6:
+        return frame[12:14] == _ARP
+    at = ethernet.HEADER_OCTETS
+    return frame[at + NEXT_HEADER_OFFSET] == PROTOCOL_ICMPV6 and frame[at + HEADER_OCTETS] in ndp.TYPES

@@ -1,6 +1,6 @@
 """Packets as nobody's stack would send them: any source, any flags, any numbers.
 
-Checksums are right unless asked otherwise. Packets of these makers have a head that begins with the IPv4 header;
+Checksums are right unless asked otherwise. Packets of these makers have a head that begins with the header of IP;
 `halfopen.lab.attacker` puts the link header on.
 """
 
@@ -12,10 +12,11 @@ from halfopen.base.errors import ConfigError
 from halfopen.base.octets import Buffer
 from halfopen.sim.match import FLAG_LETTERS
 from halfopen.tcp.seqnum import wrap
-from halfopen.wire import icmpv4, ipv4, tcp, udp
+from halfopen.wire import icmpv4, icmpv6, ipv4, ipv6, tcp, udp
 from halfopen.wire.checksum import checksum, pseudo_header_sum, sum_buffers
 from halfopen.wire.icmpv4 import Icmp
 from halfopen.wire.ipv4 import PROTOCOL_ICMP, PROTOCOL_TCP, PROTOCOL_UDP, Ipv4
+from halfopen.wire.ipv6 import PROTOCOL_ICMPV6, Ipv6
 from halfopen.wire.packet import Packet
 from halfopen.wire.tcp import Segment
 from halfopen.wire.tcp_options import Options
@@ -26,7 +27,10 @@ _HALF_WORD = Struct("!H")
 
 
 class IpFields(TypedDict, total=False):
-    """What of the IPv4 header may be chosen (RFC 791 3.1); ``bad_checksum`` spoils the transport's."""
+    """What of the header of IP may be chosen (RFC 791 3.1); ``bad_checksum`` spoils the transport's.
+
+    IPv6 has ``ttl`` and ``tos`` of these, by other names.
+    """
 
     ttl: int
     tos: int
@@ -102,8 +106,11 @@ def make_udp(
 
 
 def make_icmp(source: Address, destination: Address, message: Icmp, **fields: Unpack[IpFields]) -> Packet:
-    """A whole ICMP message (RFC 792)."""
-    return make_datagram((source, destination), PROTOCOL_ICMP, icmpv4.emit(message), **fields)
+    """A whole ICMP message (RFC 792, RFC 4443)."""
+    ends = source, destination
+    if len(source) == 16:
+        return make_datagram(ends, PROTOCOL_ICMPV6, icmpv6.emit(message, *ends), **fields)
+    return make_datagram(ends, PROTOCOL_ICMP, icmpv4.emit(message), **fields)
 
 
 def make_icmp_error(kind: tuple[int, int], about: Packet, rest: int = 0) -> Icmp:
@@ -112,7 +119,10 @@ def make_icmp_error(kind: tuple[int, int], about: Packet, rest: int = 0) -> Icmp
 
 
 def make_datagram(ends: tuple[Address, Address], protocol: int, payload: bytes, **fields: Unpack[IpFields]) -> Packet:
-    """An IPv4 datagram, or a fragment of one, from the first of ``ends`` to the second."""
+    """A datagram from the first of ``ends`` to the second; in IPv4 perhaps a fragment of one."""
+    if len(ends[0]) == 16:
+        ttl, tos = fields.get("ttl", 64), fields.get("tos", 0)
+        return Packet(ipv6.emit(Ipv6(*ends, protocol, ttl, tos), len(payload)) + payload)
     header = Ipv4(
         ends[0],
         ends[1],
@@ -142,6 +152,7 @@ class SynStencil:
     __slots__ = ("_destination", "_end", "_ip", "_ip_sum", "_port", "_tcp_sum")
 
     _IP = Struct("!10sH4s4s")
+    _IPV6 = Struct("!8s16s16s")
     _TCP = Struct("!HHII")
     _TAIL = Struct("!HHHH")
 
@@ -149,20 +160,27 @@ class SynStencil:
         self._destination = address_of(destination)
         self._port = port
         segment = make_segment((0, port), "S", options=options)
-        pseudo = pseudo_header_sum(bytes(4), self._destination, PROTOCOL_TCP, tcp.header_octets(segment))
+        nobody = bytes(len(self._destination))
+        pseudo = pseudo_header_sum(nobody, self._destination, PROTOCOL_TCP, tcp.header_octets(segment))
         header = tcp.emit(segment, 0)
         self._tcp_sum = pseudo + sum_buffers((header,))
         self._end = header[12:16], header[18:]
-        blank = ipv4.emit(Ipv4(bytes(4), self._destination, PROTOCOL_TCP), len(header))
+        if len(nobody) == 16:
+            blank = ipv6.emit(Ipv6(nobody, self._destination, PROTOCOL_TCP), len(header))
+            self._ip, self._ip_sum = blank[:8], 0
+            return
+        blank = ipv4.emit(Ipv4(nobody, self._destination, PROTOCOL_TCP), len(header))
         self._ip = blank[:10]
         self._ip_sum = int.from_bytes(blank[:10] + self._destination, "big")
 
     def make(self, source: Address, port: int, seq: int) -> Packet:
         """The SYN of (``source``, ``port``) with the number ``seq``."""
         number = int.from_bytes(source, "big")
-        field = -(self._ip_sum + number) % 0xFFFF
         word, rest = self._end
-        ip = self._IP.pack(self._ip, field, source, self._destination)
+        if len(source) == 16:
+            ip = self._IPV6.pack(self._ip, source, self._destination)
+        else:
+            ip = self._IP.pack(self._ip, -(self._ip_sum + number) % 0xFFFF, source, self._destination)
         total = self._tcp_sum + number + port + seq
         start = self._TCP.pack(port, self._port, seq, 0)
         return Packet(b"".join((ip, start, word, _HALF_WORD.pack(-total % 0xFFFF), rest)))

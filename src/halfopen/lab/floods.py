@@ -11,15 +11,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
 
-from halfopen.base.addresses import Address, Prefix
+from halfopen.base.addresses import Address
 from halfopen.base.clock import MILLISECOND, SECOND, Duration, Instant
 from halfopen.lab.crafting import SynStencil
-from halfopen.lab.world import SERVER, SPOOFED, World
+from halfopen.lab.places import ends_in, ethertype_of, is_ip, is_spoofed
+from halfopen.lab.world import World
 from halfopen.sim.cable import CableEnd, Filter
 from halfopen.sim.host import SimHost
 from halfopen.sim.pump import Plug
 from halfopen.stack.interface import Interface
-from halfopen.wire.ethernet import ETHERTYPE_IPV4
 from halfopen.wire.packet import Packet
 from halfopen.wire.tcp import ACK, SYN
 from halfopen.wire.tcp_options import Options
@@ -30,12 +30,8 @@ TICK: Duration = 1 * MILLISECOND
 PORT = 80
 FLOOD_OPTIONS = Options(mss=1460)
 
-_SPOOFED = Prefix.parse(SPOOFED)
-
-
-def is_spoofed(address: Address) -> bool:
-    """Whether it is one of the flood's."""
-    return address in _SPOOFED
+_TCP_FLAGS = {4: 33, 16: 53}
+"""Where the flags stand behind the start of IP, by the length of an address."""
 
 
 def ends_of(world: World, host: SimHost) -> list[CableEnd]:
@@ -53,8 +49,8 @@ class Gauge(Filter):
 
     def on_arrival(self, interface: Interface, packet: Packet, now: Instant) -> Packet | None:
         """All go on."""
-        at = interface.link_octets + 12
-        if is_spoofed(packet.head[at : at + 4]):
+        at = interface.link_octets
+        if (not at or is_ip(packet.head)) and is_spoofed(ends_in(packet.head, at)[0]):
             self.count += 1
         return packet
 
@@ -77,9 +73,10 @@ class Drain(Plug):
         """As `Plug.send`."""
         at = self._end.interface.link_octets
         head = packet.head
-        if is_spoofed(head[at + 16 : at + 20]):
+        destination = ends_in(head, at)[1] if not at or is_ip(head) else b""
+        if is_spoofed(destination):
             self.octets += packet.octets - at
-            if head[at + 33] & (SYN | ACK) == SYN | ACK:
+            if head[at + _TCP_FLAGS[len(destination)]] & (SYN | ACK) == SYN | ACK:
                 self.synacks += 1
             else:
                 self.others += 1
@@ -98,7 +95,7 @@ class Aim:
 
 
 class Flood(ABC):
-    """A Poisson process of packets from `SPOOFED`, until it is stopped."""
+    """A Poisson process of packets from nobody's addresses, until it is stopped."""
 
     def __init__(self, world: World, aim: Aim) -> None:
         self.count = 0
@@ -107,8 +104,7 @@ class Flood(ABC):
         self._random = Random(world.rng.fork("flood").octets(16))
         self._stopped = False
         self._task: asyncio.Task[None] | None = None
-        first = int.from_bytes(_SPOOFED.network, "big") + 1
-        self._sources = [(first + number).to_bytes(4, "big") for number in range(126)]
+        self._sources = world.places.nobodys(126)
 
     @abstractmethod
     def make(self, source: Address, port: int) -> Packet:
@@ -127,7 +123,8 @@ class Flood(ABC):
     async def _run(self) -> None:
         aim, chance = self._aim, self._random
         pump = self._world.attacker.host.sim_pump
-        link = _link_header(aim.entry) if aim.entry is not None else b""
+        version = ethertype_of(b"\x60" if self._world.places.version == 6 else b"\x45")
+        link = _link_header(aim.entry) + version if aim.entry is not None else b""
         due = float(pump.now())
         mean = SECOND / aim.rate
         while not self._stopped:
@@ -158,7 +155,7 @@ class SynFlood(Flood):
 
     def __init__(self, world: World, aim: Aim, options: Options | None = FLOOD_OPTIONS) -> None:
         super().__init__(world, aim)
-        self._make: Callable[[Address, int, int], Packet] = SynStencil(SERVER, PORT, options).make
+        self._make: Callable[[Address, int, int], Packet] = SynStencil(world.places.server, PORT, options).make
 
     def make(self, source: Address, port: int) -> Packet:
         """Any number will do."""
@@ -176,6 +173,6 @@ def arrive(end: CableEnd, packet: Packet, now: Instant) -> None:
 
 
 def _link_header(end: CableEnd) -> bytes:
-    """Of a frame for the host at ``end``, from its neighbour."""
+    """Of a frame for the host at ``end``, from its neighbour, but for what it carries."""
     sender = next(iter(end.others)).interface.mac
-    return end.interface.mac + sender + ETHERTYPE_IPV4.to_bytes(2, "big")
+    return end.interface.mac + sender

@@ -1,6 +1,6 @@
 """What a SYN proxy says to either end, and how it translates what they say to each other: pure functions."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from halfopen.base.clock import Instant
 from halfopen.stack.demux import Flow, local_of, remote_of
@@ -104,11 +104,9 @@ class Proxied:
         options = segment.options
         if options is not None:
             stamps, shift = options.timestamps, self.shift
-            options = replace(
-                options,
-                timestamps=None if stamps is None else (stamps[0], wrap(stamps[1] - self.stamp_shift)),
-                sack=tuple((wrap(left - shift), wrap(right - shift)) for left, right in options.sack),
-            )
+            options = options.copy()
+            options.timestamps = None if stamps is None else (stamps[0], wrap(stamps[1] - self.stamp_shift))
+            options.sack = tuple((wrap(left - shift), wrap(right - shift)) for left, right in options.sack)
         towards = segment.copy()
         towards.options = options
         if segment.flags & ACK:
@@ -120,7 +118,8 @@ class Proxied:
         options = segment.options
         if options is not None and options.timestamps is not None:
             value, echo = options.timestamps
-            options = replace(options, timestamps=(wrap(value + self.stamp_shift), echo))
+            options = options.copy()
+            options.timestamps = wrap(value + self.stamp_shift), echo
         towards = segment.copy()
         towards.options = options
         towards.seq = wrap(segment.seq + self.shift)

@@ -15,7 +15,6 @@ from halfopen.capture.pcap import open_capture
 from halfopen.capture.record import Record
 from halfopen.lab.measurements import CONFIDENCE, wilson
 from halfopen.lab.scenario import Outcome, Scenario, Settings, shown
-from halfopen.lab.world import SPOOFED
 from halfopen.report.arrows import Arrow
 from halfopen.report.dissect import ladder_of
 from halfopen.report.ladder import Ladder
@@ -27,8 +26,6 @@ AGREE, DIFFER, SILENT = "agrees", "DIFFERS", ""
 EXACT = 1e-9
 NOBODY = "nobody"
 """The lifeline of all spoofed sources."""
-_SPOOFED = Prefix.parse(SPOOFED)
-_IPV4 = ethernet.ETHERTYPE_IPV4.to_bytes(2, "big")
 NONE = "none"
 """What the absence of defences is called."""
 
@@ -262,7 +259,7 @@ def _host(lifeline: str) -> str:
 
 def _goes_to_nobody(record: Record) -> bool:
     head = record.octets
-    return head[12:14] == _IPV4 and head[30:34] in _SPOOFED
+    return is_ip(head) and is_spoofed(ends_in(head, ethernet.HEADER_OCTETS)[1])
 
 
 def _is_essential(arrow: Arrow, lifelines: tuple[str, ...]) -> bool:

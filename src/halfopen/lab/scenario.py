@@ -125,12 +125,16 @@ class Parameter:
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """What is chosen for a run; without ``record`` there is no capture, which sweeps do not need."""
+    """What is chosen for a run; without ``record`` there is no capture, which sweeps do not need.
+
+    Not every story can be told in IPv6: `Scenario.ip_versions`.
+    """
 
     seed: int = 0
     defences: frozenset[str] = frozenset()
     parameters: Mapping[str, Value] = field(default_factory=dict)
     record: bool = True
+    ip_version: int = 4
 
     def number(self, name: str) -> float:
         """A parameter that is one."""
@@ -183,6 +187,9 @@ class Scenario(ABC):
     """False for those that only show how things are."""
     parameters: ClassVar[Mapping[str, Parameter]] = {}
     defences: ClassVar[Mapping[str, str]] = {}
+    ip_versions: ClassVar[tuple[int, ...]] = (4,)
+    ipv4_defences: ClassVar[frozenset[str]] = frozenset()
+    """Those that know nothing of IPv6."""
 
     def run(self, settings: Settings) -> Outcome:
         """Plays it once; ConfigError, before anything is done, names what is wrong with ``settings``."""
@@ -200,8 +207,17 @@ class Scenario(ABC):
         for name in settings.parameters:
             if name not in self.parameters:
                 raise ConfigError(f"{self.name} has no parameter {name!r}: {nearest(name, self.parameters)}")
+        self._check_version(settings)
         values = {
             name: parameter.read(name, settings.parameters.get(name, parameter.default))
             for name, parameter in self.parameters.items()
         }
         return replace(settings, parameters=values)
+
+    def _check_version(self, settings: Settings) -> None:
+        if settings.ip_version not in self.ip_versions:
+            known = " and ".join(f"IPv{version}" for version in self.ip_versions)
+            raise ConfigError(f"{self.name} is told in {known} only, not in IPv{settings.ip_version}")
+        old = settings.defences & self.ipv4_defences
+        if old and settings.ip_version != 4:
+            raise ConfigError(f"{self.name}: the defence {min(old)!r} knows nothing of IPv6")

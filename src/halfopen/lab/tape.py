@@ -8,15 +8,13 @@ from halfopen.base.addresses import Address, Prefix
 from halfopen.base.clock import Instant
 from halfopen.capture.pcap import open_capture
 from halfopen.capture.record import Direction
+from halfopen.lab.places import ends_in, is_ip
 from halfopen.sim.cable import CableEnd
 from halfopen.sim.match import Passing
 from halfopen.sim.sniffer import EPOCH, Sniffer
-from halfopen.wire.ethernet import ETHERTYPE_IPV4, HEADER_OCTETS
+from halfopen.wire.ethernet import HEADER_OCTETS
 from halfopen.wire.packet import Packet
 
-_IPV4 = ETHERTYPE_IPV4.to_bytes(2, "big")
-_ADDRESSES = 12
-"""Octets of an IPv4 header before its addresses."""
 MAX_RECORDS = 20_000
 """Frames that are kept; of a longer run the beginning."""
 
@@ -89,19 +87,21 @@ class Tape(Sniffer):
     def _is_kept(self, packet: Packet, offset: int) -> bool:
         if not self._room:
             return False
-        if self._brief and not self._is_chosen(packet.head, offset + _ADDRESSES):
+        if self._brief and not self._is_chosen(packet.head, offset):
             return False
         self._room -= 1
         return True
 
     def _is_chosen(self, head: bytes, at: int) -> bool:
-        """False for what belongs to a flood of which enough is there; the IPv4 addresses stand at ``at``."""
-        if at > _ADDRESSES and head[12:14] != _IPV4:
+        """False for what belongs to a flood of which enough is there; the header of IP stands at ``at``."""
+        if at and not is_ip(head):
             return True
+        source, destination = ends_in(head, at)
         for prefix, chosen, packets in self._brief:
-            if head[at : at + 4] in prefix or head[at + 4 : at + 8] in prefix:
+            if source in prefix or destination in prefix:
                 # Addresses, ports and sequence number: the same at every hop.
-                key = head[at : at + 16]
+                ports = at + (20 if len(source) == 4 else 40)
+                key = source + destination + head[ports : ports + 8]
                 if key not in chosen and len(chosen) >= packets:
                     return False
                 chosen.add(key)

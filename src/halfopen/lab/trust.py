@@ -68,7 +68,7 @@ class TrustService:
 
     async def start(self, host: Host, port: int = PORT) -> asyncio.AbstractServer:
         """Listens on all addresses of ``host``."""
-        return await host.start_server(self.serve, "0.0.0.0", port)  # all addresses of a simulated host
+        return await host.start_server(self.serve, None, port)
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One connection: one command."""
@@ -103,7 +103,7 @@ async def _fields(reader: asyncio.StreamReader) -> list[str]:
 
 async def shell_command(host: Host, server: str, command: str, local_port: int = RESERVED - 1) -> bytes:
     """``rsh server command`` from ``host``: the whole answer, with the octet that says whether it was done."""
-    reader, writer = await host.open_connection(server, PORT, local_addr=("0.0.0.0", local_port))
+    reader, writer = await host.open_connection(server, PORT, local_addr=(None, local_port))
     try:
         writer.write(request(command))
         return await reader.read()

@@ -5,8 +5,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from random import Random
 
-from halfopen.base.addresses import Address, format_address, parse_address
-from halfopen.lab.world import SERVER, World
+from halfopen.base.addresses import Address, format_address, is_link_local, parse_address
+from halfopen.lab.world import World, neighbors_of
 from halfopen.stack.demux import make_flow
 from halfopen.stack.tcp_socket import TcpSocket
 
@@ -58,12 +58,12 @@ class Visitors:
         """Clients come from so many addresses that the first two hundred of them are strangers to the server."""
         host, router = self._world.client, self._world.router
         interface = host.stack.interfaces[0]
-        own, prefix = interface.addresses[0]
+        own, prefix = next(entry for entry in interface.addresses if not is_link_local(entry[0]))
         towards = next(each for each in router.stack.interfaces if each.address_towards(own) is not None)
         for last in range(FIRST, LAST):
-            address = own[:3] + bytes((last,))
+            address = own[:-1] + bytes((last,))
             host.stack.add_address(interface, address, prefix)
-            router.stack.neighbors.add_permanent(towards, address, interface.mac)
+            neighbors_of(router.stack, address).add_permanent(towards, address, interface.mac)
             self._sources.append(address)
 
     async def come(self, count: int, seconds: float) -> None:
@@ -79,7 +79,9 @@ class Visitors:
         result.asked += 1
         begun = clock()
         try:
-            reader, writer = await asyncio.open_connection(SERVER, self._port, local_addr=local)
+            reader, writer = await asyncio.open_connection(
+                self._world.places.server, self._port, local_addr=local
+            )
         except OSError:
             return False
         answer = b""
@@ -105,7 +107,7 @@ class Visitors:
         await asyncio.gather(*visits)
 
     async def _serve(self) -> None:
-        await self._world.server.start_server(self._answer, "0.0.0.0", self._port, backlog=65535)
+        await self._world.server.start_server(self._answer, None, self._port, backlog=65535)
         await asyncio.Event().wait()
 
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -117,7 +119,7 @@ class Visitors:
             writer.close()
 
     def _has_options(self, host: str, port: int) -> bool:
-        flow = make_flow(parse_address(host), port, parse_address(SERVER), self._port)
+        flow = make_flow(parse_address(host), port, parse_address(self._world.places.server), self._port)
         found = self._world.server.stack.tcp.find(flow)
         if not isinstance(found, TcpSocket):
             return False

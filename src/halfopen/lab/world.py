@@ -10,8 +10,8 @@
                on one segment
                                                    "none"     client ---- router ---- server
 
-Addresses are those of the constants below. What is sent to `SPOOFED`, where nobody lives, leaves by the router and is
-never answered.
+Addresses are those of `halfopen.lab.places`. What is sent to ``spoofed``, where nobody lives, leaves by the router and
+is never answered.
 """
 
 import asyncio
@@ -20,28 +20,26 @@ from dataclasses import dataclass, field, replace
 from itertools import permutations
 from typing import Any, Literal, Self, TypedDict, TypeVar, Unpack
 
-from halfopen.base.addresses import Address, Prefix, parse_address
+from halfopen.base.addresses import Address, Prefix, is_link_local, parse_address
 from halfopen.base.errors import ConfigError
 from halfopen.base.rng import SeededRng
 from halfopen.lab.attacker import Attacker
+from halfopen.lab.places import PLACES
 from halfopen.lab.scenario import Outcome, Settings
 from halfopen.lab.tape import Tape
 from halfopen.report.arrows import Arrow
 from halfopen.sim.cable import Cable
+from halfopen.sim.fabric import TOLD_BY_TOPOLOGY
 from halfopen.sim.host import SimHost
 from halfopen.sim.network import Network
 from halfopen.stack.config import StackConfig
+from halfopen.stack.neighbor import NeighborTable
 from halfopen.stack.routes import Route
+from halfopen.stack.stack import Stack
 
 T = TypeVar("T")
 
 Place = Literal["remote", "lan", "server", "client", "none"]
-
-CLIENT, SERVER = "192.0.2.1", "198.51.100.2"
-ATTACKER = "203.0.113.1"
-"""If it is remote; else the tenth address of the segment that it is on."""
-SPOOFED = "203.0.113.128/25"
-"""Nobody's: where floods claim to come from."""
 
 _NOBODY = bytes.fromhex("020000ffffff")
 
@@ -97,7 +95,8 @@ class World:
         unknown = set(layout.configs) - {"client", "server", "router", "edge", "attacker"}
         if unknown:
             raise ConfigError(f"there is no host {min(unknown)!r} in this layout")
-        self.network = Network(settings.seed)
+        self.places = PLACES[settings.ip_version]
+        self.network = Network(settings.seed, families=f"ipv{settings.ip_version}")
         self.cables: dict[str, Cable] = {}
         try:
             self._build()
@@ -149,9 +148,9 @@ class World:
         return replace(BLANK, **results, capture=self.tape.octets if self.settings.record else b"")
 
     def spoofed(self, count: int) -> list[Address]:
-        """``count`` addresses of `SPOOFED`, over and over."""
-        first = int.from_bytes(Prefix.parse(SPOOFED).network, "big")
-        return [(first + 1 + number % 126).to_bytes(4, "big") for number in range(count)]
+        """``count`` addresses of nobody, over and over."""
+        known = self.places.nobodys(126)
+        return [known[number % len(known)] for number in range(count)]
 
     def _build(self) -> None:
         network, layout = self.network, self.layout
@@ -163,7 +162,7 @@ class World:
             ]
             self._segment("lan", *hosts)
         else:
-            client, server = self._host("client", f"{CLIENT}/24"), self._host("server", f"{SERVER}/24")
+            client, server = self._host("client", "192.0.2.1/24"), self._host("server", "198.51.100.2/24")
             router = self._host("router", "192.0.2.254/24", "198.51.100.254/24")
             extra = {"server": "198.51.100.10/24", "client": "192.0.2.10/24"}.get(place)
             beside = [self._host("attacker", extra)] if extra else []
@@ -171,9 +170,9 @@ class World:
             self._segment("server-side", router, server, *(beside if place == "server" else ()))
             if place == "remote":
                 edge = self._host("edge", "203.0.113.14/28")
-                attacker = self._host("attacker", f"{ATTACKER}/28")
+                attacker = self._host("attacker", "203.0.113.1/28")
                 self._segment("attacker-side", attacker, edge)
-                self.cables["uplink"] = network.link(edge, router, layout.words, network="203.0.113.16/30")
+                self.cables["uplink"] = network.link(edge, router, layout.words, network=self.places.uplink)
         network.run(asyncio.sleep(0))
         self._lead_astray()
         if layout.acquainted:
@@ -193,8 +192,10 @@ class World:
 
     def _host(self, name: str, *addresses: str) -> SimHost:
         config = self.layout.configs.get(name, StackConfig())
+        if self.places.version == 6:
+            config = replace(config, ndp=TOLD_BY_TOPOLOGY)
         make = self.network.router if name in ("router", "edge") else self.network.host
-        return make(name, *addresses, config=config)
+        return make(name, *map(self.places.at, addresses), config=config)
 
     def _segment(self, name: str, *hosts: SimHost) -> None:
         """A cable between two, a hub or a switch of more."""
@@ -210,16 +211,17 @@ class World:
         for cable in self.network.cables:
             for end, other in permutations(cable.ends, 2):
                 for address, _ in other.interface.addresses:
-                    end.pump.stack.neighbors.add_permanent(end.interface, address, other.interface.mac)
+                    neighbors_of(end.pump.stack, address).add_permanent(end.interface, address, other.interface.mac)
 
     def _lead_astray(self) -> None:
-        """Datagrams to `SPOOFED` leave the router for a next hop that is nobody: as good as an Internet of silence."""
+        """Datagrams of floods leave the router for a next hop that is nobody: as good as an Internet of silence."""
         stack = self.router.stack
         interface = stack.interfaces[-1]
-        address, prefix = interface.addresses[0]
-        gateway = (int.from_bytes(prefix.network, "big") + 253).to_bytes(4, "big")
-        stack.neighbors.add_permanent(interface, gateway, _NOBODY)
-        stack.routes.add(Route(prefix=Prefix.parse(SPOOFED), interface=interface, gateway=gateway, source=address))
+        address, prefix = next(entry for entry in interface.addresses if not is_link_local(entry[0]))
+        gateway = (int.from_bytes(prefix.network, "big") + 253).to_bytes(len(address), "big")
+        neighbors_of(stack, gateway).add_permanent(interface, gateway, _NOBODY)
+        spoofed = Prefix.parse(self.places.spoofed)
+        stack.routes.add(Route(prefix=spoofed, interface=interface, gateway=gateway, source=address))
 
     def _names(self) -> dict[Address, str]:
         return {
@@ -228,6 +230,11 @@ class World:
             for interface in host.stack.interfaces
             for address, _ in interface.addresses
         }
+
+
+def neighbors_of(stack: Stack, address: Address) -> NeighborTable:
+    """The table that ``address`` belongs in: ARP's, or that of neighbor discovery."""
+    return stack.neighbors if len(address) == 4 else stack.ndp.neighbors.table
 
 
 def packed(host: SimHost) -> Address:

@@ -1,8 +1,10 @@
 """AF_PACKET over a veth pair with memory-mapped rings: as `halfopen.links.packet_socket`, in batches.
 
-A gate may stand in front of the stack: it sees whole blocks, answers what it can by itself, and hands on the rest.
+A gate may stand in front of the stack: it sees whole batches, answers what it can by itself, and hands on the rest.
 """
 
+import errno
+import os
 import time
 from abc import ABC, abstractmethod
 from collections import deque
@@ -12,9 +14,9 @@ from halfopen.base.clock import Instant
 from halfopen.base.errors import ConfigError, Malformed
 from halfopen.links import offload
 from halfopen.links.device import our_mac
-from halfopen.links.link import Link
+from halfopen.links.link import ETHERNET_OCTETS, Link
 from halfopen.links.packet_socket import marked
-from halfopen.links.rings import SLOT_OCTETS, SLOTS, Block, ReceiveRing, TransmitRing
+from halfopen.links.rings import SLOT_OCTETS, SLOTS, Batch, ReceiveRing, TransmitRing
 from halfopen.links.tuntap import ask_device
 from halfopen.wire.offload import complete_checksum
 from halfopen.wire.packet import Packet
@@ -22,14 +24,17 @@ from halfopen.wire.packet import Packet
 ETHERNET_ROOM = 64
 """What of a slot is not for the network packet: its header, Ethernet, and a border."""
 
+BATCHES = 4
+"""So many in one `read` of which a gate leaves nothing; then the rest of the program has its turn."""
+
 
 class Gate(ABC):
-    """Who looks at blocks before the stack does."""
+    """Who looks at batches before the stack does."""
 
     __slots__ = ()
 
     @abstractmethod
-    def answer(self, block: Block, now: Instant) -> list[Packet]:
+    def answer(self, batch: Batch, now: Instant) -> list[Packet]:
         """Answers what can be answered here; the other frames, in their order."""
 
     @abstractmethod
@@ -60,9 +65,9 @@ class PacketRing(Link):
             self._receive.close()
             raise
         self._waiting: deque[Packet] = deque()
-        self._holds_block = False
+        self._holds_batch = False
         self.gate: Gate | None = None
-        """Sees all blocks from now on; closed with the link."""
+        """Sees all batches from now on; closed with the link."""
 
     def fileno(self) -> int:
         """The receive ring's."""
@@ -72,13 +77,13 @@ class PacketRing(Link):
         """Out of the ring, without a system call; then asks what the kernel had to drop meanwhile."""
         waiting = self._waiting
         packets: list[Packet] = []
-        for _ in range(self._receive.blocks):
+        for _ in range(BATCHES):
             while waiting and len(packets) < limit:
                 packets.append(waiting.popleft())
-            if waiting or not self._take_block():
+            if waiting or not self._take_batch():
                 break
         if len(packets) < limit:
-            self._count_overruns()
+            self._ask_kernel()
         return packets
 
     def write(self, packet: Packet) -> bool:
@@ -86,13 +91,13 @@ class PacketRing(Link):
         try:
             if packet.gso_size:
                 pieces = offload.pieces(packet, self.network_offset, complete=True)
-                taken = [self._transmit.put([piece.head, *piece.body]) for piece in pieces]
+                # Every piece is tried: each would have its own fate on a wire.
+                taken = [self._lay(piece) for piece in pieces]
                 return all(taken)
-            packet = complete_checksum(packet)
+            return self._lay(complete_checksum(packet))
         except Malformed as malformed:
             self.counters.add(malformed.reason)
             return False
-        return self._transmit.put([packet.head, *packet.body])
 
     def flush(self) -> None:
         """One system call for all that was written."""
@@ -105,35 +110,47 @@ class PacketRing(Link):
         if self.gate is not None:
             self.gate.close()
 
-    def _take_block(self) -> bool:
-        """Empties the next block into `_waiting`. It is given back after the next one, or when nothing waits.
+    def _take_batch(self) -> bool:
+        """Empties the next blocks into `_waiting`. They are given back when all that was in them has been read.
 
         As long as it is ours the descriptor polls readable.
         """
-        if self._holds_block:
+        if self._holds_batch:
             self._receive.give_back()
-            self._holds_block = False
-        block = self._receive.take()
-        if block is None:
+            self._holds_batch = False
+        batch = self._receive.take()
+        if batch is None:
             return False
-        self._holds_block = True
+        self._holds_batch = True
         if self.gate is not None:
-            self._waiting.extend(self.gate.answer(block, time.monotonic_ns()))
+            self._waiting.extend(self.gate.answer(batch, time.monotonic_ns()))
         else:
-            self._waiting.extend(self._packets_of(block))
+            self._waiting.extend(self._packets_of(batch))
         return True
 
-    def _packets_of(self, block: Block) -> list[Packet]:
+    def _lay(self, packet: Packet) -> bool:
+        if packet.octets > self.mtu + ETHERNET_OCTETS:
+            self.counters.add("LinkTooLong")
+            return False
+        return self._transmit.put([packet.head, *packet.body])
+
+    def _packets_of(self, batch: Batch) -> list[Packet]:
         packets: list[Packet] = []
-        memory = block.memory
-        for start, kept, length, status in block.frames():
+        memory = batch.memory
+        for start, kept, length, status in batch.frames():
             if kept < length:
                 self.counters.add("LinkTruncated")
             else:
                 packets.append(marked(bytes(memory[start : start + kept]), status))
         return packets
 
-    def _count_overruns(self) -> None:
+    def _ask_kernel(self) -> None:
+        """What it had to drop meanwhile, and whether the interface went down."""
         drops = self._receive.take_overruns()
         if drops:
             self.counters.add("LinkOverrun", drops)
+        error = self._receive.take_error()
+        if error == errno.ENETDOWN:
+            self.counters.add("LinkDown")
+        elif error:
+            raise OSError(error, f"the ring on {self.name}: {os.strerror(error)}")

@@ -42,14 +42,17 @@ TP_STATUS_KERNEL = 0
 TP_STATUS_USER = 1
 TP_STATUS_SEND_REQUEST = 1
 
-BLOCK_OCTETS: Final = 1 << 19
-"""Some 3,000 SYNs, or eight super-segments."""
-BLOCKS: Final = 16
+BLOCK_OCTETS: Final = 1 << 17
+"""Some 800 SYNs, or one super-segment."""
+BLOCKS: Final = 64
 RETIRE_MS: Final = 1
 """How long a frame may wait for its block to fill."""
+BATCH: Final = 4096
+"""Frames that are taken at once, or a block more: what is done for all of them costs the less for each."""
 
 SLOT_OCTETS: Final = 2048
 SLOTS: Final = 1024
+SLOT_BLOCK_OCTETS: Final = 1 << 19
 FRAME_AT: Final = 34
 """Where in a slot Ethernet begins, behind the header's 32 octets: IP then lies on a border of words."""
 
@@ -65,23 +68,25 @@ _SLOT_LENGTH = Struct("=4xI4xH")
 _STATISTICS_V3 = Struct("=III")
 
 
-class Block:
-    """What the kernel has handed over: ``count`` frames in ``memory``, the first at ``first``."""
+class Batch:
+    """``count`` frames in ``memory``: ``chains`` of (where the first begins, how many)."""
 
-    __slots__ = ("count", "first", "memory")
+    __slots__ = ("chains", "count", "memory")
 
-    def __init__(self, memory: memoryview) -> None:
+    def __init__(self, memory: memoryview, chains: list[tuple[int, int]]) -> None:
         self.memory = memory
-        self.count, self.first = _BLOCK.unpack_from(memory)[1:]
+        self.chains = chains
+        self.count = sum(count for _, count in chains)
 
     def frames(self) -> list[tuple[int, int, int, int]]:
         """(start, octets kept, octets there were, status) of each."""
-        memory, at, unpack = self.memory, self.first, _FRAME.unpack_from
+        memory, unpack = self.memory, _FRAME.unpack_from
         found: list[tuple[int, int, int, int]] = []
-        for _ in range(self.count):
-            following, kept, length, status, start, _ = unpack(memory, at)
-            found.append((at + start, kept, length, status))
-            at += following
+        for at, count in self.chains:
+            for _ in range(count):
+                following, kept, length, status, start, _ = unpack(memory, at)
+                found.append((at + start, kept, length, status))
+                at += following
         return found
 
 
@@ -93,6 +98,7 @@ class ReceiveRing:
         self.blocks = blocks
         self._block_octets = block_octets
         self._next = 0
+        self._taken = 0
         try:
             self._socket.setsockopt(SOL_PACKET, PACKET_VERSION, TPACKET_V3)
             frames = blocks * (block_octets // SLOT_OCTETS)
@@ -108,23 +114,37 @@ class ReceiveRing:
         """Polls readable when there is a block."""
         return self._socket.fileno()
 
-    def take(self) -> Block | None:
-        """The next block, which stays ours until `give_back`; None if the kernel has it."""
-        at = self._next * self._block_octets
-        if not _WORD.unpack_from(self._memory, at + _STATUS_AT)[0] & TP_STATUS_USER:
-            return None
-        return Block(self._memory[at : at + self._block_octets])
+    def take(self) -> Batch | None:
+        """The frames of the next blocks, which stay ours until `give_back`; None if the kernel has them all."""
+        memory, octets = self._memory, self._block_octets
+        chains: list[tuple[int, int]] = []
+        frames = 0
+        while frames < BATCH and len(chains) < self.blocks:
+            at = (self._next + len(chains)) % self.blocks * octets
+            status, count, first = _BLOCK.unpack_from(memory, at)
+            if not status & TP_STATUS_USER:
+                break
+            chains.append((at + first, count))
+            frames += count
+        self._taken = len(chains)
+        return Batch(memory, chains) if chains else None
 
     def give_back(self) -> None:
-        """The kernel may write into the block that was taken last."""
-        _WORD.pack_into(self._memory, self._next * self._block_octets + _STATUS_AT, TP_STATUS_KERNEL)
-        self._next = (self._next + 1) % self.blocks
+        """The kernel may write into the blocks that were taken last."""
+        for _ in range(self._taken):
+            _WORD.pack_into(self._memory, self._next * self._block_octets + _STATUS_AT, TP_STATUS_KERNEL)
+            self._next = (self._next + 1) % self.blocks
+        self._taken = 0
 
     def take_overruns(self) -> int:
         """How many frames have found no free block since this was last asked."""
         statistics = self._socket.getsockopt(SOL_PACKET, PACKET_STATISTICS, _STATISTICS_V3.size)
         drops: int = _STATISTICS_V3.unpack(statistics)[1]
         return drops
+
+    def take_error(self) -> int:
+        """The errno that the descriptor polls readable with as well, such as ENETDOWN; 0 if there is none."""
+        return self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
 
     def close(self) -> None:
         """Gives the ring up; blocks that somebody still holds stay readable."""
@@ -143,12 +163,9 @@ class Slots(ABC):
         self._laid = 0
 
     def put(self, pieces: Sequence[Buffer]) -> bool:
-        """Lays one frame ready; False if it is too long, or no slot is free."""
+        """Lays one frame ready, which fits into a slot; False if none is free."""
         frame = b"".join(pieces)
         at = self.next_slot * self.slot_octets
-        if len(frame) > self.slot_octets - FRAME_AT:
-            self.counters.add("LinkTooLong")
-            return False
         if _WORD.unpack_from(self.memory, at)[0] and not self._has_room_after_flush(at):
             self.counters.add("LinkFull")
             return False
@@ -166,6 +183,10 @@ class Slots(ABC):
     @abstractmethod
     def flush(self) -> None:
         """Sends what was laid ready."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Gives the slots up."""
 
     def _has_room_after_flush(self, at: int) -> bool:
         self.flush()
@@ -190,9 +211,9 @@ class TransmitRing(Slots):
         """One system call for all that was laid ready."""
         if not self._laid:
             return
-        self._laid = 0
         try:
             self._socket.send(b"", socket.MSG_DONTWAIT)
+            self._laid = 0
         except OSError as error:
             if error.errno not in (errno.EAGAIN, errno.ENOBUFS, errno.ENETDOWN, errno.ENXIO):
                 raise
@@ -208,7 +229,7 @@ class TransmitRing(Slots):
         self._socket.setsockopt(SOL_PACKET, PACKET_LOSS, 1)
         self._socket.setsockopt(SOL_PACKET, PACKET_TX_HAS_OFF, 1)
         enable_option(self._socket, PACKET_QDISC_BYPASS)
-        block = min(octets, BLOCK_OCTETS)
+        block = min(octets, SLOT_BLOCK_OCTETS)
         request = _REQUEST_V2.pack(block, octets // block, slot_octets, octets // slot_octets)
         self._socket.setsockopt(SOL_PACKET, PACKET_TX_RING, request)
         # What is on its way counts against the send buffer.

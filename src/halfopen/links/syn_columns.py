@@ -1,7 +1,7 @@
-"""A block of the receive ring as columns: where its frames are, and what the headers of the SYNs among them say.
+"""A batch of the receive ring as columns: where its frames are, and what the headers of the SYNs among them say.
 
 Words are as the machine reads them, so an IPv4 address is ``source`` with its first octet lowest; only what is counted
-with is turned round. `Frames` finds the frames of a block, `Segments` are some of them whose headers are equally long.
+with is turned round. `Frames` finds the frames of a batch, `Segments` are some of them whose headers are equally long.
 """
 
 from typing import Final, TypeAlias
@@ -10,14 +10,14 @@ import numpy as np
 import numpy.typing as npt
 
 from halfopen.links.packet_socket import TP_STATUS_CSUM_VALID, TP_STATUS_CSUMNOTREADY
-from halfopen.links.rings import Block
+from halfopen.links.rings import Batch
 
 Words: TypeAlias = npt.NDArray[np.uint32]
 Mask: TypeAlias = npt.NDArray[np.bool_]
 Places: TypeAlias = npt.NDArray[np.intp]
 
 IP_AT: Final = 24
-"""Words from the header that the kernel puts in front of a frame (``TPACKET_V3``) to the network's; Ethernet ends there."""
+"""Words from the header that the kernel puts in front of a frame (``TPACKET_V3``) to that of the network."""
 TCP_AT: Final = IP_AT + 5
 OPTIONS_AT: Final = TCP_AT + 5
 
@@ -25,7 +25,7 @@ _PLACES: Final = 82 | 96 << 16
 """``tp_mac`` and ``tp_net`` of all frames behind a plain Ethernet header: they depend on the sizes of headers only."""
 _KEPT, _STATUS, _OFFSETS = 3, 5, 6
 _NOT_VERIFIED: Final = TP_STATUS_CSUMNOTREADY | TP_STATUS_CSUM_VALID
-_WINDOW: Final = 64
+_WINDOW: Final = 1024
 _PATIENCE: Final = 32
 
 _PROTOCOL_TCP: Final = 6
@@ -39,14 +39,14 @@ _ALL: Final = 0xFFFF
 
 
 class Frames:
-    """The frames of a block; ``places`` are the words at which their headers begin."""
+    """The frames of a batch; ``places`` are the words at which their headers begin."""
 
     __slots__ = ("octets", "places", "words")
 
-    def __init__(self, block: Block) -> None:
-        self.octets = np.frombuffer(block.memory, np.uint8)
-        self.words: Words = np.frombuffer(block.memory, np.uint32)
-        self.places = _find(self.words, block.first >> 2, block.count)
+    def __init__(self, batch: Batch) -> None:
+        self.octets = np.frombuffer(batch.memory, np.uint8)
+        self.words: Words = np.frombuffer(batch.memory, np.uint32)
+        self.places = _find(self.words, batch)
 
     def column(self, offset: int, places: Places | None = None) -> Words:
         """The word ``offset`` words behind the header of each frame, or of those at ``places``."""
@@ -78,7 +78,7 @@ class Frames:
 
 
 class Segments:
-    """SYNs whose TCP headers have ``header_words`` words, by columns; `keep` leaves some of them."""
+    """SYNs whose TCP headers have ``header_words`` words, by columns."""
 
     __slots__ = ("frames", "header_words", "places")
 
@@ -94,9 +94,9 @@ class Segments:
         """A word of each."""
         return self.frames.column(offset, self.places)
 
-    def chosen(self, mask: Mask) -> "Segments":
-        """Those of ``mask``."""
-        return self if mask.all() else Segments(self.frames, self.places[mask], self.header_words)
+    def at(self, rows: Places | slice) -> "Segments":
+        """Some of them."""
+        return Segments(self.frames, self.places[rows], self.header_words)
 
     def intact(self) -> Mask:
         """Whose checksums are right, or vouched for by the kernel, as those that never were on a wire."""
@@ -127,10 +127,19 @@ def folded(total: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
     return total
 
 
-def _find(words: Words, first: int, count: int) -> Places:
-    """Follows the chain of offsets: in strides as long as frames are equally long, which those of a flood are."""
-    found = np.empty(count, np.intp)
-    at, done, window, misses = first, 0, _WINDOW, 0
+def _find(words: Words, batch: Batch) -> Places:
+    """Where the frames of all blocks are."""
+    found = np.empty(batch.count, np.intp)
+    done = 0
+    for start, count in batch.chains:
+        _follow(words, start >> 2, found[done : done + count])
+        done += count
+    return found
+
+
+def _follow(words: Words, at: int, found: Places) -> None:
+    """Follows a chain of offsets: in strides as long as frames are equally long, which those of a flood are."""
+    count, done, window, misses = len(found), 0, _WINDOW, 0
     while done < count and misses < _PATIENCE:
         stride = int(words[at]) >> 2
         run = at + stride * np.arange(min(count - done, window))
@@ -145,4 +154,3 @@ def _find(words: Words, first: int, count: int) -> Places:
         found[done] = at
         at += int(words[at]) >> 2
         done += 1
-    return found

@@ -46,6 +46,13 @@ class SynOptions:
         self.stamp: Words = np.zeros(count, np.uint32)
         self.is_plain: Mask = np.ones(count, np.bool_)
 
+    def at(self, rows: Places | slice) -> "SynOptions":
+        """Some of the rows."""
+        some = SynOptions(0)
+        for name in self.__slots__:
+            setattr(some, name, getattr(self, name)[rows])
+        return some
+
 
 def parse(segments: Segments) -> SynOptions:
     """Those of Linux, whose layout is fixed, by their words, all others octet by octet."""

@@ -29,6 +29,8 @@ _ETHERNET_AT: Final = FRAME_AT // 4
 _IP_AT: Final = _ETHERNET_AT + 4
 _TCP_AT: Final = _IP_AT + 5
 _IP = Struct("!BBHHHBBH8x")
+_AT_ONCE: Final = 512
+"""Slots that are filled word by word before the next ones are: so many stay in the nearest cache."""
 _ECE: Final = 0x4000
 """In the word of the flags."""
 
@@ -46,7 +48,7 @@ class Replies:
     irs: Words
     iss: Words
     ecn: Words
-    """0 or 1."""
+    """0 or 1; one for all, 0, if none is."""
     clock: Words
     stamp: Words
     """TSval of the SYN as it stands in the packet; this and ``clock`` are for peers with timestamps."""
@@ -71,34 +73,47 @@ class Template:
 
     def write(self, rows: Words, to: Replies) -> None:
         """Fills free slots, one for each of ``to``; the status of each last."""
-        rows[:, _ETHERNET_AT : _ETHERNET_AT + len(self._words)] = self._words
-        rows[:, _ETHERNET_AT] = to.mac_start << 16
-        rows[:, _ETHERNET_AT + 1] = to.mac_start >> 16 | to.mac_end << 16
+        columns = self._columns(to)
+        stop = _ETHERNET_AT + len(self._words)
+        for start in range(0, len(rows), _AT_ONCE):
+            turn = slice(start, start + _AT_ONCE)
+            some = rows[turn]
+            some[:, _ETHERNET_AT:stop] = self._words
+            for place, column in columns:
+                some[:, place] = column[turn]
+            some[:, 1] = self.octets
+            some[:, 3] = FRAME_AT
+            some[:, 0] = TP_STATUS_SEND_REQUEST
+
+    def _columns(self, to: Replies) -> list[tuple[int, Words]]:
+        """What differs from peer to peer, and where in a slot it stands."""
+        words = self._words
         ends = to.source.astype(np.uint64) + to.destination
-        rows[:, _IP_AT + 2] |= self._checksum(ends + self._ip_sum) << 16
-        rows[:, _IP_AT + 3] = to.destination
-        rows[:, _IP_AT + 4] = to.source
+        ip_checksum = self._checksum(ends + self._ip_sum) << np.uint32(16)
         ports = to.ports >> 16 | to.ports << 16
         seq, ack = to.iss.byteswap(), (to.irs + np.uint32(1)).byteswap()
         marks = to.ecn * np.uint32(_ECE)
-        ends += ports
-        ends += seq
-        ends += ack
-        ends += marks
-        ends += self._tcp_sum
-        for place, column in enumerate((ports, seq, ack)):
-            rows[:, _TCP_AT + place] = column
-        rows[:, _TCP_AT + 3] |= marks
+        columns = [
+            (_ETHERNET_AT, to.mac_start << 16),
+            (_ETHERNET_AT + 1, to.mac_start >> 16 | to.mac_end << 16),
+            (_IP_AT + 2, words[_IP_AT + 2 - _ETHERNET_AT] | ip_checksum),
+            (_IP_AT + 3, to.destination),
+            (_IP_AT + 4, to.source),
+            (_TCP_AT, ports),
+            (_TCP_AT + 1, seq),
+            (_TCP_AT + 2, ack),
+        ]
+        if len(marks) == len(ports):
+            columns.append((_TCP_AT + 3, words[_TCP_AT + 3 - _ETHERNET_AT] | marks))
         if self._stamp_at:
             clock = to.clock.byteswap()
-            rows[:, self._stamp_at] = clock
-            rows[:, self._stamp_at + 1] = to.stamp
+            columns += [(self._stamp_at, clock), (self._stamp_at + 1, to.stamp)]
             ends += clock
             ends += to.stamp
-        rows[:, _TCP_AT + 4] |= self._checksum(ends)
-        rows[:, 1] = self.octets
-        rows[:, 3] = FRAME_AT
-        rows[:, 0] = TP_STATUS_SEND_REQUEST
+        for part in (ports, seq, ack, marks, self._tcp_sum):
+            ends += part
+        columns.append((_TCP_AT + 4, self._checksum(ends)))
+        return columns
 
     def _checksum(self, total: "np.typing.NDArray[np.uint64]") -> Words:
         return (folded(total) ^ np.uint64(0xFFFF)).astype(np.uint32)
@@ -115,7 +130,7 @@ def make_templates(listening: Listening, limits: PathLimits, mac: Mac, now: Inst
 
 def _template(listening: Listening, limits: PathLimits, mac: Mac, record: HalfOpen, now: Instant) -> Template:
     segment = syn_ack(listening, record, now, limits)
-    segment.ack = 0
+    segment.source_port = segment.ack = 0
     if segment.options is not None and segment.options.timestamps is not None:
         segment.options.timestamps = (0, 0)
     return Template(mac, tcp.emit(segment, 0))

@@ -51,8 +51,10 @@ class VectorSipHash:
             sums[0] ^= word
         sums[1] ^= _FINAL
         _mix(sums, mixes, scratch, 4)
-        folded: Words = np.bitwise_xor(sums, mixes, out=sums)
-        return np.bitwise_xor(folded[0], folded[1], out=folded[0])
+        sums ^= mixes
+        first: Words = sums[0]
+        first ^= sums[1]
+        return first
 
 
 def _mix(sums: Words, mixes: Words, scratch: Words, rounds: int) -> None:

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from halfopen.base.clock import MILLISECOND
 from halfopen.packetdrill.permit import IN_SCRIPT
+from halfopen.packetdrill.profiles import ICMP_RESETS
 from halfopen.stack.sysctl import Kind, Sysctl, Table, defaults, switch, whole
 from halfopen.tcp.config import AckConfig, Ecn, OptionsConfig, SecurityConfig
 from halfopen.tcp.congestion.algorithms import ALGORITHMS
@@ -111,6 +112,14 @@ FREEBSD_TABLE: Table = {
         "tcp.options.ecn", Kind(lambda field: field.value if isinstance(field, Ecn) else 0, _write_ecn), "ECN"
     ),
     "net.inet.tcp.finwait2_timeout": Sysctl("tcp.closing.fin_wait_2", _MILLISECONDS, "FIN-WAIT-2 without a user"),
+    "net.inet.tcp.icmp_may_rst": Sysctl(
+        "tcp_layer.hard_errors",
+        Kind(
+            lambda field: int(bool(field)),
+            lambda text, _: ICMP_RESETS if _number(text, 0, 1) else frozenset(),
+        ),
+        "ICMP errors end attempts to connect",
+    ),
     "net.inet.tcp.initcwnd_segments": Sysctl("tcp.congestion.initial_window", whole(1), "the initial window"),
     "net.inet.tcp.insecure_ack": Sysctl("tcp.security", _weak("ack"), "old ACKs count"),
     "net.inet.tcp.insecure_rst": Sysctl("tcp.security", _weak("rst"), "RST anywhere in the window counts"),
@@ -164,7 +173,7 @@ FREEBSD_KEPT: Mapping[str, str] = {
         fastopen.numpsks=0 fastopen.path_disable_time=900 fastopen.psk_enable=0 fastopen.server_enable=0
         functions_available=freebsd functions_default=freebsd functions_inherit_listen_socket_stack=1
         hostcache.cachelimit=15360 hostcache.count=0 hostcache.enable=1 hostcache.expire=3600
-        hostcache.hashsize=512 hostcache.prune=300 hostcache.purge=0 hostcache.purgenow=0 icmp_may_rst=1
+        hostcache.hashsize=512 hostcache.prune=300 hostcache.purge=0 hostcache.purgenow=0
         isn_reseed_interval=0 log_debug=0 log_in_vain=0 map_limit=0 maxtcptw=27767 maxunacktime=0
         msl_local=10 newcwd=0 newreno_abe_enable=0 nolocaltimewait=0 path_mtu_discovery=1 pcbcount=0
         per_cpu_timers=0 pmtud_blackhole_detection=0 pmtud_blackhole_mss=1200

@@ -10,6 +10,7 @@ from halfopen.tcp.congestion.base import INFINITE
 from halfopen.tcp.scoreboard import IN_FLIGHT, Sent
 from halfopen.tcp.state import State
 from halfopen.tcp.tcb import Phase, Tcb
+from halfopen.wire.ecn import CE, ECT_0, ECT_1
 
 LINUX_STATES: Final[Mapping[State, int]] = {
     State.ESTABLISHED: 1,
@@ -66,6 +67,7 @@ CONSTANTS: Final[Mapping[str, int]] = {
     "TCPI_OPT_SYN_DATA": 32,
     "TCPI_OPT_USEC_TS": 64,
     "TCPI_OPT_TFO_CHILD": 128,
+    **{f"TCPI_{state.name}": number for state, number in FREEBSD_STATES.items()},
     **{
         f"SK_MEMINFO_{name}": number
         for number, name in enumerate(
@@ -79,7 +81,7 @@ CONSTANTS: Final[Mapping[str, int]] = {
 def tcp_info(socket: TcpSocket, dialect: str, now: Instant) -> dict[str, int]:
     """The members of ``struct tcp_info``, with their prefix; 0 where nothing of the kind is kept."""
     tcb = socket.connection.tcb
-    facts = _handshake(tcb) | _sending(tcb, now) | _receiving(tcb, now)
+    facts = _handshake(tcb) | _sending(tcb, now) | _receiving(tcb, now) | _accurate_ecn(tcb)
     facts |= {"tcpi_pmtu": socket.path.mtu, "tcpi_notsent_bytes": socket.unsent_octets}
     if dialect == FREEBSD_DIALECT:
         mss = max(1, tcb.snd.mss)
@@ -99,7 +101,7 @@ def code_fields(socket: TcpSocket, dialect: str, now: Instant) -> dict[str, int]
 def _handshake(tcb: Tcb) -> dict[str, int]:
     agreed = tcb.agreed
     scales = agreed.snd_shift or agreed.rcv_shift
-    options = (tcb.timestamps is not None) | agreed.sack << 1 | bool(scales) << 2 | agreed.ecn << 3
+    options = (tcb.timestamps is not None) | agreed.sack << 1 | bool(scales) << 2 | _ecn_bits(tcb) << 3
     return {
         "tcpi_state": LINUX_STATES[tcb.state],
         "tcpi_ca_state": _recovery_state(tcb),
@@ -137,7 +139,7 @@ def _sending(tcb: Tcb, now: Instant) -> dict[str, int]:
         "tcpi_probes": tcb.owed.unanswered,
         "tcpi_backoff": rtt.backoffs,
         "tcpi_rto": rtt.rto // MICROSECOND,
-        "tcpi_snd_mss": snd.mss,
+        "tcpi_snd_mss": congestion.mss,
         "tcpi_unacked": sum(_segments(each.end - each.start, mss) for each in snd.flight.records),
         "tcpi_sacked": _segments(snd.flight.sacked, mss),
         "tcpi_lost": _segments(snd.flight.lost, mss),
@@ -157,7 +159,6 @@ def _sending(tcb: Tcb, now: Instant) -> dict[str, int]:
         "tcpi_bytes_acked": acked,
         "tcpi_bytes_sent": max(0, min(snd.nxt, snd.queue.stop) - snd.iss - 1),
         "tcpi_delivered": (snd.una > snd.iss) + _segments(acked, mss) + _segments(snd.flight.sacked, mss),
-        "tcpi_delivered_ce": 0,
         "tcpi_snd_wnd": snd.wnd,
         "tcpi_pacing_rate": 0,
         "tcpi_max_pacing_rate": (1 << 64) - 1,
@@ -171,6 +172,32 @@ def _sending(tcb: Tcb, now: Instant) -> dict[str, int]:
 
 def _is_again(record: Sent) -> bool:
     return record.condition == IN_FLIGHT and record.transmissions > 1
+
+
+def _ecn_bits(tcb: Tcb) -> int:
+    agreed = tcb.agreed
+    return int(agreed.ecn or agreed.accurate is not None) | agreed.ecn_seen << 1
+
+
+def _accurate_ecn(tcb: Tcb) -> dict[str, int]:
+    """What RFC 9768 counts; of the classic kind how many segments were delivered whose ACKs had ECN-Echo."""
+    accurate = tcb.agreed.accurate
+    delivered, received = ([0] * 4, [0] * 4)
+    if accurate is not None:
+        delivered, received = accurate.account.octets, accurate.feedback.octets
+    return {
+        "tcpi_delivered_ce": tcb.agreed.ce_delivered if accurate is None else accurate.account.packets,
+        "tcpi_received_ce": 0 if accurate is None else accurate.feedback.packets,
+        "tcpi_delivered_e1_bytes": delivered[ECT_1],
+        "tcpi_delivered_e0_bytes": delivered[ECT_0],
+        "tcpi_delivered_ce_bytes": delivered[CE],
+        "tcpi_received_e1_bytes": received[ECT_1],
+        "tcpi_received_e0_bytes": received[ECT_0],
+        "tcpi_received_ce_bytes": received[CE],
+        "tcpi_ecn_mode": int(tcb.agreed.ecn) if accurate is None else 2,
+        "tcpi_accecn_opt_seen": 0 if accurate is None else accurate.account.seen,
+        "tcpi_accecn_fail_mode": 0 if accurate is None else accurate.failures,
+    }
 
 
 def _receiving(tcb: Tcb, now: Instant) -> dict[str, int]:

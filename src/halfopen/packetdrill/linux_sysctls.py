@@ -1,12 +1,46 @@
 """The sysctls of Linux that only scripts set, beside those of `halfopen.stack.linux_sysctls`."""
 
 from collections.abc import Mapping
+from dataclasses import replace
+from struct import Struct
 
 from halfopen.stack.linux_sysctls import LINUX_TABLE as COMMON
 from halfopen.stack.sysctl import Kind, Sysctl, Table, defaults, switch, whole
-from halfopen.tcp.config import Ecn
+from halfopen.tcp.config import FastOpenConfig
 
 _COOKIES = ("off", "overflow", "always")
+
+_CLIENT, _SERVER, _CLIENT_NO_COOKIE, _SERVER_NO_COOKIE, _EVERY_LISTENER = 1, 2, 4, 0x200, 0x400
+_KEY = Struct("<4I")
+
+
+def _read_fast_open(field: object) -> int:
+    assert isinstance(field, FastOpenConfig)
+    bits = _CLIENT * field.client | _SERVER * field.may_serve | _CLIENT_NO_COOKIE * field.sends_no_cookie
+    return bits | _SERVER_NO_COOKIE * field.needs_no_cookie | _EVERY_LISTENER * field.server
+
+
+def _write_fast_open(text: str, field: object) -> FastOpenConfig:
+    assert isinstance(field, FastOpenConfig)
+    bits = int(text, 0)
+    return replace(
+        field,
+        client=bool(bits & _CLIENT),
+        may_serve=bool(bits & _SERVER),
+        sends_no_cookie=bool(bits & _CLIENT_NO_COOKIE),
+        needs_no_cookie=bool(bits & _SERVER_NO_COOKIE),
+        server=bool(bits & _EVERY_LISTENER),
+    )
+
+
+def _read_keys(field: object) -> str:
+    assert isinstance(field, tuple)
+    return ",".join("-".join(f"{word:08x}" for word in _KEY.unpack(key)) for key in field)
+
+
+def _write_keys(text: str, _: object) -> tuple[bytes, ...]:
+    return tuple(_KEY.pack(*(int(word, 16) for word in key.split("-"))) for key in text.split(","))
+
 
 LINUX_TABLE: Table = {
     **COMMON,
@@ -16,13 +50,12 @@ LINUX_TABLE: Table = {
         Kind(lambda field: 3 if field else 0, lambda text, _: whole(0, 4).write(text, _) in (3, 4)),
         "tail loss probe: 3 or 4",
     ),
-    "net.ipv4.tcp_ecn": Sysctl(
-        "tcp.options.ecn",
-        Kind(
-            lambda field: field.value if isinstance(field, Ecn) else 0,
-            lambda text, _: (Ecn.OFF, Ecn.ACTIVE, Ecn.PASSIVE, Ecn.ACTIVE, Ecn.PASSIVE, Ecn.PASSIVE)[int(text)],
-        ),
-        "ECN; from 3 on accurate ECN, which falls back to 1 or 2",
+    "net.ipv4.tcp_ecn_fallback": Sysctl("tcp.options.ecn_manner.fallback", switch(), "ECN is given up where it fails"),
+    "net.ipv4.tcp_ecn_option": Sysctl("tcp.options.ecn_manner.option", whole(0, 3), "the option of Accurate ECN"),
+    "net.ipv4.tcp_ecn_option_beacon": Sysctl("tcp.options.ecn_manner.beacon", whole(0, 63), "it goes in a round trip"),
+    "net.ipv4.tcp_fastopen": Sysctl("tcp.fast_open", Kind(_read_fast_open, _write_fast_open), "bits of Fast Open"),
+    "net.ipv4.tcp_fastopen_key": Sysctl(
+        "tcp.fast_open.keys", Kind(_read_keys, _write_keys), "the key of Fast Open's cookies, and one before it"
     ),
     "net.ipv4.tcp_min_snd_mss": Sysctl("tcp.options.least_mss", whole(48, 65535), "a smaller MSS is not believed"),
     "net.ipv4.tcp_recovery": Sysctl(
@@ -30,6 +63,7 @@ LINUX_TABLE: Table = {
         Kind(lambda field: 1 if field else 0, lambda text, _: bool(int(str(whole(0, 7).write(text, _))) & 1)),
         "RACK loss detection is bit 0",
     ),
+    "net.ipv4.tcp_rfc1337": Sysctl("tcp.security.rfc1337", switch(), "RST does not end TIME-WAIT"),
     "net.ipv4.tcp_syncookies": Sysctl(
         "tcp_layer.syn_cookies",
         Kind(lambda field: _COOKIES.index(str(field)), lambda text, _: _COOKIES[int(str(whole(0, 2).write(text, _)))]),
@@ -46,9 +80,8 @@ LINUX_KEPT: Mapping[str, str] = {
         ip_default_ttl=64 ip_forward_use_pmtu=0 ip_no_pmtu_disc=0 ip_nonlocal_bind=0 tcp_abort_on_overflow=0
         tcp_adv_win_scale=1 tcp_app_win=31 tcp_autocorking=1 tcp_backlog_ack_defer=1 tcp_base_mss=1024
         tcp_challenge_ack_limit=2147483647 tcp_comp_sack_delay_ns=1000000 tcp_comp_sack_nr=44
-        tcp_comp_sack_rtt_percent=33 tcp_comp_sack_slack_ns=100000 tcp_ecn_fallback=1 tcp_ecn_option=2
-        tcp_ecn_option_beacon=3 tcp_fack=0 tcp_fastopen=1 tcp_fastopen_blackhole_timeout_sec=0
-        tcp_fastopen_key=00000000-00000000-00000000-00000000 tcp_frto=2 tcp_fwmark_accept=0 tcp_l3mdev_accept=0
+        tcp_comp_sack_rtt_percent=33 tcp_comp_sack_slack_ns=100000 tcp_fack=0 tcp_fastopen_blackhole_timeout_sec=0
+        tcp_frto=2 tcp_fwmark_accept=0 tcp_l3mdev_accept=0
         tcp_limit_output_bytes=4194304 tcp_low_latency=0 tcp_max_orphans=65536 tcp_max_reordering=300
         tcp_max_ssthresh=0 tcp_min_rtt_wlen=300 tcp_min_tso_segs=2 tcp_moderate_rcvbuf=1 tcp_mtu_probe_floor=48
         tcp_mtu_probing=0 tcp_no_metrics_save=0 tcp_no_ssthresh_metrics_save=1 tcp_pacing_ca_ratio=120
@@ -56,7 +89,7 @@ LINUX_KEPT: Mapping[str, str] = {
         tcp_plb_idle_rehash_rounds=3 tcp_plb_rehash_rounds=12 tcp_plb_suspend_rto_sec=60
         tcp_probe_interval=600 tcp_probe_threshold=8 tcp_rcvbuf_low_rtt=1000 tcp_reflect_tos=0
         tcp_retrans_collapse=1
-        tcp_rfc1337=0 tcp_rto_min_us=200000 tcp_shrink_window=0 tcp_stdurg=0 tcp_syn_linear_timeouts=4
+         tcp_rto_min_us=200000 tcp_shrink_window=0 tcp_stdurg=0 tcp_syn_linear_timeouts=4
         tcp_thin_dupack=0 tcp_thin_linear_timeouts=0 tcp_tso_rtt_log=9 tcp_tso_win_divisor=3 tcp_tw_reuse=2
         tcp_tw_reuse_delay=1000 tcp_tw_recycle=0 tcp_workaround_signed_windows=0 tcp_available_congestion_control=
         tcp_allowed_congestion_control= tcp_child_ehash_entries=0 tcp_migrate_req=0 tcp_early_demux=1

@@ -10,12 +10,15 @@ from types import MappingProxyType
 
 from halfopen.base.clock import MILLISECOND, SECOND
 from halfopen.packetdrill.permit import IN_SCRIPT
+from halfopen.stack import datagram as kinds
 from halfopen.stack.config import IpConfig, StackConfig, TcpLayerConfig
 from halfopen.tcp.config import (
     AckConfig,
     ArrivalConfig,
     BufferConfig,
     ClosingConfig,
+    CongestionConfig,
+    EcnConfig,
     KeepAliveConfig,
     ListeningConfig,
     OptionsConfig,
@@ -62,21 +65,28 @@ LINUX = Profile(
             buffers=BufferConfig(
                 receive_initial=131072, receive=32 * 1024 * 1024, send=4 * 1024 * 1024, window="linux"
             ),
-            retransmission=RetransmissionConfig(syn_retries=6),
+            retransmission=RetransmissionConfig(syn_retries=6, frto=True),
+            congestion=CongestionConfig(whole_segments=True, defers=True),
+            options=OptionsConfig(ecn_manner=EcnConfig(checks_unmarked=False)),
+            acks=AckConfig(manner="linux", nagle_for="small", patience="rto"),
             closing=ClosingConfig(reset="full"),
             listening=ListeningConfig(refuses_second_syn=True),
-            security=_BELIEVES_PMTU,
+            security=SecurityConfig(permit=IN_SCRIPT, delayed_pmtu=False, rfc1337=False),
+            arrivals=ArrivalConfig(order="linux"),
         ),
     ),
 )
 """Linux 6, with its own defaults; most scripts begin by setting what they count on."""
+
+ICMP_RESETS = frozenset({kinds.PROTOCOL_UNREACHABLE, kinds.PORT_UNREACHABLE, kinds.ADMIN_PROHIBITED})
+"""ICMP errors that end an attempt to connect (FreeBSD ``icmp_may_rst``)."""
 
 FREEBSD = Profile(
     name="freebsd",
     dialect=FREEBSD_DIALECT,
     mtu=_PLAIN_MTUS,
     stack=StackConfig(
-        ip=IpConfig(pmtu_min=296),
+        ip=IpConfig(pmtu_min=256),
         tcp=TcpConfig(
             options=OptionsConfig(layout="dense", least_mss=216, needs_timestamps=True),
             buffers=BufferConfig(receive_initial=65536, receive=2 * 1024 * 1024, send=32768, window="bsd"),
@@ -98,12 +108,12 @@ FREEBSD = Profile(
             ),
             acks=AckConfig(delay=40 * MILLISECOND, quick=0, second="any", challenge_interval=0),
             keep_alive=KeepAliveConfig(enabled=True, count=8),
-            closing=ClosingConfig(msl=30 * SECOND, fin_wait_2=60 * SECOND, reset="stamped"),
+            closing=ClosingConfig(msl=30 * SECOND, fin_wait_2=60 * SECOND, reset="stamped", repeats_fin=True, resets_unread=False),
             listening=ListeningConfig(syn_fin=True),
             security=_BELIEVES_PMTU,
             arrivals=ArrivalConfig(order="bsd"),
         ),
-        tcp_layer=TcpLayerConfig(backlog=128),
+        tcp_layer=TcpLayerConfig(backlog=128, hard_errors=ICMP_RESETS),
     ),
 )
 """FreeBSD 14 and later, with its base TCP stack."""

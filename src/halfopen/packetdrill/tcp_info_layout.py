@@ -15,6 +15,8 @@ _FIELDS = (
     ("I", "dsack_dups reord_seen rcv_ooopack snd_wnd rcv_wnd rehash"),
     ("H", "total_rto total_rto_recoveries"),
     ("I", "total_rto_time"),
+    ("I", "received_ce delivered_e1_bytes delivered_e0_bytes delivered_ce_bytes"),
+    ("I", "received_e1_bytes received_e0_bytes received_ce_bytes"),
 )
 _BIT_FIELDS = 8
 

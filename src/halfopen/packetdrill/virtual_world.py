@@ -1,8 +1,9 @@
 """A script in virtual time: what takes minutes there takes milliseconds here."""
 
 from collections.abc import Callable
+from typing import Final
 
-from halfopen.base.clock import NEVER, Instant
+from halfopen.base.clock import MICROSECOND, NEVER, Duration, Instant
 from halfopen.base.errors import SimulationError
 from halfopen.packetdrill.calls import Calls
 from halfopen.packetdrill.captured import Emitted
@@ -11,6 +12,10 @@ from halfopen.packetdrill.shell import Shell
 from halfopen.packetdrill.virtual_host import PATIENCE, VirtualHost
 from halfopen.packetdrill.world import World
 from halfopen.wire.packet import Packet
+
+ARRIVAL: Final[Duration] = 10 * MICROSECOND
+"""What it takes a host to receive a packet: no two arrive at the same instant, nor is what one causes to be sent sent
+at the same time as what the one before it did. RACK asks which was sooner."""
 
 
 class VirtualWorld(World):
@@ -55,6 +60,7 @@ class VirtualWorld(World):
 
     def inject(self, packet: Packet) -> None:
         """The stack receives it, and what follows from that at once follows."""
+        self._host.now += ARRIVAL
         self._host.receive(packet)
         self._host.settle()
 

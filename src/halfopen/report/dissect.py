@@ -12,8 +12,8 @@ from halfopen.report.labels import Text
 from halfopen.report.ladder import Ladder
 from halfopen.report.passages import Follower, Passage, follow
 from halfopen.report.streams import StreamView
-from halfopen.wire import arp, ethernet, icmpv4, ipv4, tcp, udp
-from halfopen.wire.ipv4 import Ipv4
+from halfopen.wire import arp, ethernet, ipv4, tcp, udp
+from halfopen.wire.carried import ETHERTYPES, Carried, look
 from halfopen.wire.packet import Packet
 from halfopen.wire.tcp import Segment
 
@@ -93,8 +93,8 @@ class _Dissector:
     def _dissect(self, ethertype: int, data: bytes, offset: int) -> _Sent | None:
         if ethertype == ethernet.ETHERTYPE_ARP:
             return self._arp(data, offset)
-        if ethertype == ethernet.ETHERTYPE_IPV4:
-            return self._ipv4(data, offset)
+        if ethertype in ETHERTYPES:
+            return self._ip(data, offset)
         raise Malformed("NotUnderstood")
 
     def _arp(self, data: bytes, offset: int) -> _Sent:
@@ -105,34 +105,33 @@ class _Dissector:
             source = (message.sender_address, 0)
         return _Sent(source, (message.target_address, 0), labels.of_arp(message))
 
-    def _ipv4(self, data: bytes, offset: int) -> _Sent | None:
-        header = ipv4.parse(data, offset, len(data) - offset)
-        source, destination = (header.source, 0), (header.destination, 0)
-        start = offset + header.header_octets
-        octets = header.total_octets - header.header_octets
-        if header.more_fragments or header.fragment_offset:
-            return _Sent(source, destination, labels.of_fragment(header, octets))
+    def _ip(self, data: bytes, offset: int) -> _Sent | None:
+        carried = look(data, offset, len(data) - offset)
+        source, destination = (carried.source, 0), (carried.destination, 0)
+        start, octets = carried.start, carried.octets
+        if carried.fragment is not None:
+            return _Sent(source, destination, labels.of_fragment(carried))
         try:
-            if header.protocol == ipv4.PROTOCOL_TCP:
-                return self._tcp(header, tcp.parse(Packet(data), start, octets))
-            if header.protocol == ipv4.PROTOCOL_UDP:
-                return self._udp(header, udp.parse(data, start, octets))
-            if header.protocol == ipv4.PROTOCOL_ICMP:
-                text = labels.of_icmp(icmpv4.parse(data[start : start + octets]))
+            if carried.protocol == ipv4.PROTOCOL_TCP:
+                return self._tcp(carried, tcp.parse(Packet(data), start, octets))
+            if carried.protocol == ipv4.PROTOCOL_UDP:
+                return self._udp(carried, udp.parse(data, start, octets))
+            if carried.is_icmp:
+                text = labels.of_icmp(carried.icmp(data[start : start + octets]), labels.version_of(carried))
             else:
-                text = Text(f"IPv4 protocol {header.protocol} len={octets}")
+                text = Text(f"IPv{labels.version_of(carried)} protocol {carried.protocol} len={octets}")
         except Malformed as error:
             text = Text("malformed", note=error.reason)
         return _Sent(source, destination, text)
 
-    def _udp(self, header: Ipv4, parsed: tuple[int, int, int, int, int]) -> _Sent | None:
+    def _udp(self, header: Carried, parsed: tuple[int, int, int, int, int]) -> _Sent | None:
         source_port, destination_port, _, octets, _ = parsed
         if self._port not in (None, source_port, destination_port):
             return None
         text = Text(f"UDP len={octets}")
         return _Sent((header.source, source_port), (header.destination, destination_port), text, True)
 
-    def _tcp(self, header: Ipv4, segment: Segment) -> _Sent | None:
+    def _tcp(self, header: Carried, segment: Segment) -> _Sent | None:
         if self._port not in (None, segment.source_port, segment.destination_port):
             return None
         source, destination = (header.source, segment.source_port), (header.destination, segment.destination_port)

@@ -9,7 +9,8 @@ from halfopen.base.errors import Malformed
 from halfopen.capture.record import Record
 from halfopen.report.passages import Passage, follow
 from halfopen.report.streams import StreamView
-from halfopen.wire import ethernet, ipv4, tcp
+from halfopen.wire import ipv4, tcp
+from halfopen.wire.carried import ETHERTYPES, look
 from halfopen.wire.checksum import pseudo_header_sum
 from halfopen.wire.packet import Packet
 from halfopen.wire.tcp import Segment
@@ -139,14 +140,13 @@ def flows_among(passages: Iterable[Passage]) -> list[Flow]:
 
 def _segment(passage: Passage) -> tuple[Endpoint, Endpoint, Segment] | None:
     data, offset = passage.data, passage.offset
-    if passage.ethertype != ethernet.ETHERTYPE_IPV4:
+    if passage.ethertype not in ETHERTYPES:
         return None
     try:
-        header = ipv4.parse(data, offset, len(data) - offset)
-        if header.protocol != ipv4.PROTOCOL_TCP or header.more_fragments or header.fragment_offset:
+        header = look(data, offset, len(data) - offset)
+        if header.protocol != ipv4.PROTOCOL_TCP or header.fragment is not None:
             return None
-        octets = header.total_octets - header.header_octets
-        packet, start = Packet(data), offset + header.header_octets
+        packet, start, octets = Packet(data), header.start, header.octets
         segment = tcp.parse(packet, start, octets)
     except Malformed:
         return None

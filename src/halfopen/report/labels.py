@@ -1,15 +1,17 @@
 """What an arrow of a ladder diagram says about a packet, in the notation of tcpdump."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from halfopen.base.addresses import format_address, format_mac, is_unspecified
 from halfopen.base.errors import Malformed
 from halfopen.report.streams import StreamView
-from halfopen.wire import arp, icmpv4, ipv4, tcp
+from halfopen.wire import arp, icmpv4, icmpv6, ipv4, tcp
 from halfopen.wire.arp import Arp
+from halfopen.wire.carried import Carried
 from halfopen.wire.describe import flag_names, option_words
-from halfopen.wire.icmpv4 import Icmp
-from halfopen.wire.ipv4 import Ipv4
+from halfopen.wire.describe_icmpv6 import describe_icmpv6
+from halfopen.wire.icmpv4 import Icmp, Quoted
 from halfopen.wire.tcp import Segment
 
 _ICMP_TYPES = {
@@ -60,28 +62,37 @@ def of_arp(message: Arp) -> Text:
     return Text(f"ARP who-has {target} tell {sender}")
 
 
-def of_fragment(header: Ipv4, octets: int) -> Text:
-    """``"IPv4 fragment id=7 octets 0:1480, more follow"`` (RFC 791 3.2)."""
-    start = header.fragment_offset
-    more = ", more follow" if header.more_fragments else ""
-    return Text(f"IPv4 fragment id={header.identification} octets {start}:{start + octets}{more}")
+def version_of(carried: Carried) -> int:
+    """4 or 6."""
+    return 4 if len(carried.source) == 4 else 6
 
 
-def of_icmp(message: Icmp) -> Text:
+def of_fragment(carried: Carried) -> Text:
+    """``"IPv4 fragment id=7 octets 0:1480, more follow"`` (RFC 791 3.2, RFC 8200 4.5)."""
+    start, has_more, identification = carried.fragment or (0, False, 0)
+    more = ", more follow" if has_more else ""
+    version, stop = version_of(carried), start + carried.octets
+    return Text(f"IPv{version} fragment id={identification} octets {start}:{stop}{more}")
+
+
+def of_icmp(message: Icmp, version: int = 4) -> Text:
     """``"ICMP echo request id=1 seq=2 len=56"``, or the name of an error and whom it is about."""
+    if version == 6:
+        about = _about(icmpv6.parse_quoted, message.payload) if icmpv6.is_error(message.type) else ""
+        return Text(f"ICMP6 {describe_icmpv6(message)}", about)
     name = _ICMP_CODES.get((message.type, message.code)) or _ICMP_TYPES.get(message.type)
     label = f"ICMP {name}" if name else f"ICMP type {message.type} code {message.code}"
     if message.type in (icmpv4.ECHO_REQUEST, icmpv4.ECHO_REPLY):
         return Text(f"{label} id={message.rest >> 16} seq={message.rest & 0xFFFF} len={len(message.payload)}")
     if name == "fragmentation needed":
         label += f" mtu={message.rest & 0xFFFF}"
-    return Text(label, _about(message.payload) if message.type in icmpv4.ERROR_TYPES else "")
+    return Text(label, _about(icmpv4.parse_quoted, message.payload) if message.type in icmpv4.ERROR_TYPES else "")
 
 
-def _about(payload: bytes) -> str:
+def _about(parse_quoted: Callable[[bytes], Quoted], payload: bytes) -> str:
     """The datagram that an error quotes: ``"about 192.0.2.1:40000 > 192.0.2.2:80 tcp"``."""
     try:
-        quoted = icmpv4.parse_quoted(payload)
+        quoted = parse_quoted(payload)
     except Malformed:
         return ""
     source, destination = format_address(quoted.source), format_address(quoted.destination)

@@ -5,7 +5,7 @@ from html import escape
 
 from halfopen.sim.layout import arrange
 from halfopen.sim.shapes import Card, Label, Line, card_of, defs, draw_card, draw_label, draw_line
-from halfopen.sim.topology_parts import HOST, HUB, LINK, NAT, ROUTER, SWITCH, Node, Segment, addresses_of
+from halfopen.sim.topology_parts import HOST, HUB, LINK, NAT, ROUTER, SWITCH, Node, Segment, addresses_of, split
 
 MARGIN = 28.0
 LEAST_GAP = 84.0
@@ -28,7 +28,7 @@ def mermaid(nodes: Sequence[Node], segments: Sequence[Segment]) -> str:
         text = [f"<b>{_safe(node.name)}</b>", *map(_safe, addresses_of(node, segments)), *map(_safe, node.remarks)]
         lines.append(f"    {keys[node.name]}{_shape(node.kind, text)}:::{node.kind}")
     for number, segment in enumerate(segments):
-        text = [_safe(each) for each in (*segment.remarks, segment.prefix or "") if each]
+        text = [_safe(each) for each in (*segment.remarks, *split(segment.prefix))]
         if segment.kind == LINK and len(segment.members) == 2:
             first, second = (keys[member.node] for member in segment.members)
             label = f'|"{"<br/>".join(text)}"|' if text else ""
@@ -102,7 +102,7 @@ class Picture:
             if segment.kind == LINK and len(ends) == 2:
                 self.lines.append(Line(self.cards[ends[0]], self.cards[ends[1]], segment, (sides[0], sides[1])))
                 continue
-            remarks = [segment.prefix] if segment.prefix else []
+            remarks = split(segment.prefix)
             middle = self.cards[f"segment {segment.name}"] = card_of(
                 segment.kind, segment.name, remarks, segment.remarks
             )

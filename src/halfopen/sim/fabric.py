@@ -22,10 +22,26 @@ from halfopen.sim.switch import Switch
 from halfopen.sim.sysctl import LINUX, write
 from halfopen.sim.topology import Topology
 from halfopen.sim.topology_check import check, check_segment, fault_of_name
-from halfopen.sim.topology_parts import IP_FORWARD, LINK, NAT, SWITCH, Member, Node, Segment
+from halfopen.sim.topology_parts import (
+    FAMILIES,
+    IP_FORWARD,
+    IPV4,
+    LINK,
+    NAT,
+    SWITCH,
+    Member,
+    Node,
+    Segment,
+    split,
+)
 from halfopen.sim.wiring import Laid, Wiring
 from halfopen.stack.config import StackConfig
+from halfopen.stack.config_ndp import AutoconfConfig, NdpConfig
 from halfopen.stack.stack import Stack
+from halfopen.wire.ipv6 import MINIMUM_MTU
+
+TOLD_BY_TOPOLOGY = NdpConfig(autoconf=AutoconfConfig(accept_ra=False))
+"""Hosts that nobody has configured ask no router for addresses and routes of IPv6: they have them already."""
 
 IMPLICIT = "lan"
 """The switch for hosts that are on no network."""
@@ -49,11 +65,12 @@ class SettledNames(Names):
 class Fabric:
     """Hosts and cables as they are made. ``words`` are for networks that are given none."""
 
-    def __init__(self, loop: SimLoop, rng: SeededRng, words: str) -> None:
+    def __init__(self, loop: SimLoop, rng: SeededRng, words: str, families: str = IPV4) -> None:
         self.hosts: dict[str, SimHost] = {}
         self.cables: list[Cable] = []
         self.observers: list[Observer] = []
         self.words = words
+        self.families = families
         self._captures: list[BinaryIO] = []
         self._loop = loop
         self._rng = rng
@@ -63,7 +80,7 @@ class Fabric:
     @property
     def topology(self) -> Topology:
         """What is there."""
-        return self._wiring.topology()
+        return replace(self._wiring.topology(), families=self.families)
 
     def add(self, node: Node, config: StackConfig | None = None) -> SimHost:
         """A host, router or NAT; ConfigError if its name or an address is taken or cannot be meant."""
@@ -72,10 +89,10 @@ class Fabric:
             raise ConfigError(f"{node.kind} {name!r} {fault}")
         if name.lower() in {taken.lower() for taken in self.hosts}:
             raise ConfigError(f"there is a host called {name!r} already")
-        addresses = [self._wiring.plan.check(name, text)[0] for text in node.addresses]
+        addresses = [self._wiring.plan.check(name, text)[0] for texts in node.addresses for text in split(texts)]
         if len(set(addresses)) < len(addresses):
             raise ConfigError(f"{node.kind} {name!r} is given an address twice")
-        config = config or LINUX
+        config = config or replace(LINUX, ndp=TOLD_BY_TOPOLOGY)
         for setting, value in {IP_FORWARD: int(node.forwards or config.ip.forwarding), **node.sysctl}.items():
             config = write(config, setting, value)
         stack = Stack(config, self._rng.fork(f"host {name}"))
@@ -100,7 +117,7 @@ class Fabric:
         back = forth if segment.back is None else impairment(segment.title, segment.back)
         make = Switch if segment.kind == SWITCH else Cable
         cable = make(self._loop.scheduler, self._rng.fork(f"cable {len(self.cables)}"), forth, segment.name)
-        self._wiring.lay(Laid(segment, cable, self._prefix(segment)))
+        self._wiring.lay(Laid(segment, cable, self._prefixes(segment)))
         if segment.kind == LINK and back != forth:
             cable.impair(back, towards=segment.members[0].node)
         cable.observers = self.observers
@@ -154,15 +171,17 @@ class Fabric:
         if self._loop.is_running():
             self.settle()
 
-    def _prefix(self, segment: Segment) -> Prefix:
-        """The network that it is told to be, or that its hosts have addresses of, or a new one."""
-        if segment.prefix is None:
-            return self._wiring.prefix(segment)
-        prefix = Prefix.parse(segment.prefix)
-        self._wiring.plan.check_prefix(segment.title, prefix)
-        if any(laid.prefix == prefix for laid in self._wiring.laid):
-            raise ConfigError(f"{segment.title}: {prefix} is another network's")
-        return prefix
+    def _prefixes(self, segment: Segment) -> list[Prefix]:
+        """The networks that it is told to be, or that its hosts have addresses of, or new ones."""
+        told = {len(prefix.network): prefix for prefix in map(Prefix.parse, split(segment.prefix))}
+        for prefix in told.values():
+            self._wiring.plan.check_prefix(segment.title, prefix)
+            if any(prefix in laid.prefixes for laid in self._wiring.laid):
+                raise ConfigError(f"{segment.title}: {prefix} is another network's")
+        prefixes = self._wiring.prefixes(segment, told, FAMILIES[self.families])
+        if segment.mtu < MINIMUM_MTU and any(len(prefix.network) == 16 for prefix in prefixes):
+            raise ConfigError(f"{segment.title}: with IPv6 an MTU is at least 1280 (RFC 8200 5), not {segment.mtu}")
+        return prefixes
 
     def _settle_soon(self) -> None:
         """What is new within a running program is ready before the programs that it starts."""

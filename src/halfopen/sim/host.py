@@ -6,14 +6,16 @@ import signal
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from contextvars import ContextVar, Token, copy_context
+from socket import AF_INET6
 from typing import Any, Self, TypeVar
 
 from halfopen.aio.host import Host
 from halfopen.aio.names import Names
-from halfopen.base.addresses import format_address
+from halfopen.base.addresses import format_address, is_link_local
 from halfopen.base.errors import SimulationError
 from halfopen.sim.loop import CURRENT_HOST, SimLoop
 from halfopen.sim.ping import PingResult, TraceResult, ping, traceroute
+from halfopen.sim.ping_words import Target
 from halfopen.sim.processes import PROGRAMS
 from halfopen.sim.pump import SimPump
 from halfopen.sim.signals import IGNORED, STOPPING
@@ -77,10 +79,20 @@ class SimHost(Visited):
         if not self.stack.interfaces:
             with suppress(OSError):
                 self.names.resolve(self.name)  # Who asks for a name makes sure that all hosts have addresses.
-        for interface in self.stack.interfaces:
-            for address, _ in interface.addresses:
-                return format_address(address)
-        raise SimulationError(f"{self.name} has no address")
+        addresses = self.addresses
+        if not addresses:
+            raise SimulationError(f"{self.name} has no address")
+        return addresses[0]
+
+    @property
+    def addresses(self) -> list[str]:
+        """All addresses, as text, but link-local ones."""
+        return [
+            format_address(address)
+            for interface in self.stack.interfaces
+            for address, _ in interface.addresses
+            if not is_link_local(address)
+        ]
 
     @property
     def is_on(self) -> bool:
@@ -191,11 +203,19 @@ class SimHost(Visited):
 
     async def ping(self, name: str, count: int = 3, interval: float = 1.0, octets: int = 56) -> PingResult:
         """Echo requests to ``name``, one each ``interval`` seconds; the result prints as that of ping(8)."""
-        return await self.run(ping(self, name, count, interval, octets))
+        return await self.run(ping(self, Target.of(self, name), count, interval, octets))
+
+    async def ping6(self, name: str, count: int = 3, interval: float = 1.0, octets: int = 56) -> PingResult:
+        """The same, to an IPv6 address of ``name``."""
+        return await self.run(ping(self, Target.of(self, name, AF_INET6), count, interval, octets))
 
     async def traceroute(self, name: str, max_hops: int = 30) -> TraceResult:
         """The way to ``name``, router by router; the result prints as that of traceroute(8)."""
-        return await self.run(traceroute(self, name, max_hops))
+        return await self.run(traceroute(self, Target.of(self, name), max_hops))
+
+    async def traceroute6(self, name: str, max_hops: int = 30) -> TraceResult:
+        """The same, to an IPv6 address of ``name``."""
+        return await self.run(traceroute(self, Target.of(self, name, AF_INET6), max_hops))
 
     def ss(self) -> str:
         """Its ports, connections and sockets, as ``ss -tunap`` shows them."""

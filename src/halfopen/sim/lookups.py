@@ -12,8 +12,9 @@ from typing import Any, TypeAlias
 
 from halfopen.aio.host import Host
 from halfopen.aio.names import Hints, Name
+from halfopen.aio.resolving import of_family
 from halfopen.aio.sockets import SocketAddress
-from halfopen.base.addresses import format_address, parse_address
+from halfopen.base.addresses import format_address
 from halfopen.sim.aliases import Pair
 from halfopen.sim.loop import CURRENT_HOST
 from halfopen.sim.stage import Stage
@@ -38,7 +39,7 @@ class Lookups:
             return real_getaddrinfo(host, port, *positional, **named)
         given = {**dict(zip(("family", "kind", "proto", "flags"), positional, strict=False)), **named}
         given["kind"] = given.pop("type", given.get("kind", 0))
-        return list(current_host().names.address_info(host, port, Hints(**given)))
+        return list(current_host().address_info(host, port, Hints(**given)))
 
     def getnameinfo(self, sockaddr: SocketAddress, flags: int, /) -> tuple[str, str]:
         """As `socket.getnameinfo`."""
@@ -69,16 +70,17 @@ class Lookups:
         current_host = self.stage.current()
         if current_host is None:
             return real_gethostbyaddr(ip_address)
-        address = self._entry(ip_address)[2][0]
-        name = current_host().names.name_of(parse_address(address))
+        address = current_host().destinations(ip_address)[0]
+        name = current_host().names.name_of(address)
         if name is None:
             raise kernel.herror(HOST_NOT_FOUND, "Unknown host")
-        return name, [], [address]
+        return name, [], [format_address(address)]
 
     def _entry(self, name: str) -> HostEntry:
         current_host = self.stage.current()
         assert current_host is not None
-        return name, [], [format_address(address) for address in current_host().names.resolve(name)]
+        found = of_family(current_host().names.resolve(name), kernel.AF_INET)
+        return name, [], [format_address(address) for address in found]
 
 
 LOOKUPS = Lookups()

@@ -7,6 +7,7 @@ from typing import Literal, TypedDict, Unpack, get_type_hints
 from halfopen.base.clock import Instant
 from halfopen.base.errors import ConfigError, Malformed
 from halfopen.wire import arp, ethernet, icmpv4, ipv4, tcp, udp
+from halfopen.wire.carried import ETHERTYPES, Carried, look
 from halfopen.wire.packet import Packet
 
 FLAG_LETTERS = "FSRP.UEWe"
@@ -20,7 +21,7 @@ class Passing:
     """One packet, no super-segment, as it enters a cable from host ``source`` towards host ``destination``.
 
     ``ip``, ``tcp``, ``udp``, ``arp`` and ``icmp`` are its headers as `wire` parses them; None if it has no such header,
-    or a broken one.
+    or a broken one. ``ip`` is IPv4's; what both versions have is ``carried``.
     """
 
     def __init__(self, packet: Packet, when: Instant, way: tuple[str, str], network_offset: int) -> None:
@@ -49,6 +50,16 @@ class Passing:
             return None
 
     @cached_property
+    def carried(self) -> Carried | None:
+        """What the datagram carries, of either version of IP."""
+        if self.network_offset and int.from_bytes(self.packet.head[_ETHERTYPE], "big") not in ETHERTYPES:
+            return None
+        try:
+            return look(self.packet.head, self.network_offset, self.packet.octets - self.network_offset)
+        except Malformed:
+            return None
+
+    @cached_property
     def tcp(self) -> tcp.Segment | None:
         """The TCP segment; of fragments, only the first has one."""
         start, octets = self._transport(ipv4.PROTOCOL_TCP)
@@ -68,10 +79,13 @@ class Passing:
 
     @cached_property
     def icmp(self) -> icmpv4.Icmp | None:
-        """The ICMP message."""
-        start, octets = self._transport(ipv4.PROTOCOL_ICMP)
+        """The ICMP message, of either version."""
+        carried = self.carried
+        if carried is None or not carried.is_icmp:
+            return None
+        start, octets = self._transport(carried.protocol)
         try:
-            return icmpv4.parse(self.packet.joined()[start : start + octets]) if start else None
+            return carried.icmp(self.packet.joined()[start : start + octets]) if start else None
         except Malformed:
             return None
 
@@ -97,10 +111,10 @@ class Passing:
 
     def _transport(self, protocol: int) -> tuple[int, int]:
         """Where the header of ``protocol`` begins in the head, and its octets with all that follows; (0, 0) if none."""
-        header = self.ip
-        if header is None or header.protocol != protocol or header.fragment_offset:
+        carried = self.carried
+        if carried is None or carried.protocol != protocol or (carried.fragment is not None and carried.fragment[0]):
             return 0, 0
-        return self.network_offset + header.header_octets, header.total_octets - header.header_octets
+        return carried.start, carried.octets
 
 
 def flag_letters(flags: int) -> str:

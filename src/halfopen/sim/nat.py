@@ -61,7 +61,7 @@ class Translator:
     def _translate(self, interface: Interface, packet: Packet, now: Instant, direction: int) -> Packet | None:
         if interface.is_ethernet and packet.head[12:14] != ETHERTYPE_IPV4.to_bytes(2, "big"):
             return packet
-        outside = interface.addresses[0][0]
+        outside = ipv4_address_of(interface)
         try:
             packet = gathered(packet, interface.link_octets)
             datagram = look(packet, interface.link_octets)
@@ -253,7 +253,7 @@ class Nat(SimHost):
         now = pump.now()
         table = pump.translator.table
         table.sweep(now)
-        outside = next(each for each in self.stack.interfaces if each.name == pump.outside).addresses[0][0]
+        outside = ipv4_address_of(next(each for each in self.stack.interfaces if each.name == pump.outside))
         return "\n".join(flow.line(outside, now) for flow in table)
 
 
@@ -265,3 +265,8 @@ def _remote(address: Address, datagram: Datagram, port: int) -> Endpoint:
 def _fragment_key(datagram: Datagram, direction: int) -> FragmentKey:
     header = datagram.header
     return direction, header.source, header.destination, header.protocol, header.identification
+
+
+def ipv4_address_of(interface: Interface) -> Address:
+    """What a NAT hides others behind; IPv6 it only forwards."""
+    return next(address for address, _ in interface.addresses if len(address) == 4)

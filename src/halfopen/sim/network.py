@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any, BinaryIO, TypedDict, TypeVar, Unpack
 
 from halfopen.base.clock import SECOND, seconds
+from halfopen.base.errors import ConfigError
 from halfopen.base.rng import SeededRng
 from halfopen.sim.cable import Cable, Observer
 from halfopen.sim.fabric import Fabric, impairment
@@ -18,7 +19,7 @@ from halfopen.sim.scheduler import START
 from halfopen.sim.socket_table import socket_tables
 from halfopen.sim.sysctl import Value
 from halfopen.sim.topology import Topology
-from halfopen.sim.topology_parts import HOST, HUB, LINK, NAT, ROUTER, SWITCH, Member, Node, Segment
+from halfopen.sim.topology_parts import FAMILIES, HOST, HUB, LINK, NAT, ROUTER, SWITCH, Member, Node, Segment
 from halfopen.stack.config import StackConfig
 
 T = TypeVar("T")
@@ -31,8 +32,15 @@ class HostOptions(TypedDict, total=False):
     config: StackConfig
 
 
+class NetworkOptions(TypedDict, total=False):
+    """``families`` are the versions of IP; without, the topology's. ``allow`` is for a network that is isolated."""
+
+    families: str | None
+    allow: Collection[str]
+
+
 class LinkOptions(TypedDict, total=False):
-    """``network`` is the prefix (``"192.0.2.0/24"``); without, the hosts' addresses tell, or it is a new one."""
+    """``network`` is the prefix (``"192.0.2.0/24"``, also one of each version); without, the hosts' addresses tell."""
 
     network: str | None
     mtu: int
@@ -47,9 +55,12 @@ class Network:
             network.run(main())
 
     ``words`` are netem's, or a profile's name, for all links that are given none. Hosts that no link mentions are on
-    one switch, ``lan``. Every host has routes to all networks, by hop count. If ``isolated``, programs see virtual
-    time on every clock, and cannot get out of the simulation (`halfopen.sim.isolation`), but for the kinds of escapes
-    that ``allow`` names: ``"socket"``, ``"names"``, ``"process"``, ``"thread"``, ``"sleep"``.
+    one switch, ``lan``. Every host has routes to all networks, by hop count. With ``families`` ``"ipv6"`` or
+    ``"both"`` networks get prefixes out of 2001:db8::/32, instead of IPv4's or beside them; a name means all addresses.
+
+    If ``isolated``, programs see virtual time on every clock, and cannot get out of the simulation
+    (`halfopen.sim.isolation`), but for the kinds of escapes that ``allow`` names: ``"socket"``, ``"names"``,
+    ``"process"``, ``"thread"``, ``"sleep"``.
     """
 
     def __init__(
@@ -59,13 +70,17 @@ class Network:
         topology: Topology | None = None,
         words: str = "",
         isolated: bool = False,
-        allow: Collection[str] = (),
+        **options: Unpack[NetworkOptions],
     ) -> None:
         impairment("words", words)
+        topology = topology or Topology()
+        families = options.get("families") or topology.families
+        if families not in FAMILIES:
+            raise ConfigError(f"families: expected {', '.join(FAMILIES)}, not {families!r}")
         rng = SeededRng(seed)
         self.seed = seed
         self.loop = SimLoop()
-        self._fabric = Fabric(self.loop, rng, words)
+        self._fabric = Fabric(self.loop, rng, words, families)
         self.hosts = self._fabric.hosts
         self.cables = self._fabric.cables
         self.isolation: Callable[[], AbstractContextManager[object]] = nullcontext
@@ -76,8 +91,8 @@ class Network:
         self.loop.set_exception_handler(report_error)
         try:
             if isolated:
-                self.isolation = Isolation(self.loop, rng.fork("isolation"), allow).entered
-            self._fabric.build(topology or Topology())
+                self.isolation = Isolation(self.loop, rng.fork("isolation"), options.get("allow", ())).entered
+            self._fabric.build(topology)
         except BaseException:
             self.close()
             raise
@@ -101,6 +116,7 @@ class Network:
     def host(self, name: str, *addresses: str, **options: Unpack[HostOptions]) -> SimHost:
         """A host with an interface for each address (``"192.0.2.1/24"``); without, it gets one with each link.
 
+        An interface with both versions has two, separated by a space.
         All other hosts know it by ``name``. ConfigError if a name or an address is taken or cannot be meant.
         """
         config = options.get("config")

@@ -8,11 +8,13 @@ from math import sqrt
 from halfopen.aio.errors import os_errors
 from halfopen.aio.host import Host
 from halfopen.aio.pump import EchoFace, Face, Pump
-from halfopen.base.addresses import IPV4_ANY, Address, format_address
+from halfopen.base.addresses import Address, format_address
 from halfopen.base.clock import MILLISECOND, SECOND, Duration, Instant
 from halfopen.base.errors import ConfigError
+from halfopen.sim.ping_words import NOTES, Target, headers_octets, named, words_of
 from halfopen.stack import datagram as kinds
 from halfopen.stack.icmp import REPLY, EchoReply
+from halfopen.stack.ports import any_address
 from halfopen.stack.udp import UdpSocket
 from halfopen.wire.icmpv4 import HEADER_OCTETS as ICMP_HEADER_OCTETS
 
@@ -25,30 +27,10 @@ PROBES = 3
 FIRST_PORT = 33434
 """Nobody listens there, it is hoped: what arrives is answered by "port unreachable"."""
 PROBE_OCTETS = 32
-"""With both headers 60 octets."""
+"""With both headers 60 octets, 80 in IPv6."""
 
-_HEADERS_OCTETS = 28
-MOST_OCTETS = 65535 - _HEADERS_OCTETS
-_WORDS = {
-    kinds.NET_UNREACHABLE: "Destination Net Unreachable",
-    kinds.HOST_UNREACHABLE: "Destination Host Unreachable",
-    kinds.PROTOCOL_UNREACHABLE: "Destination Protocol Unreachable",
-    kinds.PORT_UNREACHABLE: "Destination Port Unreachable",
-    kinds.FRAGMENTATION_NEEDED: "Frag needed and DF set",
-    kinds.SOURCE_ROUTE_FAILED: "Source Route Failed",
-    kinds.ADMIN_PROHIBITED: "Packet filtered",
-    kinds.TTL_EXCEEDED: "Time to live exceeded",
-    kinds.REASSEMBLY_EXCEEDED: "Frag reassembly time exceeded",
-    kinds.PARAMETER_PROBLEM: "Parameter problem",
-}
-_NOTES = {
-    kinds.NET_UNREACHABLE: " !N",
-    kinds.HOST_UNREACHABLE: " !H",
-    kinds.PROTOCOL_UNREACHABLE: " !P",
-    kinds.FRAGMENTATION_NEEDED: " !F",
-    kinds.SOURCE_ROUTE_FAILED: " !S",
-    kinds.ADMIN_PROHIBITED: " !X",
-}
+MOST_OCTETS = {4: 65535 - 28, 16: 65535 - 8}
+"""Of a request's payload, by version: with all headers 65535 octets in IPv4, without that of IP in IPv6."""
 
 
 @dataclass(slots=True, frozen=True, kw_only=True)
@@ -64,7 +46,7 @@ class Echo:
 
     def __str__(self) -> str:
         if self.kind != REPLY:
-            return f"From {self.source} icmp_seq={self.sequence} {_WORDS.get(self.kind, self.kind)}"
+            return f"From {self.source} icmp_seq={self.sequence} {words_of(self.kind, self.source)}"
         time = _three_digits(self.rtt)
         return f"{self.octets} bytes from {self.source}: icmp_seq={self.sequence} ttl={self.ttl} time={time} ms"
 
@@ -101,7 +83,11 @@ class PingResult:
         return tuple(echo.rtt / SECOND for echo in self.replies)
 
     def __str__(self) -> str:
-        lines = [f"PING {self.name} ({self.address}) {self.octets}({self.octets + _HEADERS_OCTETS}) bytes of data."]
+        if ":" in self.address:
+            lines = [f"PING {self.name} ({self.address}) {self.octets} data bytes"]
+        else:
+            whole = self.octets + headers_octets(self.address)
+            lines = [f"PING {self.name} ({self.address}) {self.octets}({whole}) bytes of data."]
         lines += map(str, self.echoes)
         errors = len(self.echoes) - self.received
         lines += ["", f"--- {self.name} ping statistics ---"]
@@ -131,7 +117,7 @@ class Answer:
     rtt: Duration
 
     def __str__(self) -> str:
-        return f"{self.rtt / MILLISECOND:.3f} ms{_NOTES.get(self.kind, '')}"
+        return f"{self.rtt / MILLISECOND:.3f} ms{NOTES.get(self.kind, '')}"
 
 
 @dataclass(slots=True, frozen=True, kw_only=True)
@@ -183,17 +169,17 @@ class TraceResult:
 
     def __str__(self) -> str:
         title = f"traceroute to {self.name} ({self.address}), {self.max_hops} hops max, "
-        return "\n".join([f"{title}{PROBE_OCTETS + _HEADERS_OCTETS} byte packets", *map(str, self.hops)])
+        return "\n".join([f"{title}{PROBE_OCTETS + headers_octets(self.address)} byte packets", *map(str, self.hops)])
 
 
 class Pinging(EchoFace):
     """Echo requests at a steady pace, and what becomes of them."""
 
-    def __init__(self, host: Host, name: str, octets: int) -> None:
+    def __init__(self, host: Host, target: Target, octets: int) -> None:
         self._host = host
-        self._name = name
+        self._name = target.name
         self._octets = octets
-        self._destination = host.names.resolve(name)[0]
+        self._destination = target.address
         self._echoes: list[Echo] = []
         self._sent = 0
         self._is_answered = asyncio.Event()
@@ -236,7 +222,7 @@ class Pinging(EchoFace):
 
     def _note(self, sequence: int, kind: str, source: Address, figures: tuple[int, int, Duration]) -> None:
         octets, ttl, rtt = figures
-        who = _named(self._host, source)
+        who = named(self._host, source)
         self._echoes.append(Echo(sequence=sequence, kind=kind, source=who, octets=octets, ttl=ttl, rtt=rtt))
         if len(self._echoes) >= self._sent:
             self._is_answered.set()
@@ -255,15 +241,15 @@ class Pinging(EchoFace):
 class Tracing(Face):
     """UDP with rising TTL, each datagram to a port of its own, by which the ICMP error about it is known."""
 
-    def __init__(self, host: Host, name: str) -> None:
+    def __init__(self, host: Host, target: Target) -> None:
         self._host = host
         self._pump: Pump = host.pump
-        self._name = name
-        self._destination = host.names.resolve(name)[0]
+        self._name = target.name
+        self._destination = target.address
         self._sent: dict[int, Instant] = {}
         self._answers: dict[int, Answer] = {}
         self._is_answered = asyncio.Event()
-        self._udp: UdpSocket = host.stack.udp.bind(IPV4_ANY, 0, host.owner())
+        self._udp: UdpSocket = host.stack.udp.bind(any_address(target.address), 0, host.owner())
 
     async def run(self, max_hops: int) -> TraceResult:
         """Hop after hop, until the destination answers, somebody says that it cannot be reached, or ``max_hops``."""
@@ -322,28 +308,22 @@ class Tracing(Face):
         self._is_answered.set()
 
 
-async def ping(host: Host, name: str, count: int = 3, interval: float = 1.0, octets: int = 56) -> PingResult:
-    """Echo requests from ``host`` to ``name``, one each ``interval`` seconds.
+async def ping(host: Host, target: Target, count: int = 3, interval: float = 1.0, octets: int = 56) -> PingResult:
+    """Echo requests from ``host`` to ``target``, one each ``interval`` seconds.
 
-    `socket.gaierror` for an unknown name, ENETUNREACH if there is no route, ConfigError for what cannot be sent.
+    ENETUNREACH if there is no route, ConfigError for what cannot be sent.
     """
-    if count < 0 or not 0 <= octets <= MOST_OCTETS:
-        raise ConfigError(f"ping: {count} requests of {octets} octets: expected 0 or more, of 0 to {MOST_OCTETS}")
-    return await Pinging(host, name, octets).run(count, interval)
+    most = MOST_OCTETS[len(target.address)]
+    if count < 0 or not 0 <= octets <= most:
+        raise ConfigError(f"ping: {count} requests of {octets} octets: expected 0 or more, of 0 to {most}")
+    return await Pinging(host, target, octets).run(count, interval)
 
 
-async def traceroute(host: Host, name: str, max_hops: int = 30) -> TraceResult:
-    """The way from ``host`` to ``name``; `socket.gaierror` for an unknown name, ENETUNREACH if there is no route."""
+async def traceroute(host: Host, target: Target, max_hops: int = 30) -> TraceResult:
+    """The way from ``host`` to ``target``; ENETUNREACH if there is no route."""
     if not 1 <= max_hops <= 255:
         raise ConfigError(f"traceroute: max_hops is from 1 to 255, not {max_hops}")
-    return await Tracing(host, name).run(max_hops)
-
-
-def _named(host: Host, address: Address) -> str:
-    """``"server (192.0.2.2)"``, or the address alone."""
-    name = host.names.name_of(address)
-    text = format_address(address)
-    return f"{name} ({text})" if name else text
+    return await Tracing(host, target).run(max_hops)
 
 
 def _three_digits(duration: Duration) -> str:

@@ -5,11 +5,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 
-from halfopen.base.addresses import IPV4_ANY, Address, Prefix, parse_address
+from halfopen.base.addresses import IPV4_ANY, IPV6_ANY, Address, Prefix, parse_address
 from halfopen.sim.topology import Topology
-from halfopen.sim.topology_parts import NAT, Node
+from halfopen.sim.topology_parts import NAT, Node, split
 
 EVERYTHING = Prefix(IPV4_ANY, 0)
+EVERYTHING_IPV6 = Prefix(IPV6_ANY, 0)
 
 
 @dataclass(slots=True, frozen=True)
@@ -32,19 +33,29 @@ class Attachment:
 
 
 class Graph:
-    """A topology with all addresses given, as its routes are found in it."""
+    """A topology with all addresses given, as the routes of one version of IP are found in it.
 
-    __slots__ = ("_by_node", "_homed", "_prefixes", "_routers")
+    ``octets`` is how long its addresses are.
+    """
 
-    def __init__(self, topology: Topology) -> None:
+    __slots__ = ("_by_node", "_everything", "_homed", "_prefixes", "_routers")
+
+    def __init__(self, topology: Topology, octets: int = 4) -> None:
         nodes = {node.name: node for node in topology.nodes}
-        self._prefixes = [Prefix.parse(segment.prefix or "0.0.0.0/0") for segment in topology.segments]
+        self._everything = EVERYTHING if octets == 4 else EVERYTHING_IPV6
+        self._prefixes = [
+            next((prefix for prefix in map(Prefix.parse, split(each.prefix)) if len(prefix.network) == octets), None)
+            for each in topology.segments
+        ]
         self._by_node: dict[str, list[Attachment]] = {name: [] for name in nodes}
         self._routers: list[list[Attachment]] = [[] for _ in topology.segments]
         for number, segment in enumerate(topology.segments):
+            if self._prefixes[number] is None:
+                continue
             for member in segment.members:
                 own = self._by_node[member.node]
-                address = parse_address(member.address or "0.0.0.0")
+                addresses = map(parse_address, split(member.address))
+                address = next((address for address in addresses if len(address) == octets), bytes(octets))
                 attachment = Attachment(nodes[member.node], number, len(own), address)
                 own.append(attachment)
                 if attachment.node.forwards and not is_outside(attachment):
@@ -67,7 +78,7 @@ class Graph:
                 if beyond not in found:
                     way = found[network]
                     gateway = way.gateway if way is not None else router.address
-                    found[beyond] = Hop(self._prefixes[beyond], left_by.address, gateway)
+                    found[beyond] = Hop(self._prefixes[beyond] or self._everything, left_by.address, gateway)
                     waiting.append((left_by, beyond))
         yield from (hop for hop in found.values() if hop is not None)
         yield from self._end_systems(own, found)
@@ -88,17 +99,26 @@ class Graph:
                 continue
             way = found[near.network]
             local = way.local if way is not None else next(e.address for e in own if e.network == near.network)
-            yield Hop(Prefix.of(first.address, 32), local, way.gateway if way is not None else near.address)
+            yield Hop(
+                Prefix.of(first.address, 8 * len(first.address)),
+                local,
+                way.gateway if way is not None else near.address,
+            )
 
     def _default(self, own: list[Attachment]) -> Iterator[Hop]:
         """A host leaves the rest to the first router beside it; a router knows all there is."""
         if own and not own[0].node.forwards:
             beside = (
-                Hop(EVERYTHING, each.address, router.address) for each in own for router in self._routers[each.network]
+                Hop(self._everything, each.address, router.address)
+                for each in own
+                for router in self._routers[each.network]
             )
             yield from islice(beside, 1)
 
 
 def is_outside(attachment: Attachment) -> bool:
-    """Whether this is the outside of a NAT, the second of its networks: from there it leads nowhere."""
-    return attachment.node.kind == NAT and attachment.order == 1
+    """Whether this is the outside of a NAT, the second of its networks: from there it leads nowhere.
+
+    For IPv6 a NAT is a router like any other.
+    """
+    return attachment.node.kind == NAT and attachment.order == 1 and len(attachment.address) == 4

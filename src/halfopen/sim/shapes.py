@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from html import escape
 
-from halfopen.sim.topology_parts import HOST, HUB, NAT, ROUTER, SWITCH, Segment
+from halfopen.sim.topology_parts import HOST, HUB, NAT, ROUTER, SWITCH, Segment, split
 
 COLORS = {
     HOST: ("#2563eb", "#eff6ff"),
@@ -90,7 +90,7 @@ class Line:
             words = [("words", line) for way in ways for line in wrapped(way)]
         if segment.mtu != 1500:
             words.append(("words", f"mtu {segment.mtu}"))
-        return words + ([("prefix", segment.prefix)] if segment.prefix else [])
+        return words + [("prefix", prefix) for prefix in split(segment.prefix)]
 
     @property
     def label_size(self) -> tuple[float, float]:

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, NoReturn
 from halfopen.aio.connected import Connected
 from halfopen.aio.datagram_state import Datagrams
 from halfopen.aio.host import Host
+from halfopen.aio.resolving import has_ipv6
 from halfopen.aio.socket_states import SocketState, failure
 from halfopen.aio.sockets import ReadinessSignal, SocketAddress
 from halfopen.aio.unconnected import Listening, Unconnected
@@ -139,10 +140,12 @@ def has_power(host: Host) -> bool:
 
 def fresh_state(host: Host, family: int, kind: int) -> SocketState:
     """The state of a new socket; OSError for what a host does not have."""
-    if family not in (-1, kernel.AF_INET):
+    if family == -1:
+        family = kernel.AF_INET
+    if family not in (kernel.AF_INET, kernel.AF_INET6) or (family == kernel.AF_INET6 and not has_ipv6(host.stack)):
         raise failure(errno.EAFNOSUPPORT)
     if kind == kernel.SOCK_STREAM:
-        return Unconnected(host)
+        return Unconnected(host, family)
     if kind == kernel.SOCK_DGRAM:
-        return Datagrams(host)
+        return Datagrams(host, family)
     raise failure(errno.EPERM if kind == kernel.SOCK_RAW else errno.ESOCKTNOSUPPORT)

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 from halfopen.aio.host import Host
 from halfopen.aio.names import Name
 from halfopen.aio.socket_states import SocketState
+from halfopen.aio.sockets import plain
 from halfopen.base.addresses import IPV4_BROADCAST
 from halfopen.base.errors import SimulationError
 from halfopen.base.octets import Buffer
@@ -114,15 +115,16 @@ class SocketData(SocketNames):
     def _endpoint(self, address: Any, passive: bool = False) -> Endpoint:
         """``(host, port)`` as it is given to the socket module, by the names of this host."""
         if not isinstance(address, tuple) or len(address) < 2:
-            raise TypeError(f"AF_INET address must be tuple, not {type(address).__name__}")
+            raise TypeError(f"{self.family.name} address must be tuple, not {type(address).__name__}")
         name: Name = address[0]
         port = int(address[1])
         if not 0 <= port <= 0xFFFF:
             raise OverflowError("port must be 0-65535.")
         if name in ("<broadcast>", b"<broadcast>"):
             return IPV4_BROADCAST, port
-        names = self._host.names
-        return (names.resolve(name, passive=True) if passive else names.destinations(name))[0], port
+        host, family = self._host, self.family
+        found = host.resolve(name, family) if passive else host.destinations(name, family)
+        return plain(found[0]), port
 
     def _serve(self, name: str, call: Callable[[], T], flags: int = 0) -> T:
         self._open_state()

@@ -39,7 +39,7 @@ class SocketNames(StatefulSocket, kernel.socket):
 
     @property
     def family(self) -> kernel.AddressFamily:
-        """AF_INET."""
+        """AF_INET or AF_INET6."""
         return self._state.names.family
 
     @property

@@ -6,15 +6,19 @@ from pathlib import Path
 
 from halfopen.base.errors import ConfigError
 from halfopen.sim import drawing
-from halfopen.sim.topology_parts import Node, Segment, addresses_of
+from halfopen.sim.topology_parts import IPV4, Node, Segment, addresses_of, split
 
 
 @dataclass(slots=True, frozen=True)
 class Topology:
-    """Nodes and the networks that join them, in the order in which they were made."""
+    """Nodes and the networks that join them, in the order in which they were made.
+
+    Networks that are not told are of ``families``: ``"ipv4"``, ``"ipv6"`` or ``"both"``, which all are then.
+    """
 
     nodes: tuple[Node, ...] = ()
     segments: tuple[Segment, ...] = ()
+    families: str = IPV4
 
     @classmethod
     def load(cls, path: str | Path) -> "Topology":
@@ -53,9 +57,11 @@ class Topology:
             for node in self.nodes
         ]
         lines = _columns(nodes)
-        heads = _columns([(each.name, each.kind, each.prefix or "", ", ".join(each.remarks)) for each in self.segments])
+        heads = _columns(
+            [(each.name, each.kind, ", ".join(split(each.prefix)), ", ".join(each.remarks)) for each in self.segments]
+        )
         for segment, head in zip(self.segments, heads, strict=True):
-            members = ", ".join(f"{each.node} {each.address or ''}".strip() for each in segment.members)
+            members = ", ".join(" ".join([each.node, *split(each.address)]) for each in segment.members)
             lines += ["", head, f"    {members}"] if segment is self.segments[0] else [head, f"    {members}"]
         return "\n".join(lines)
 

@@ -10,7 +10,19 @@ from halfopen.base.errors import ConfigError
 from halfopen.sim.addressing import fault_of_address, fault_of_prefix, host_numbers, overlap
 from halfopen.sim.profiles import words_of
 from halfopen.sim.sysctl import LINUX, write
-from halfopen.sim.topology_parts import HUB, LINK, NAT, NODE_KINDS, SEGMENT_KINDS, SWITCH, Node, Segment
+from halfopen.sim.topology_parts import (
+    HUB,
+    LINK,
+    NAT,
+    NODE_KINDS,
+    SEGMENT_KINDS,
+    SWITCH,
+    Node,
+    Segment,
+    is_ipv6,
+    split,
+)
+from halfopen.wire.ipv6 import MINIMUM_MTU
 
 EXPIRY = ("drop", "rst")
 LEAST = {LINK: 2, HUB: 2, SWITCH: 1}
@@ -66,7 +78,7 @@ class Judge:
         self._owners: dict[Address, str] = {}
         self._prefixes: dict[Prefix, str] = {}
         self._joined: dict[str, int] = {}
-        self._unused: dict[str, list[Prefix]] = {}
+        self._unused: dict[str, list[list[Prefix]]] = {}
 
     def nodes(self) -> Iterator[Problem]:
         """Of the nodes."""
@@ -97,21 +109,31 @@ class Judge:
         title = f"{node.kind} {node.name}"
         if node.kind not in NODE_KINDS:
             yield Problem((*where, "kind"), f"{node.name} is a {node.kind!r}: expected {_either(NODE_KINDS)}")
-        for number, text in enumerate(node.addresses):
+        for number, texts in enumerate(node.addresses):
             at = (*where, "addresses", number)
-            try:
-                address, prefix = parse_interface(text)
-            except ValueError as error:
-                yield Problem(at, f"{title}: {error}")
-            else:
-                self._unused.setdefault(node.name, []).append(prefix)
-                yield from (Problem(at, f"{title}: {fault}") for fault in self._claim(node.name, address, prefix))
+            yield from (Problem(at, f"{title}: {fault}") for fault in self._interface(node.name, texts))
         for name, value in node.sysctl.items():
             try:
                 write(LINUX, name, value)
             except ConfigError as error:
                 yield Problem((*where, "sysctl", name), f"{title}: {error}")
         yield from self._nat(node, title, where)
+
+    def _interface(self, name: str, texts: str) -> Iterator[str]:
+        """Of one interface, which has an address of each version at most."""
+        yield from _doubles(texts)
+        prefixes: list[Prefix] = []
+        for text in split(texts):
+            try:
+                address, prefix = parse_interface(text)
+            except ValueError as error:
+                yield str(error)
+            else:
+                prefixes.append(prefix)
+                yield from self._claim(name, address, prefix)
+        if not split(texts):
+            yield f"{texts!r} is not an interface address such as '192.0.2.1/24'"
+        self._unused.setdefault(name, []).append(prefixes)
 
     def _nat(self, node: Node, title: str, where: tuple[str | int, ...]) -> Iterator[Problem]:
         if node.kind != NAT:
@@ -149,10 +171,15 @@ class Judge:
         yield from (Problem((*where, "prefix"), f"{title}: {fault}") for fault in self._prefix(segment))
 
     def _prefix(self, segment: Segment) -> Iterator[str]:
-        if segment.prefix is None:
-            return
+        if segment.prefix is not None and not split(segment.prefix):
+            yield f"{segment.prefix!r} is not a network prefix such as '192.0.2.0/24'"
+        yield from _doubles(segment.prefix)
+        for text in split(segment.prefix):
+            yield from self._one_prefix(segment, text)
+
+    def _one_prefix(self, segment: Segment, text: str) -> Iterator[str]:
         try:
-            prefix = Prefix.parse(segment.prefix)
+            prefix = Prefix.parse(text)
         except ValueError as error:
             yield str(error)
             return
@@ -163,6 +190,8 @@ class Judge:
             if overlap(prefix, other):
                 yield f"{prefix} overlaps {other}, which is {name}"
         self._prefixes[prefix] = segment.title
+        if len(prefix.network) == 16 and segment.mtu < MINIMUM_MTU:
+            yield f"{prefix} is of IPv6, where an MTU is at least 1280 (RFC 8200 5), not {segment.mtu}"
         first, last = host_numbers(prefix)
         if last - first + 1 < len(segment.members):
             yield f"{prefix} has room for {last - first + 1} hosts, not for {len(segment.members)}"
@@ -179,18 +208,28 @@ class Judge:
                 yield Problem(at, f"{segment.title} names {member.node!r} twice")
             seen.add(member.node)
             if member.address is not None:
-                faults = self._member_address(segment, member.node, member.address)
+                faults = self._member_addresses(segment, member.node, member.address)
             else:
                 faults = self._own_address(segment, member.node)
             yield from (Problem((*at, "address"), f"{segment.title}: {fault}") for fault in faults)
 
     def _own_address(self, segment: Segment, name: str) -> Iterator[str]:
         """A node that has addresses of its own comes to a network by one of them, as long as there are some."""
-        unused = [str(prefix) for prefix in self._unused.get(name, ())]
-        if segment.prefix in unused:
-            del self._unused[name][unused.index(segment.prefix)]
-        elif unused and segment.prefix is not None:
-            yield f"{name!r} has addresses, but none on {segment.prefix}"
+        unused = self._unused.get(name, [])
+        wanted = split(segment.prefix)
+        for prefixes in unused:
+            if any(str(prefix) in wanted for prefix in prefixes):
+                unused.remove(prefixes)
+                return
+        if unused and wanted:
+            yield f"{name!r} has addresses, but none on {' and '.join(wanted)}"
+
+    def _member_addresses(self, segment: Segment, name: str, texts: str) -> Iterator[str]:
+        yield from _doubles(texts)
+        if not split(texts):
+            yield f"{texts!r} is not an IPv4 or IPv6 address"
+        for text in split(texts):
+            yield from self._member_address(segment, name, text)
 
     def _member_address(self, segment: Segment, name: str, text: str) -> Iterator[str]:
         try:
@@ -198,12 +237,14 @@ class Judge:
         except ValueError as error:
             yield str(error)
             return
+        known = [prefix for prefix in split(segment.prefix) if is_ipv6(prefix) == is_ipv6(text)]
         try:
-            prefix = Prefix.parse(segment.prefix) if segment.prefix else None
+            prefix = Prefix.parse(known[0]) if known else None
         except ValueError:
             return  # Said already.
         if prefix is None:
-            yield f"{text} needs the network's prefix, such as 192.0.2.0/24"
+            example = "2001:db8:1::/64" if is_ipv6(text) else "192.0.2.0/24"
+            yield f"{text} needs the network's prefix, such as {example}"
         elif address not in prefix:
             yield f"{text} of {name!r} lies outside of {prefix}"
         else:
@@ -227,6 +268,13 @@ def is_address(text: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def _doubles(texts: str | None) -> Iterator[str]:
+    """Of several in one text each is of another version."""
+    versions = [is_ipv6(text) for text in split(texts)]
+    if len(set(versions)) < len(versions):
+        yield f"{texts!r} has more than one of a version of IP"
 
 
 def _either(words: Sequence[str]) -> str:

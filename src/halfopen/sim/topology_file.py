@@ -11,13 +11,15 @@
       backbone: {members: {r1: 192.0.2.1, server: 192.0.2.2}, prefix: 192.0.2.0/24}
 
 A node without a kind is a host, a network without one a link. Members without an address get the next that is free.
+Networks are of IPv4, unless there is also a line ``families: ipv6`` or ``families: both``, or their prefix says so; a
+prefix may be one of each version, ``192.0.2.0/24 2001:db8:1::/64``, and so may the address of a member.
 """
 
 from collections.abc import Mapping
 from difflib import get_close_matches
 from itertools import takewhile
 from pathlib import Path as FilePath
-from typing import TypeAlias, TypeVar
+from typing import Literal, TypeAlias, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -25,12 +27,12 @@ from halfopen.base.errors import ConfigError
 from halfopen.base.netem import parse as parse_words
 from halfopen.sim.sysctl import Value
 from halfopen.sim.topology_check import problems
-from halfopen.sim.topology_parts import HOST, LINK, Member, Node, Segment
+from halfopen.sim.topology_parts import HOST, IPV4, LINK, Member, Node, Segment
 from halfopen.sim.yaml_source import Data, Path, Source, read
 
 M = TypeVar("M", bound=BaseModel)
 
-Parts: TypeAlias = tuple[tuple[Node, ...], tuple[Segment, ...]]
+Parts: TypeAlias = tuple[tuple[Node, ...], tuple[Segment, ...], str]
 
 STRICT = ConfigDict(strict=True, extra="forbid")
 
@@ -42,6 +44,7 @@ class FileSchema(BaseModel):
 
     nodes: dict[str, object]
     networks: dict[str, object] = {}
+    families: Literal["ipv4", "ipv6", "both"] = "ipv4"
 
 
 class NodeSchema(BaseModel):
@@ -88,7 +91,7 @@ def parse(text: str, name: str) -> Parts:
         source.check()
     reader = _Reader(source)
     parts = reader.parts()
-    for problem in problems(*parts):
+    for problem in problems(*parts[:2]):
         source.complain(reader.place(problem.where), problem.text, at_key=len(problem.where) == 2)
     source.check()
     return parts
@@ -103,12 +106,12 @@ class _Reader:
 
     def parts(self) -> Parts:
         """What nodes and networks there are."""
-        self._fit(FileSchema, self._source.data, ())
+        schema = self._fit(FileSchema, self._source.data, ())
         nodes = tuple(self._node(name, data) for name, data in self._section("nodes").items())
         segments = tuple(
             segment for name, data in self._section("networks").items() if (segment := self._segment(name, data))
         )
-        return nodes, segments
+        return nodes, segments, schema.families if schema is not None else IPV4
 
     def place(self, where: Path) -> Path:
         """Where in the file stands what is at ``where`` in the topology."""
@@ -180,6 +183,7 @@ UNIONS = ("int", "str", "list[str]", "dict[str,nullable[str]]")
 """What pydantic puts into a path for the sides of a union."""
 
 EXPECTED = {
+    "families": "ipv4, ipv6 or both",
     "members": "the names of nodes, or a mapping from their names to their addresses",
     "string_type": "text",
     "int_type": "a whole number",

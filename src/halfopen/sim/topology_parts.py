@@ -18,11 +18,16 @@ SEGMENT_KINDS = (LINK, SWITCH, HUB)
 
 IP_FORWARD = "net.ipv4.ip_forward"
 
+IPV4, IPV6, BOTH = "ipv4", "ipv6", "both"
+FAMILIES = {IPV4: (4,), IPV6: (16,), BOTH: (4, 16)}
+"""Which versions of IP networks are of that are not told; with the octets of their addresses."""
+
 
 @dataclass(slots=True, frozen=True, kw_only=True)
 class Node:
-    """A machine. ``addresses`` (``"192.0.2.1/24"``) are those of interfaces that are on no network yet.
+    """A machine. ``addresses`` are those of interfaces that are on no network yet.
 
+    Each is ``"192.0.2.1/24"``, or has one of each version: ``"192.0.2.1/24 2001:db8:1::1/64"``.
     Of a NAT: a flow that is silent for ``idle_timeout`` is forgotten, and ``on_expire`` says what becomes of its
     packets then, ``"drop"`` or ``"rst"``.
     """
@@ -52,7 +57,10 @@ class Node:
 
 @dataclass(slots=True, frozen=True)
 class Member:
-    """A node on a network; without ``address`` it gets the next that is free."""
+    """A node on a network; without ``address`` it gets the next that is free, of each version of the network's.
+
+    ``address`` may be two, ``"192.0.2.1 2001:db8:1::1"``.
+    """
 
     node: str
     address: str | None = None
@@ -63,7 +71,7 @@ class Segment:
     """A network: a link, switch or hub. ``words`` are netem's for what goes in, at each member.
 
     ``back`` is what a link does from its second member to the first, if that is not the same. Without ``prefix`` it is
-    a network of its own.
+    a network of its own. ``prefix`` may be one of each version: ``"192.0.2.0/24 2001:db8:1::/64"``.
     """
 
     name: str
@@ -93,9 +101,26 @@ class Segment:
 def addresses_of(node: Node, segments: Sequence[Segment]) -> list[str]:
     """``"192.0.2.1/24"`` for each address of a node, first those that it has on ``segments``."""
     on_networks = [
-        f"{member.address}/{segment.prefix.partition('/')[2]}" if segment.prefix else member.address
+        f"{address}{_length_of(segment, address)}"
         for segment in segments
         for member in segment.members
-        if member.node == node.name and member.address
+        if member.node == node.name
+        for address in split(member.address)
     ]
-    return on_networks + list(node.addresses)
+    return on_networks + [address for addresses in node.addresses for address in split(addresses)]
+
+
+def _length_of(segment: Segment, address: str) -> str:
+    """``"/24"``, of the network that an address of a member is on."""
+    lengths = (prefix.partition("/") for prefix in split(segment.prefix))
+    return next((f"/{length}" for network, _, length in lengths if is_ipv6(network) == is_ipv6(address)), "")
+
+
+def split(text: str | None) -> list[str]:
+    """The addresses or prefixes, one of each version at most, that stand in one text."""
+    return (text or "").split()
+
+
+def is_ipv6(text: str) -> bool:
+    """Of which version an address or prefix is, as text."""
+    return ":" in text

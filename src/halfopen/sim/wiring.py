@@ -1,5 +1,6 @@
 """What is plugged into what: interfaces, networks and routes as the hosts of a simulated network have them."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 
@@ -12,7 +13,7 @@ from halfopen.sim.host import SimHost
 from halfopen.sim.routing import Graph, Hop
 from halfopen.sim.sysctl import Value
 from halfopen.sim.topology import Topology
-from halfopen.sim.topology_parts import NAT, Member, Node, Segment
+from halfopen.sim.topology_parts import NAT, Member, Node, Segment, split
 from halfopen.stack.config import InterfaceConfig
 from halfopen.stack.interface import Interface, Offloads
 from halfopen.stack.routes import Route
@@ -23,11 +24,11 @@ OFFLOADS = Offloads(checksum=True, gso_octets=65535)
 
 @dataclass(slots=True)
 class Laid:
-    """A segment and its cable."""
+    """A segment and its cable; a prefix for each version of IP that it is of."""
 
     segment: Segment
     cable: Cable
-    prefix: Prefix
+    prefixes: Sequence[Prefix]
 
 
 @dataclass(slots=True)
@@ -37,13 +38,13 @@ class Station:
     host: SimHost
     node: Node
     number: int
-    given: dict[str, Prefix] = field(default_factory=dict)
+    given: dict[str, list[Prefix]] = field(default_factory=dict)
     plugged: dict[str, Laid] = field(default_factory=dict)
 
     @property
-    def free(self) -> dict[str, Prefix]:
+    def free(self) -> dict[str, list[Prefix]]:
         """The interfaces with an address that are on no network yet."""
-        return {name: prefix for name, prefix in self.given.items() if name not in self.plugged}
+        return {name: prefixes for name, prefixes in self.given.items() if name not in self.plugged}
 
     @property
     def is_mentioned(self) -> bool:
@@ -74,18 +75,21 @@ class Wiring:
         station = Station(host, node, len(self.stations))
         self.stations[node.name] = station
         host.on_sysctl = partial(self._configured, station)
-        for text in node.addresses:
-            address, prefix = self.plan.check(node.name, text)
-            name = self._add_interface(station, address, prefix)
-            station.given[name] = prefix
+        for texts in node.addresses:
+            own = [self.plan.check(node.name, text) for text in split(texts)]
+            interface = self._add_interface(station)
+            for address, prefix in own:
+                self._add_address(station, interface, address, prefix)
+            station.given[interface.name] = [prefix for _, prefix in own]
 
     def lay(self, laid: Laid) -> None:
         """A new network with its members; ConfigError before anything is done."""
         members = laid.segment.members
-        missing = [self._given(laid, self.stations[member.node]) for member in members if member.address is None]
-        self.plan.next_addresses(laid.prefix, missing.count(None))
-        self.plan.reserve(laid.prefix)
-        laid.segment = replace(laid.segment, members=(), prefix=str(laid.prefix))
+        for prefix in laid.prefixes:
+            missing = [member for member in members if not self._has_address(laid, member, prefix)]
+            self.plan.next_addresses(prefix, len(missing))
+            self.plan.reserve(prefix)
+        laid.segment = replace(laid.segment, members=(), prefix=" ".join(map(str, laid.prefixes)))
         self.laid.append(laid)
         for member in members:
             self.join(laid, member)
@@ -94,22 +98,42 @@ class Wiring:
         """One more host on a network."""
         station = self.stations[member.node]
         name = self._given(laid, station) if member.address is None else None
-        if name is None:
-            address = parse_address(member.address) if member.address else self.plan.next_addresses(laid.prefix, 1)[0]
-            name = self._add_interface(station, address, laid.prefix)
-        interface = station.interface(name)
+        interface = self._add_interface(station) if name is None else station.interface(name)
+        told = [parse_address(text) for text in split(member.address)]
+        own: list[Address] = []
+        for prefix in laid.prefixes:
+            address = next((each for each, network in interface.addresses if network == prefix), None)
+            if address is None:
+                address = next((each for each in told if each in prefix), None)
+                address = address or self.plan.next_addresses(prefix, 1)[0]
+                self._add_address(station, interface, address, prefix)
+            own.append(address)
         interface.mtu = laid.segment.mtu
         laid.cable.plug(station.host.sim_pump, interface)
-        station.plugged[name] = laid
-        member = Member(member.node, format_address(interface.addresses[0][0]))
+        station.plugged[interface.name] = laid
+        member = Member(member.node, " ".join(map(format_address, own)))
         laid.segment = replace(laid.segment, members=(*laid.segment.members, member))
         self._is_fresh = False
 
-    def prefix(self, segment: Segment) -> Prefix:
-        """The network of the addresses that the members have, or a new one."""
-        choices = [list(free.values()) for member in segment.members if (free := self.stations[member.node].free)]
+    def prefixes(self, segment: Segment, told: Mapping[int, Prefix], families: Sequence[int]) -> list[Prefix]:
+        """The networks that a segment is to be: as it is ``told``, or as its members have addresses, or new ones.
+
+        Without any of these it is of ``families``; if that is both, it is in any case.
+        """
+        brought = {octets: self._brought(segment, octets) for octets in (4, 16)}
+        known = [octets for octets in (4, 16) if octets in told or brought[octets]]
+        wanted = families if len(families) > 1 or not known else known
+        return [told.get(octets) or self._prefix(segment, octets, brought[octets]) for octets in wanted]
+
+    def _brought(self, segment: Segment, octets: int) -> list[list[Prefix]]:
+        """For each member that has addresses of a version and is on no network with them: of which networks."""
+        of_members = (self.stations[member.node].free.values() for member in segment.members)
+        choices = ([each for one in free for each in one if len(each.network) == octets] for free in of_members)
+        return [choice for choice in choices if choice]
+
+    def _prefix(self, segment: Segment, octets: int, choices: list[list[Prefix]]) -> Prefix:
         if not choices:
-            return self.plan.next_prefix(len(segment.members))
+            return self.plan.next_prefix(len(segment.members), octets)
         prefix = common(choices)
         if prefix is None:
             networks = " and ".join(str(each[0]) for each in choices)
@@ -127,24 +151,27 @@ class Wiring:
     def foresee(self, topology: Topology) -> None:
         """Nobody else gets the addresses that ``topology`` gives."""
         for segment in topology.segments:
-            prefix = Prefix.parse(segment.prefix) if segment.prefix else None
-            for member in segment.members:
-                if member.address and prefix:
-                    self.plan.claim(member.node, parse_address(member.address), prefix)
-            if prefix:
+            for prefix in map(Prefix.parse, split(segment.prefix)):
+                for member in segment.members:
+                    for address in map(parse_address, split(member.address)):
+                        if address in prefix:
+                            self.plan.claim(member.node, address, prefix)
                 self.plan.reserve(prefix)
         for node in topology.nodes:
-            for text in node.addresses:
-                self.plan.reserve(parse_interface(text)[1])
+            for texts in node.addresses:
+                for text in split(texts):
+                    self.plan.reserve(parse_interface(text)[1])
 
     def route(self) -> None:
         """Every host learns the routes to all networks, if something has changed since they were computed last."""
         if self._is_fresh:
             return
         self._is_fresh = True
-        graph = Graph(self.topology())
+        topology = self.topology()
+        used = {len(prefix.network) for laid in self.laid for prefix in laid.prefixes}
+        graphs = [Graph(topology, octets) for octets in sorted(used)]
         for name, station in self.stations.items():
-            self._replace_routes(station, list(graph.hops(name)))
+            self._replace_routes(station, [hop for graph in graphs for hop in graph.hops(name)])
 
     def topology(self) -> Topology:
         """The description of what is there."""
@@ -162,25 +189,36 @@ class Wiring:
     def _given(self, laid: Laid, station: Station) -> str | None:
         """The interface that a host has for a network already; None if it is to get one."""
         free = station.free
-        for name, prefix in free.items():
-            if prefix == laid.prefix:
+        for name, prefixes in free.items():
+            if any(prefix in prefixes for prefix in laid.prefixes):
                 return name
         if free:
-            raise ConfigError(f"{laid.segment.title}: {station.host.name} has addresses, but none on {laid.prefix}")
+            networks = " and ".join(map(str, laid.prefixes))
+            raise ConfigError(f"{laid.segment.title}: {station.host.name} has addresses, but none on {networks}")
         return None
 
-    def _add_interface(self, station: Station, address: Address, prefix: Prefix) -> str:
-        """Its name. What others call a NAT is its outside, the second of its interfaces."""
+    def _has_address(self, laid: Laid, member: Member, prefix: Prefix) -> bool:
+        """Whether a member is told its address on a network, or comes with one."""
+        if member.address is not None:
+            return any(address in prefix for address in map(parse_address, split(member.address)))
+        station = self.stations[member.node]
+        name = self._given(laid, station)
+        return name is not None and prefix in station.given[name]
+
+    def _add_interface(self, station: Station) -> Interface:
         host = station.host
-        number, now = len(host.stack.interfaces), host.sim_pump.now()
+        number = len(host.stack.interfaces)
         mac = f"02:00:00:{station.number >> 8:02x}:{station.number & 0xFF:02x}:{number:02x}"
         config = InterfaceConfig(name=f"eth{number}", kind="ethernet", mac=mac, offloads=OFFLOADS)
-        interface = host.stack.add_interface(config, now)
-        host.stack.add_address(interface, address, prefix, now)
+        return host.stack.add_interface(config, host.sim_pump.now())
+
+    def _add_address(self, station: Station, interface: Interface, address: Address, prefix: Prefix) -> None:
+        """What others call a NAT is its outside, the second of its interfaces."""
+        host = station.host
+        host.stack.add_address(interface, address, prefix, host.sim_pump.now())
         self.plan.claim(host.name, address, prefix)
-        if number == (1 if station.node.kind == NAT else 0):
+        if host.stack.interfaces.index(interface) == (1 if station.node.kind == NAT else 0):
             self._names.add(host.name, address)
-        return interface.name
 
     def _replace_routes(self, station: Station, hops: list[Hop]) -> None:
         routes = station.host.stack.routes
@@ -194,5 +232,11 @@ class Wiring:
 
 
 def _unplugged(station: Station) -> tuple[str, ...]:
-    addresses = {name: station.interface(name).addresses[0][0] for name in station.free}
-    return tuple(f"{format_address(address)}/{station.given[name].length}" for name, address in addresses.items())
+    return tuple(
+        " ".join(
+            f"{format_address(address)}/{prefix.length}"
+            for address, prefix in station.interface(name).addresses
+            if prefix in prefixes
+        )
+        for name, prefixes in station.free.items()
+    )

@@ -2,10 +2,12 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Final
 
 from halfopen.base.clock import MILLISECOND, MINUTE, SECOND, Duration
 from halfopen.base.errors import ConfigError
 from halfopen.base.permit import Permit
+from halfopen.stack import datagram as kinds
 from halfopen.stack import identification
 from halfopen.stack.closed_ports import POLICIES, RST_RATE
 from halfopen.stack.config_ipv6 import Ipv6Config
@@ -153,6 +155,10 @@ class IcmpConfig:
     ttl: int = 64
 
 
+HARD: Final = frozenset({kinds.PROTOCOL_UNREACHABLE, kinds.PORT_UNREACHABLE, kinds.ADMIN_PROHIBITED, kinds.PRECEDENCE})
+"""Errors that end an attempt to connect (RFC 1122 4.2.3.9, code 4 apart); Linux takes "prohibited" for one as well."""
+
+
 @dataclass(slots=True, frozen=True, kw_only=True)
 class TcpLayerConfig:
     """What is chosen about TCP for a host as a whole."""
@@ -188,6 +194,8 @@ class TcpLayerConfig:
     """
     closed_ports: str = "reset"
     """What is said where nobody listens: a key of `halfopen.stack.closed_ports.POLICIES`."""
+    hard_errors: frozenset[str] = HARD
+    """ICMP errors that end an attempt to connect."""
     rst_rate: int = RST_RATE
     """RSTs a second from closed ports, if `closed_ports` is ``"limit"``."""
     time_wait: int = 65536

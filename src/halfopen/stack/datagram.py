@@ -6,6 +6,7 @@ from typing import Final
 
 from halfopen.base.addresses import Address
 from halfopen.base.clock import Instant
+from halfopen.base.native import mypyc_attr
 from halfopen.base.octets import Buffers
 from halfopen.stack.interface import Interface
 from halfopen.wire.icmpv4 import Quoted
@@ -18,12 +19,13 @@ PORT_UNREACHABLE: Final = "port-unreachable"
 FRAGMENTATION_NEEDED: Final = "fragmentation-needed"
 SOURCE_ROUTE_FAILED: Final = "source-route-failed"
 ADMIN_PROHIBITED: Final = "admin-prohibited"
+PRECEDENCE: Final = "precedence"
+"""A router does not like the precedence (RFC 1812 5.3.3.2)."""
 TTL_EXCEEDED: Final = "ttl-exceeded"
 REASSEMBLY_EXCEEDED: Final = "reassembly-exceeded"
 PARAMETER_PROBLEM: Final = "parameter-problem"
 
 
-@dataclass(slots=True, eq=False)
 class Datagram:
     """One whole datagram for a transport of this host; its IP header has been checked.
 
@@ -33,17 +35,45 @@ class Datagram:
     contiguously in ``packet.head``, or -1 where IP options part them.
     """
 
-    packet: Packet
-    offset: int
-    octets: int
-    source: Address
-    destination: Address
-    protocol: int
-    tos: int
-    ttl: int
-    interface: Interface
-    link_broadcast: bool
-    flow_offset: int
+    __slots__ = (
+        "destination",
+        "flow_offset",
+        "interface",
+        "link_broadcast",
+        "octets",
+        "offset",
+        "packet",
+        "protocol",
+        "source",
+        "tos",
+        "ttl",
+    )
+
+    def __init__(
+        self,
+        packet: Packet,
+        offset: int,
+        octets: int,
+        source: Address,
+        destination: Address,
+        protocol: int,
+        tos: int,
+        ttl: int,
+        interface: Interface,
+        link_broadcast: bool,
+        flow_offset: int,
+    ) -> None:
+        self.packet = packet
+        self.offset = offset
+        self.octets = octets
+        self.source = source
+        self.destination = destination
+        self.protocol = protocol
+        self.tos = tos
+        self.ttl = ttl
+        self.interface = interface
+        self.link_broadcast = link_broadcast
+        self.flow_offset = flow_offset
 
     def payload(self) -> bytes:
         """Transport header and payload as one string of octets: a copy."""
@@ -59,7 +89,6 @@ class Datagram:
         return self.interface.link_octets
 
 
-@dataclass(slots=True, eq=False)
 class Outgoing:
     """What a transport wants sent. ``head`` is its header, ``octets`` the length of header and ``body`` together.
 
@@ -67,16 +96,42 @@ class Outgoing:
     ``tos`` is the whole octet, DSCP and ECN. ``gso_size`` above zero: a super-segment of TCP (see `Packet`).
     """
 
-    protocol: int
-    head: bytes
-    body: Buffers
-    octets: int
-    tos: int = 0
-    ttl: int = 64
-    dont_fragment: bool = True
-    checksum: int = CHECKSUM_PARTIAL
-    checksum_offset: int = 0
-    gso_size: int = 0
+    __slots__ = (
+        "body",
+        "checksum",
+        "checksum_offset",
+        "dont_fragment",
+        "gso_size",
+        "head",
+        "octets",
+        "protocol",
+        "tos",
+        "ttl",
+    )
+
+    def __init__(
+        self,
+        protocol: int,
+        head: bytes,
+        body: Buffers,
+        octets: int,
+        tos: int = 0,
+        ttl: int = 64,
+        dont_fragment: bool = True,
+        checksum: int = CHECKSUM_PARTIAL,
+        checksum_offset: int = 0,
+        gso_size: int = 0,
+    ) -> None:
+        self.protocol = protocol
+        self.head = head
+        self.body = body
+        self.octets = octets
+        self.tos = tos
+        self.ttl = ttl
+        self.dont_fragment = dont_fragment
+        self.checksum = checksum
+        self.checksum_offset = checksum_offset
+        self.gso_size = gso_size
 
 
 @dataclass(slots=True, frozen=True, eq=False)
@@ -93,6 +148,7 @@ class IcmpError:
     quoted: Quoted
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
 class Transport(ABC):
     """A protocol on top of IP; `IpLayer.register` gives it a protocol number."""
 

@@ -8,6 +8,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from typing import Final
 
+from halfopen.base.native import mypyc_attr
 from halfopen.base.permit import Permit
 from halfopen.base.rng import Rng
 
@@ -15,6 +16,7 @@ LIMIT: Final = 4096
 """Counters that are kept; the one that was started first goes first."""
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
 class Identifications(ABC):
     """Numbers the datagrams of a host."""
 

@@ -1,5 +1,6 @@
 """Interface identifiers: the half of an IPv6 address that its host chooses (RFC 7136, RFC 7217, RFC 8981)."""
 
+from collections.abc import Callable
 from hashlib import blake2b
 from typing import Final
 
@@ -22,12 +23,20 @@ def stable(prefix: Prefix, interface: str, counter: int, secret: bytes) -> bytes
 
     A reserved identifier (RFC 5453) is passed over, as if it had been found in use.
     """
-    while True:
-        material = b"|".join((prefix.network, interface.encode(), counter.to_bytes(4, "big")))
-        identifier = blake2b(material, key=secret[:64], digest_size=IDENTIFIER_OCTETS, person=b"RFC 7217").digest()
-        if not is_reserved(identifier):
-            return identifier
+    key, network, name = secret[:64], prefix.network, interface.encode()
+
+    def digest(counter: int) -> bytes:
+        material = b"|".join((network, name, counter.to_bytes(4, "big")))
+        return blake2b(material, key=key, digest_size=IDENTIFIER_OCTETS, person=b"RFC 7217").digest()
+
+    return first_usable(digest, counter)
+
+
+def first_usable(make: Callable[[int], bytes], counter: int) -> bytes:
+    """What ``make`` makes of ``counter``, or of the next number for which it is not reserved."""
+    while is_reserved(identifier := make(counter)):
         counter += 1
+    return identifier
 
 
 def temporary(rng: Rng) -> bytes:

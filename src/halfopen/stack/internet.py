@@ -28,6 +28,8 @@ from halfopen.wire.packet import Packet
 
 _IPV4: Final = ETHERTYPE_IPV4.to_bytes(2, "big")
 _IPV6: Final = ETHERTYPE_IPV6.to_bytes(2, "big")
+_IPV6_FIRST: Final = 0x60
+"""The first octet of a header of version 6 is no less."""
 
 
 class Internet:
@@ -129,7 +131,7 @@ class Internet:
         try:
             if interface.is_ethernet:
                 self._receive_frame(interface, packet, now)
-            elif packet.head[:1] >= b"\x60":
+            elif packet.head and packet.head[0] >= _IPV6_FIRST:
                 self._v6.input.receive(interface, packet, False, now)
             else:
                 self._v4.input.receive(interface, packet, False, now)

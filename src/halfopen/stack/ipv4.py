@@ -1,6 +1,5 @@
 """IPv4: which way, from which address, with which header (RFC 791, RFC 1122 3)."""
 
-from struct import Struct
 from typing import Final
 
 from halfopen.base.addresses import (
@@ -23,6 +22,7 @@ from halfopen.stack.ip import Commons, NetworkLayer
 from halfopen.stack.nud import NeighborLayer
 from halfopen.stack.path import Path
 from halfopen.wire import icmpv4, ipv4
+from halfopen.wire.codec import pack_ipv4
 from halfopen.wire.icmpv4 import Quoted
 from halfopen.wire.ipv4 import Ipv4
 from halfopen.wire.offload import complete_checksum, split
@@ -34,7 +34,6 @@ LARGEST_DATAGRAM: Final = 65535
 LARGEST_QUOTE: Final = 548
 """What of a datagram an ICMP error quotes: with its own headers it has 576 octets (RFC 1812 4.3.2.3)."""
 
-_HEADER: Final = Struct("!BBHHHBBH").pack
 _VERSION_WORD: Final = 0x4500
 _DONT_FRAGMENT: Final = 0x4000
 
@@ -87,7 +86,7 @@ class Ipv4Layer(NetworkLayer):
             identification, flags = self._identifications.next(path.addresses, outgoing.protocol), 0
         tos, ttl, protocol = outgoing.tos, outgoing.ttl, outgoing.protocol
         words = path.addresses_digest + _VERSION_WORD + tos + total + identification + flags + (ttl << 8) + protocol
-        header = _HEADER(0x45, tos, total, identification, flags, ttl, protocol, -words % 0xFFFF)
+        header = pack_ipv4(0x45, tos, total, identification, flags, ttl, protocol, -words % 0xFFFF)
         neighbor = path.neighbor
         if neighbor is None or now >= neighbor.fast_until or (outgoing.checksum and not path.checksum_offload):
             head = header + path.addresses + outgoing.head

@@ -1,6 +1,5 @@
 """IPv4 input: what is checked, in which order, and where it goes (RFC 791, RFC 1122 3.2, RFC 1812 5.2)."""
 
-from struct import Struct
 from typing import Final
 
 from halfopen.base.addresses import is_loopback, is_reserved_v4, is_unspecified, is_valid_source
@@ -15,10 +14,10 @@ from halfopen.stack.interface import Interface
 from halfopen.stack.ipv4 import HEADER_OCTETS, Ipv4Layer
 from halfopen.stack.reassembly import Partial
 from halfopen.wire import icmpv4, ipv4
+from halfopen.wire.codec import read_ipv4, sums_to_zero
 from halfopen.wire.ipv4 import OPTION_LOOSE_SOURCE_ROUTE, OPTION_STRICT_SOURCE_ROUTE, Ipv4
 from halfopen.wire.packet import Packet
 
-_HEADER: Final = Struct("!BBHxxHBBxx4s4s").unpack_from
 _PLAIN: Final = 0x45
 _FRAGMENT_BITS: Final = 0x3FFF
 
@@ -51,7 +50,7 @@ class Ipv4Input:
         if available < HEADER_OCTETS or link_broadcast:
             self._receive_carefully(interface, packet, link_broadcast, now)
             return
-        first, tos, total, fragment, ttl, protocol, source, destination = _HEADER(head, offset)
+        first, tos, total, fragment, ttl, protocol, source, destination = read_ipv4(head, offset)
         is_whole = total == packet.octets - offset if packet.body else HEADER_OCTETS <= total <= available
         if (
             is_whole
@@ -61,7 +60,7 @@ class Ipv4Input:
             and source[0] != 127
             and source not in self._owners
             and source not in self._addresses.broadcasts
-            and not int.from_bytes(head[offset : offset + HEADER_OCTETS], "big") % 0xFFFF
+            and sums_to_zero(head, offset, offset + HEADER_OCTETS)
         ):
             if destination not in self._owners:
                 if self._forwarder.forward_known(interface, packet, total, now):

@@ -108,7 +108,7 @@ class ChangeFollower:
             self._counters.add("NdpRedirectsRefused")
             return
         prefix = Prefix(change.destination, 128)
-        if prefix in self._redirects:
+        if self._redirects.get(prefix) is not None:  # compiled, ``in`` would ask the prefix, which has members itself
             self._forget(prefix)
         elif len(self._redirects) >= MAX_REDIRECTS:
             self._forget(next(iter(self._redirects)))

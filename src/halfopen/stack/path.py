@@ -4,6 +4,7 @@ from abc import ABC, abstractmethod
 
 from halfopen.base.addresses import Address
 from halfopen.base.clock import Instant
+from halfopen.base.native import mypyc_attr
 from halfopen.stack.datagram import Outgoing
 from halfopen.stack.interface import Interface
 from halfopen.stack.neighbor import Neighbor
@@ -11,6 +12,7 @@ from halfopen.stack.routes import Routes
 from halfopen.tcp.metrics import NO_METRICS, Metrics
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
 class Network(ABC):
     """The version of IP that a path is of: it makes the header, and sends."""
 

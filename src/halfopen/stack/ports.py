@@ -12,7 +12,9 @@ from typing import Final
 
 from halfopen.base.addresses import IPV4_ANY, IPV6_ANY, Address, format_address, is_unspecified
 from halfopen.base.errors import AddressInUse, ConfigError
+from halfopen.base.native import mypyc_attr
 from halfopen.base.rng import Rng
+from halfopen.stack.datagram import Transport
 
 
 @dataclass(slots=True, frozen=True)
@@ -45,6 +47,7 @@ class PortRange:
             raise ConfigError(f"a range of ports lies within 1-65535, not {self.low}-{self.high}")
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
 class PortChooser(ABC):
     """How ephemeral ports are chosen (RFC 6056 3.3)."""
 
@@ -104,7 +107,8 @@ class PortRow:
     owner: Owner
 
 
-class PortSource(ABC):
+@mypyc_attr(allow_interpreted_subclasses=True)
+class PortSource(Transport):
     """A transport that can say which of its ports are in use."""
 
     @abstractmethod

@@ -4,7 +4,6 @@ What a fragment is, `halfopen.stack.fragments` and `halfopen.stack.ipv6_fragment
 """
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, field
 from typing import Final, Generic, TypeAlias, TypeVar
 
 from halfopen.base.addresses import Address
@@ -74,36 +73,50 @@ def make_overlap_policy(name: str) -> FragmentOverlap:
         raise ConfigError(f"overlap is one of {', '.join(OVERLAP_POLICIES)}, not {name!r}") from None
 
 
-@dataclass(slots=True, eq=False)
 class Piece(Generic[HeaderT]):
     """One fragment: the octets from ``start`` to ``stop`` of what was cut, which are ``data``.
 
     ``head`` is the whole fragment from the link header on, ``ecn`` the ECN field that it came with.
     """
 
-    key: Key
-    header: HeaderT
-    start: int
-    stop: int
-    more: bool
-    ecn: int
-    data: bytes
-    head: bytes
+    __slots__ = ("data", "ecn", "head", "header", "key", "more", "start", "stop")
+
+    def __init__(
+        self,
+        key: Key,
+        header: HeaderT,
+        start: int,
+        stop: int,
+        more: bool,
+        ecn: int,
+        data: bytes,
+        head: bytes,
+    ) -> None:
+        self.key = key
+        self.header = header
+        self.start = start
+        self.stop = stop
+        self.more = more
+        self.ecn = ecn
+        self.data = data
+        self.head = head
 
 
-@dataclass(slots=True, eq=False)
 class Partial(Generic[HeaderT]):
     """A datagram of which fragments are missing. ``first`` is the head of its first fragment, once that is there."""
 
-    interface: Interface
-    expires: Instant
-    held: IntervalSet = field(default_factory=IntervalSet)
-    pieces: list[tuple[int, bytes]] = field(default_factory=list)
-    stop: int | None = None
-    memory: int = 0
-    ecn_seen: int = 0
-    header: HeaderT | None = None
-    first: bytes = b""
+    __slots__ = ("ecn_seen", "expires", "first", "header", "held", "interface", "memory", "pieces", "stop")
+
+    def __init__(self, interface: Interface, expires: Instant) -> None:
+        self.interface = interface
+        self.expires = expires
+        self.held = IntervalSet()
+        self.pieces: list[tuple[int, bytes]] = []
+        self.stop: int | None = None
+        self.memory = 0
+        self.ecn_seen = 0
+        self.header: HeaderT | None = None
+        self.first = b""
 
     @property
     def is_complete(self) -> bool:

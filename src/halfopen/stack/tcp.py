@@ -14,8 +14,8 @@ from halfopen.base.counters import Counters
 from halfopen.base.errors import AddressInUse, ConfigError, ConnectionRefused, NetworkUnreachable, TcpError
 from halfopen.base.rng import Rng
 from halfopen.stack import datagram as kinds
-from halfopen.stack.config import StackConfig
-from halfopen.stack.datagram import Datagram, IcmpError, Transport
+from halfopen.stack.config import HARD, StackConfig
+from halfopen.stack.datagram import Datagram, IcmpError
 from halfopen.stack.deadlines import Deadlines
 from halfopen.stack.demux import Flow, flow_of, local_of, make_flow, remote_of
 from halfopen.stack.ip import IpLayer
@@ -45,17 +45,17 @@ TURN: Final = 8
 BUDGET: Final = 64
 """Segments per `transmit`, so that input is looked at in between."""
 
-HARD: Final = frozenset({kinds.PROTOCOL_UNREACHABLE, kinds.PORT_UNREACHABLE, kinds.ADMIN_PROHIBITED})
-"""Errors that end an attempt to connect (RFC 1122 4.2.3.9, code 4 apart); Linux takes "prohibited" for one as well."""
-
 UNAUTHENTICATED: Final = HARD | {kinds.FRAGMENTATION_NEEDED}
 """What anyone can say about a connection that is otherwise signed (RFC 5925 7.8)."""
+
+_CLOSED: Final = State.CLOSED
+_TIME_WAIT: Final = State.TIME_WAIT
 
 Endpoint: TypeAlias = tuple[Address, int]
 """An address and a port."""
 
 
-class TcpLayer(Transport, PortSource, Attention):
+class TcpLayer(PortSource, Attention):
     """All TCP of one host."""
 
     __slots__ = (
@@ -207,7 +207,8 @@ class TcpLayer(Transport, PortSource, Attention):
             if socket.connection.on_path_mtu(mtu - headers_octets(flow), seq, now, is_known=is_known):
                 self.paths.learn_mtu(quoted.destination, mtu, now)
         else:
-            socket.connection.on_icmp_error(_as_tcp_error(error.kind), seq, error.kind in HARD, now)
+            is_hard = error.kind in self.config.tcp_layer.hard_errors
+            socket.connection.on_icmp_error(_as_tcp_error(error.kind), seq, is_hard, now)
         self.mark(socket)
 
     def transmit(self, now: Instant) -> bool:
@@ -342,16 +343,15 @@ class TcpLayer(Transport, PortSource, Attention):
 
     def _transmit_turn(self, socket: TcpSocket, now: Instant) -> int:
         """Up to `TURN` segments of one connection; how many."""
-        poll = socket.connection.poll_transmit
-        send = self.paths.send
+        connection, paths = socket.connection, self.paths
         sent = 0
         while sent < TURN:
-            segment = poll(now)
+            segment = connection.poll_transmit(now)
             if segment is None:
                 socket.is_dirty = False
                 self._settle(socket)
                 break
-            send(socket, segment, now)
+            paths.send(socket, segment, now)
             sent += 1
         else:
             self._dirty.append(socket)
@@ -364,7 +364,7 @@ class TcpLayer(Transport, PortSource, Attention):
         """A connection has said all: it goes, becomes a record of TIME-WAIT, or waits for its next deadline."""
         connection = socket.connection
         state = connection.tcb.state
-        if state is not State.CLOSED and not (state is State.TIME_WAIT and socket.is_orphan):
+        if state is not _CLOSED and not (state is _TIME_WAIT and socket.is_orphan):
             self.deadlines.arm(socket, connection.next_deadline())
             return
         if self._flows.get(socket.flow) is socket:

@@ -8,6 +8,7 @@ from typing import Final
 
 from halfopen.base.addresses import Address
 from halfopen.base.clock import Instant
+from halfopen.base.native import trait
 from halfopen.base.octets import Buffer, Buffers
 from halfopen.stack.deadlines import Timed
 from halfopen.stack.demux import Flow, local_of, make_flow, remote_of
@@ -33,6 +34,7 @@ class Marks:
 DEFAULT_MARKS: Final = Marks()
 
 
+@trait
 class Attention(ABC):
     """Who is told that something was done to a socket, so that its output will be polled."""
 
@@ -129,9 +131,9 @@ class TcpSocket(Timed):
         """What was last chosen with `configure`."""
         return self.connection.tcb.user.config
 
-    def send(self, data: Buffer, now: Instant) -> None:
+    def send(self, data: Buffer, now: Instant, *, urgent: bool = False) -> None:
         """SEND (RFC 9293 3.10.2); ``data`` is kept, not copied."""
-        self.connection.send(data, now)
+        self.connection.send(data, now, urgent)
         self._attention.mark(self)
 
     def receive(self, limit: int, now: Instant) -> Buffers:

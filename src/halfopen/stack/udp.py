@@ -19,7 +19,7 @@ from halfopen.base.errors import (
 )
 from halfopen.base.octets import Buffer, Buffers, cut
 from halfopen.stack import datagram as seam
-from halfopen.stack.datagram import Datagram, IcmpError, Outgoing, Transport
+from halfopen.stack.datagram import Datagram, IcmpError, Outgoing
 from halfopen.stack.icmp import IcmpLayer
 from halfopen.stack.interface import Interface
 from halfopen.stack.ip import IpLayer
@@ -180,7 +180,7 @@ class UdpSocket:
             self._layer.forget(self)
 
 
-class UdpLayer(Transport, PortSource):
+class UdpLayer(PortSource):
     """All UDP sockets of one host."""
 
     __slots__ = ("_counters", "_icmp", "_ip", "_ports", "_sockets", "news")

@@ -8,6 +8,7 @@ from typing import Final
 from halfopen.base.clock import Instant
 from halfopen.base.errors import ConnectionRefused, ConnectionReset
 from halfopen.tcp.early import speaks_early
+from halfopen.tcp.ecn import on_duplicate
 from halfopen.tcp.state import State
 from halfopen.tcp.tcb import Tcb
 from halfopen.tcp.verdict import CONTINUE, STOP, Verdict
@@ -56,8 +57,10 @@ def check_sequence(tcb: Tcb, seg: Segment, now: Instant) -> Verdict:
         return STOP
     if seq == rcv.edge and not length:
         return CONTINUE
-    if seq + length <= rcv.nxt and seg.octets:
-        rcv.note_duplicate(seq, seq + seg.octets)
+    if seq + length <= rcv.nxt and length and not seg.flags & SYN:
+        on_duplicate(tcb, seg)
+        rcv.early.note_duplicate(seq, seq + length)
+        tcb.owed.acks.rush(rcv.wnd // (2 * tcb.owed.acks.full_size))
         tcb.count("TCPDuplicateText")
     _answer_unacceptable(tcb, seg, now)
     return STOP

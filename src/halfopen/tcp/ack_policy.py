@@ -4,6 +4,7 @@ from typing import Final
 
 from halfopen.base.clock import NEVER, Instant
 from halfopen.tcp.config import AckConfig
+from halfopen.tcp.linux_acks import Delays
 
 LEAST_FULL: Final = 536
 """Less than every host takes is no full-sized segment (RFC 9293 3.7.1), however many of them there are in a row."""
@@ -17,11 +18,13 @@ class AckPolicy:
     received so far (MUST-58, MUST-59).
     """
 
-    __slots__ = ("_acknowledge", "_full", "_quick", "_size", "_unacknowledged", "deadline", "owed")
+    __slots__ = ("_acknowledge", "_full", "_quick", "_size", "_unacknowledged", "deadline", "delays", "is_apart", "owed")
 
     def __init__(self, config: AckConfig) -> None:
         self.owed = 0
         self.deadline: Instant = NEVER
+        self.is_apart = False
+        """The next one owed has nothing but the numbers, and settles nothing: a BSD's challenge."""
         self._acknowledge = False
         self._unacknowledged = 0
         self._quick = config.quick
@@ -29,6 +32,8 @@ class AckPolicy:
         """What the peer's full-sized segments seem to have: the largest, or two alike (Linux ``rcv_mss``)."""
         self._size = 0
         """The last segment's."""
+        self.delays = Delays() if config.manner == "linux" else None
+        """How Linux has ACKs wait, if that is wanted (`halfopen.tcp.linux_receiver`)."""
 
     def on_text(self, octets: int, size: int, mss: int, now: Instant, config: AckConfig) -> None:
         """In-order text: an ACK at once for every second full segment (SHLD-19), or while the connection is new.
@@ -52,13 +57,35 @@ class AckPolicy:
         elif config.second == "any":
             self._acknowledge = True
 
+    def measure(self, size: int, is_pushed: bool, most: int) -> None:
+        """Linux's idea of what the peer's full-sized segments have, of which our MSS option allows ``most``."""
+        assert self.delays is not None
+        self._full = min(self.delays.full_size(size, self._full, self._size, is_pushed), most)
+        self._size = size
+
+    def rush(self, most: int) -> None:
+        """The peer has sent again what is here: it may have missed an ACK, and gets all of them now (Linux)."""
+        if self.delays is not None:
+            self.delays.rush(most)
+
     def at_once(self) -> None:
         """One ACK for all that has come: a gap was filled, a FIN or probe has arrived, the window opened (MUST-58)."""
         self._acknowledge = True
 
+    def hasten(self, segments: int) -> None:
+        """At least so many of the next segments are acknowledged at once (Linux ``tcp_enter_quickack_mode``)."""
+        self.rush(segments)
+        self._quick = max(self._quick, segments)
+
     def duplicate(self) -> None:
         """One more ACK for a segment that did not move RCV.NXT (RFC 5681 4.2)."""
         self.owed += 1
+
+    def apart(self) -> None:
+        """One ACK with the numbers alone, as 4.4BSD's ``tcp_respond`` sends them, in the place of what was to be said."""
+        self._acknowledge = False
+        self.owed = 1
+        self.is_apart = True
 
     def on_deadline(self, now: Instant) -> None:
         """The delayed ACK timer."""
@@ -71,6 +98,8 @@ class AckPolicy:
 
         One with data is no duplicate ACK to the peer (RFC 5681 2) and carries no SACK blocks: it leaves those owed.
         """
+        if self.delays is not None:
+            self.delays.on_ack_sent(self._acknowledge or self.deadline < NEVER)
         self.deadline = NEVER
         self._unacknowledged = 0
         if self._acknowledge:
@@ -86,6 +115,8 @@ class AckPolicy:
         With 0 the mode ends: ACKs wait for the timer, or for text to ride on.
         """
         self._quick = quick
+        if self.delays is not None:
+            self.delays.talks = not quick
         if quick and self.deadline != NEVER:
             self._acknowledge = True
 

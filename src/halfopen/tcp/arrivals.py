@@ -9,17 +9,19 @@ from typing import Final, TypeAlias
 
 from halfopen.base.clock import Instant
 from halfopen.base.errors import ConnectionAborted, ConnectionReset, TcpError
-from halfopen.tcp import bsd_rules
+from halfopen.tcp import bsd_rules, linux_receiver, linux_rules
 from halfopen.tcp.acceptance import check_paws, check_rst, check_sequence, check_syn
 from halfopen.tcp.bsd_rules import check_timestamps_present, open_window, trim
 from halfopen.tcp.closing import on_fin, on_fin_acknowledged
 from halfopen.tcp.config import SecurityConfig
 from halfopen.tcp.early import speaks_early
+from halfopen.tcp.ecn import on_third_ack, see
 from halfopen.tcp.events import READABLE, URGENT
 from halfopen.tcp.handshake import establish, on_segment_in_syn_sent, take_syn
 from halfopen.tcp.negotiation import MINIMUM_MSS
 from halfopen.tcp.old_rules import believe_rst, charge_nothing, excuse_old_ack, prefer_latest, reset_for_syn
-from halfopen.tcp.receiving import PIECE_OCTETS, ReceiveSpace
+from halfopen.tcp.reassembly import PIECE_OCTETS
+from halfopen.tcp.receiving import ReceiveSpace
 from halfopen.tcp.recovery import on_ack
 from halfopen.tcp.resets import reset_for
 from halfopen.tcp.seqnum import unwrap
@@ -27,7 +29,7 @@ from halfopen.tcp.state import CAN_RECEIVE, Event, State, move
 from halfopen.tcp.tcb import Cause, Tcb
 from halfopen.tcp.verdict import CONTINUE, STOP, Verdict
 from halfopen.tcp.windows import largest_window
-from halfopen.wire.tcp import ACK, CWR, FIN, PSH, RST, SYN, URG, Segment
+from halfopen.wire.tcp import ACK, AE, CWR, ECE, FIN, PSH, RST, SYN, URG, Segment
 
 Step: TypeAlias = Callable[[Tcb, Segment, Instant], Verdict]
 """One check of a segment."""
@@ -35,8 +37,11 @@ Step: TypeAlias = Callable[[Tcb, Segment, Instant], Verdict]
 PROVEN_SEGMENTS: Final = 10
 """After so many segments' worth of text some have had the full size: an initial window (RFC 6928)."""
 
-CE: Final = 3
-"""Congestion experienced, in the IP header (RFC 3168 5)."""
+# Compiled, a member is looked up by its name each time, and a constant is not.
+_CLOSED: Final = State.CLOSED
+_ESTABLISHED: Final = State.ESTABLISHED
+_SYN_RECEIVED: Final = State.SYN_RECEIVED
+_SYN_SENT: Final = State.SYN_SENT
 
 
 def check_simultaneous(tcb: Tcb, seg: Segment, now: Instant) -> Verdict:
@@ -75,12 +80,13 @@ def check_ack(tcb: Tcb, seg: Segment, now: Instant) -> Verdict:
         tcb.count("TCPNoAck")
         return STOP
     snd = tcb.snd
-    if tcb.state is State.SYN_RECEIVED:
+    if tcb.state is _SYN_RECEIVED:
         if not snd.iss < seg.ack <= snd.nxt:
             tcb.owed.reset = (seg.ack, None)
             tcb.count("TCPBadAckInSynReceived")
             return STOP
         establish(tcb, seg, seg.window << tcb.agreed.snd_shift, now)
+        on_third_ack(tcb, seg)
         _believe(tcb, seg, now)
         if snd.fin:
             move(tcb, Event.CLOSE)
@@ -133,21 +139,24 @@ def check_urgent(tcb: Tcb, seg: Segment, now: Instant) -> Verdict:
 
 def process_text(tcb: Tcb, seg: Segment, now: Instant) -> Verdict:
     """Seventh, process the segment text."""
-    if tcb.agreed.ecn:
-        _see_congestion(tcb, seg)
+    is_urgent = see(tcb, seg)
     if not seg.octets:
         return CONTINUE
-    if tcb.state not in CAN_RECEIVE:
+    if tcb.state is not _ESTABLISHED and tcb.state not in CAN_RECEIVE:
         tcb.count("TCPTextAfterFin")
         return CONTINUE
     if tcb.user.is_gone or (tcb.state is not State.ESTABLISHED and tcb.user.config.closing.is_deaf):
         _refuse_text(tcb, seg)
         return STOP
-    rcv = tcb.rcv
-    had_hole, pieces = bool(rcv.ahead), rcv.pieces
+    rcv, memory, delays = tcb.rcv, tcb.rcv.memory, tcb.owed.acks.delays
+    if memory is not None and linux_receiver.refuses(tcb, seg, memory):
+        return CONTINUE
+    had_hole, pieces = bool(rcv.early.blocks), rcv.early.pieces
     moved = rcv.accept(seg.seq, seg.payload, seg.octets)
     if seg.seq < rcv.edge < seg.seq + seg.octets:
         tcb.count("TCPBeyondWindow")
+    if memory is not None and delays is not None:
+        linux_receiver.on_text(tcb, seg, moved, memory, delays, now)
     if not moved:
         tcb.owed.acks.duplicate()
         tcb.count(_fate(rcv, seg, pieces))
@@ -155,10 +164,12 @@ def process_text(tcb: Tcb, seg: Segment, now: Instant) -> Verdict:
     if not tcb.user.reading:
         tcb.user.reading = True
         tcb.tell(READABLE)
-    rcv.grow(largest_window(tcb.user.config.buffers))
-    if had_hole or rcv.duplicate is not None:
+    if memory is None:
+        rcv.grow(largest_window(tcb.user.config.buffers))
+    if had_hole or rcv.early.duplicate is not None or is_urgent:
         tcb.owed.acks.at_once()
-    tcb.owed.acks.on_text(moved, seg.gso_size or seg.octets, tcb.opening.mss, now, tcb.user.config.acks)
+    if delays is None:
+        tcb.owed.acks.on_text(moved, seg.gso_size or seg.octets, tcb.opening.mss, now, tcb.user.config.acks)
     return CONTINUE
 
 
@@ -166,11 +177,11 @@ def _fate(rcv: ReceiveSpace, seg: Segment, pieces: int) -> str:
     """The counter for text that has not moved RCV.NXT; ``pieces`` is how many were held before it came."""
     if seg.seq <= rcv.nxt:
         return "TCPZeroWindowDrop"
-    if rcv.pieces > pieces:
+    if rcv.early.pieces > pieces:
         return "TCPOFOQueue"
     if rcv.fin is not None and seg.seq >= rcv.fin:
         return "TCPTextAfterFin"
-    return "TCPOFODrop" if rcv.pieces * PIECE_OCTETS > rcv.limit else "TCPDuplicateText"
+    return "TCPOFODrop" if rcv.early.pieces * PIECE_OCTETS > rcv.limit else "TCPDuplicateText"
 
 
 def _refuse_text(tcb: Tcb, seg: Segment) -> None:
@@ -185,15 +196,6 @@ def _refuse_text(tcb: Tcb, seg: Segment) -> None:
         return
     is_unfinished = len(tcb.snd.queue) > 0
     tcb.delete(ConnectionAborted("text came for a user who had closed, and his may be lost") if is_unfinished else None)
-
-
-def _see_congestion(tcb: Tcb, seg: Segment) -> None:
-    """ECN-Echo from the first CE until the peer's CWR (RFC 3168 6.1.3)."""
-    if seg.flags & CWR:
-        tcb.owed.ece = False
-    if seg.ecn == CE:
-        tcb.owed.ece = True
-        tcb.count("InCEPkts")
 
 
 def check_fin(tcb: Tcb, seg: Segment, now: Instant) -> Verdict:
@@ -221,8 +223,8 @@ SEGMENT_ARRIVES: Final[tuple[Step, ...]] = (
 )
 """What happens to a segment in SYN-RECEIVED and the states after it, in order, until a step says STOP."""
 
-PREDICTED: Final[tuple[Step, ...]] = (check_paws, check_ack, process_text)
-"""Those of the steps that a segment concerns which is what everybody expects next, as in Van Jacobson's prediction."""
+_PREDICTABLE: Final = ~(PSH | AE | CWR | ECE)
+"""All flags but those that every segment may have."""
 
 
 BSD_ARRIVES: Final[tuple[Step, ...]] = (
@@ -233,6 +235,7 @@ BSD_ARRIVES: Final[tuple[Step, ...]] = (
     bsd_rules.check_syn,
     bsd_rules.check_paws,
     trim,
+    bsd_rules.check_ghost_ack,
     check_ack,
     check_urgent,
     process_text,
@@ -240,7 +243,23 @@ BSD_ARRIVES: Final[tuple[Step, ...]] = (
 )
 """The same in 4.4BSD's order."""
 
-ORDERS: Final = {"rfc9293": SEGMENT_ARRIVES, "bsd": BSD_ARRIVES}
+LINUX_ARRIVES: Final[tuple[Step, ...]] = (
+    linux_rules.check_crossed_syn,
+    check_simultaneous,
+    linux_rules.check_old_ack,
+    check_paws,
+    check_sequence,
+    linux_rules.believe_rst_behind_sack,
+    check_rst,
+    check_syn,
+    check_ack,
+    check_urgent,
+    process_text,
+    check_fin,
+)
+"""Linux's, which are nearly those of RFC 9293."""
+
+ORDERS: Final = {"rfc9293": SEGMENT_ARRIVES, "bsd": BSD_ARRIVES, "linux": LINUX_ARRIVES}
 """By name, as in `halfopen.tcp.config.ArrivalConfig.order`."""
 
 
@@ -272,11 +291,11 @@ def on_segment(tcb: Tcb, seg: Segment, now: Instant) -> None:
     The segment is used up: its numbers are unwrapped in place.
     """
     state = tcb.state
-    if state is State.CLOSED:
+    if state is _CLOSED:
         _answer_in_closed(tcb, seg)
         return
     seg.ack = unwrap(seg.ack, tcb.snd.una)
-    if state is State.SYN_SENT:
+    if state is _SYN_SENT:
         if on_segment_in_syn_sent(tcb, seg, now):
             _finish_syn_ack(tcb, seg, now)
         return
@@ -286,8 +305,11 @@ def on_segment(tcb: Tcb, seg: Segment, now: Instant) -> None:
     if not tcb.user.is_plain:
         config = tcb.user.config
         steps = steps_for(config.arrivals.order, config.options.needs_timestamps, tcb.user.weak)
-    elif seg.seq == rcv.nxt and seg.flags & ~PSH == ACK and state is State.ESTABLISHED and rcv.fin is None:
-        steps = PREDICTED
+    elif seg.seq == rcv.nxt and seg.flags & _PREDICTABLE == ACK and state is _ESTABLISHED and rcv.fin is None:
+        # What everybody expects next, as in Van Jacobson's prediction: these are the steps that it concerns.
+        if check_paws(tcb, seg, now) and check_ack(tcb, seg, now):
+            process_text(tcb, seg, now)
+        return
     for step in steps:
         if not step(tcb, seg, now):
             return
@@ -297,6 +319,8 @@ def _finish_syn_ack(tcb: Tcb, seg: Segment, now: Instant) -> None:
     """What a SYN,ACK carries beyond its SYN (RFC 9293 3.10.7.3, end of the fourth step)."""
     if tcb.snd.fin:
         move(tcb, Event.CLOSE)
+    if tcb.user.config.arrivals.order == "linux":
+        return  # what else it carries has to come again
     for step in (check_urgent, process_text, check_fin):
         if not step(tcb, seg, now):
             return
@@ -320,6 +344,9 @@ def on_icmp_error(tcb: Tcb, error: TcpError, seq: int, is_hard: bool) -> bool:
     if tcb.state is State.CLOSED or not _is_in_flight(tcb, seq):
         tcb.count("OutOfWindowIcmps")
         return False
+    if tcb.user.config.arrivals.order == "bsd":
+        bsd_rules.on_icmp_error(tcb, error, is_hard)
+        return True
     is_deadly = tcb.state in (State.SYN_SENT, State.SYN_RECEIVED) or (weak is not None and not weak.soft_icmp_errors)
     if is_hard and is_deadly:
         tcb.delete(error)

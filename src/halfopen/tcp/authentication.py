@@ -12,7 +12,6 @@ zeros for checksum and MAC, with or without the other options, and the text.
 """
 
 import hmac
-from dataclasses import replace
 from struct import Struct
 from typing import Final
 
@@ -100,10 +99,11 @@ def next_key_id(header: bytes) -> int:
 
 def with_option(segment: Segment, kind: int, value: bytes) -> None:
     """Gives the segment one more option, behind those that it has; SACK blocks that leave no room for it go."""
-    options = segment.options or Options()
-    segment.options = replace(options, unknown=(*options.unknown, (kind, value)))
-    while segment.options.sack and tcp_options.length(segment.options) > tcp_options.MAXIMUM_OCTETS:
-        segment.options.sack = segment.options.sack[:-1]
+    options = Options() if segment.options is None else segment.options.copy()
+    options.unknown += ((kind, value),)
+    while options.sack and tcp_options.length(options) > tcp_options.MAXIMUM_OCTETS:
+        options.sack = options.sack[:-1]
+    segment.options = options
 
 
 class Association:

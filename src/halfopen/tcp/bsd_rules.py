@@ -5,13 +5,18 @@ window is cut off, is acknowledged, and its own ACK still counts; nothing is lim
 29; RFC 5961).
 """
 
+from typing import Final
+
 from halfopen.base.clock import Instant
-from halfopen.base.errors import ConnectionRefused, ConnectionReset
+from halfopen.base.errors import ConnectionRefused, ConnectionReset, TcpError
 from halfopen.base.octets import cut
 from halfopen.tcp.state import State
 from halfopen.tcp.tcb import Tcb
 from halfopen.tcp.verdict import CONTINUE, STOP, Verdict
 from halfopen.wire.tcp import ACK, FIN, PSH, RST, SYN, Segment
+
+PATIENCE: Final = 3
+"""So many retransmissions of a SYN pass before ICMP errors are believed."""
 
 
 def check_timestamps_present(tcb: Tcb, seg: Segment, now: Instant) -> Verdict:
@@ -99,6 +104,18 @@ def check_paws(tcb: Tcb, seg: Segment, now: Instant) -> Verdict:
     return STOP
 
 
+def check_ghost_ack(tcb: Tcb, seg: Segment, now: Instant) -> Verdict:
+    """An ACK of what was before our SYN is challenged, however large the peer's window has been."""
+    weak = tcb.user.weak
+    if not seg.flags & ACK or tcb.state is State.SYN_RECEIVED or seg.ack > tcb.snd.iss:
+        return CONTINUE
+    if weak is not None and weak.lacks("ack"):
+        return CONTINUE
+    tcb.count("TCPGhostAck")
+    tcb.challenge(now)
+    return STOP
+
+
 def trim(tcb: Tcb, seg: Segment, now: Instant) -> Verdict:
     """Cuts off what is outside of the window (RFC 9293 3.10.7.4, first step).
 
@@ -130,7 +147,7 @@ def _trim_front(tcb: Tcb, seg: Segment) -> None:
         seg.seq += 1
     old = rcv.nxt - seg.seq
     if seg.octets and old > 0:
-        rcv.note_duplicate(seg.seq, min(seg.seq + seg.octets, rcv.nxt))
+        rcv.early.note_duplicate(seg.seq, min(seg.seq + seg.octets, rcv.nxt))
         tcb.owed.acks.at_once()
     if old > seg.octets or (old == seg.octets and not seg.flags & FIN):
         seg.flags &= ~FIN
@@ -139,3 +156,19 @@ def _trim_front(tcb: Tcb, seg: Segment) -> None:
     seg.payload = cut(seg.payload, old, seg.octets)
     seg.octets -= old
     seg.seq += old
+
+
+def on_icmp_error(tcb: Tcb, error: TcpError, is_hard: bool) -> None:
+    """A hard error ends SYN-SENT and means nothing elsewhere; a soft one means nothing in ESTABLISHED.
+
+    Else it is remembered: the user hears of it should the connection time out, and an attempt that has been repeated
+    often ends at the second one (FreeBSD ``tcp_drop_syn_sent``, ``tcp_notify``).
+    """
+    if is_hard:
+        if tcb.state is State.SYN_SENT:
+            tcb.delete(error)
+    elif tcb.state in (State.SYN_SENT, State.SYN_RECEIVED) and tcb.recovery.retries > PATIENCE and tcb.user.was_warned:
+        tcb.delete(error)
+    elif tcb.state is not State.ESTABLISHED:
+        tcb.user.was_warned = True
+        tcb.warn(error)

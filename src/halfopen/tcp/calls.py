@@ -5,6 +5,7 @@ from typing import Final
 from halfopen.base.clock import NEVER, Instant
 from halfopen.base.errors import ConnectionAborted, NotConnected
 from halfopen.base.octets import Buffer, Buffers
+from halfopen.tcp import linux_receiver
 from halfopen.tcp.closing import limit_fin_wait_2
 from halfopen.tcp.config import BufferConfig, TcpConfig
 from halfopen.tcp.congestion.algorithms import make_congestion_control
@@ -44,7 +45,11 @@ def receive(tcb: Tcb, limit: int, now: Instant) -> Buffers:
     queue = rcv.queue
     taken = queue.take(limit)
     tcb.user.reading = queue.stop > queue.start
-    if taken and tcb.state in CAN_RECEIVE and rcv.can_open(tcb.opening.mss):
+    memory, delays = rcv.memory, tcb.owed.acks.delays
+    if memory is not None and delays is not None:
+        if taken and tcb.state in CAN_RECEIVE:
+            linux_receiver.on_read(tcb, memory, delays)
+    elif taken and tcb.state in CAN_RECEIVE and rcv.can_open(tcb.opening.mss):
         tcb.owed.acks.at_once()
     return taken
 
@@ -79,7 +84,11 @@ def close(tcb: Tcb, now: Instant) -> None:
         tcb.delete(ConnectionAborted("closed by its user before it was established"))
         return
     linger = tcb.user.config.closing.linger
-    if len(tcb.rcv.queue) or tcb.rcv.ahead:
+    minds_early = tcb.user.config.arrivals.order != "linux"
+    if not tcb.user.config.closing.resets_unread:
+        tcb.rcv.queue.clear()
+        tcb.rcv.early.forget()
+    if len(tcb.rcv.queue) or (tcb.rcv.early.blocks and minds_early):
         tcb.count("TCPAbortOnData")
         _reset(tcb)
     elif linger == 0:

@@ -1,6 +1,7 @@
 """Closing a connection (RFC 9293 3.6)."""
 
 from halfopen.base.clock import NEVER, Instant
+from halfopen.tcp import linux_receiver
 from halfopen.tcp.events import END_OF_STREAM, Closed
 from halfopen.tcp.state import Event, State, move
 from halfopen.tcp.tcb import Tcb
@@ -8,7 +9,11 @@ from halfopen.tcp.tcb import Tcb
 
 def on_fin(tcb: Tcb, now: Instant) -> None:
     """RCV.NXT has stepped over the peer's FIN (RFC 9293 3.10.7.4, eighth step)."""
-    tcb.owed.acks.at_once()
+    memory, delays = tcb.rcv.memory, tcb.owed.acks.delays
+    if memory is not None and delays is not None and tcb.state is State.ESTABLISHED:
+        linux_receiver.on_fin(tcb, memory, delays, now)
+    else:
+        tcb.owed.acks.at_once()
     tcb.tell(END_OF_STREAM)
     if move(tcb, Event.RCV_FIN) is State.TIME_WAIT:
         enter_time_wait(tcb, now)
@@ -29,9 +34,17 @@ def on_fin_acknowledged(tcb: Tcb, now: Instant) -> None:
 
 
 def limit_fin_wait_2(tcb: Tcb, now: Instant) -> None:
-    """A peer that never closes cannot keep a connection whose user is gone (Linux ``tcp_fin_timeout``)."""
-    if tcb.user.is_gone and tcb.state is State.FIN_WAIT_2:
-        tcb.timers.wait = now + tcb.user.config.closing.fin_wait_2
+    """A peer that never closes cannot keep a connection whose user is gone (Linux ``tcp_fin_timeout``).
+
+    With no time at all it is reset (``TCP_LINGER2`` below 0).
+    """
+    if not tcb.user.is_gone or tcb.state is not State.FIN_WAIT_2:
+        return
+    tcb.timers.wait = now + tcb.user.config.closing.fin_wait_2
+    if tcb.timers.wait == now:
+        tcb.owed.reset = (tcb.snd.nxt, None)
+        tcb.count("TCPAbortOnLinger")
+        tcb.delete(None)
 
 
 def enter_time_wait(tcb: Tcb, now: Instant) -> None:

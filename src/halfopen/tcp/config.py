@@ -14,11 +14,37 @@ from halfopen.tcp.siphash import KEY_OCTETS
 
 
 class Ecn(Enum):
-    """Explicit congestion notification (RFC 3168): never, when the peer asks (Linux's default), or asking ourselves."""
+    """Explicit congestion notification (RFC 3168): never, when the peer asks (Linux's default), or asking ourselves.
+
+    From `ACCURATE` on a peer that asks for Accurate ECN (RFC 9768) gets that; ourselves we ask for it, for the classic
+    kind, or for neither. The numbers are those of Linux's ``tcp_ecn``.
+    """
 
     OFF = 0
     ACTIVE = 1
     PASSIVE = 2
+    ACCURATE = 3
+    ACCURATE_IF_ASKED = 4
+    ACCURATE_PASSIVE = 5
+
+
+@dataclass(slots=True, frozen=True, kw_only=True)
+class EcnConfig:
+    """How ECN copes with paths that spoil it, and how much of it is told (RFC 3168 6.1.1.1, RFC 9768 3)."""
+
+    fallback: bool = True
+    """A SYN that nothing has come of is sent again without it, and nonsense ends it (``tcp_ecn_fallback``)."""
+    checks_unmarked: bool = True
+    """Of a SYN,ACK without CE as well it is checked whether it has seen our SYN as it was sent (RFC 9768 3.2.2.3)."""
+    option: int = 2
+    """The option with counters of octets goes never (0), when something has changed or is due (1), wherever it fits
+    (2), also where it does not seem to get through (3; ``tcp_ecn_option``)."""
+    beacon: int = 3
+    """How often in a round trip it is due (``tcp_ecn_option_beacon``)."""
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.option <= 3 or self.beacon < 0:
+            raise ConfigError(f"option is 0 to 3 and beacon at least 0, not {self.option} and {self.beacon}")
 
 
 @dataclass(slots=True, frozen=True, kw_only=True)
@@ -39,6 +65,7 @@ class OptionsConfig:
     dsack: bool = True
     """Octets that came twice are reported too (RFC 2883, Linux ``tcp_dsack``)."""
     ecn: Ecn = Ecn.PASSIVE
+    ecn_manner: EcnConfig = field(default_factory=EcnConfig)
     layout: str = "aligned"
     """How a SYN carries them: ``"aligned"``, as Linux; ``"dense"``, as the BSDs (`halfopen.wire.tcp_options.emit`)."""
     needs_timestamps: bool = False
@@ -106,6 +133,8 @@ class RetransmissionConfig:
     tail_loss_probe: bool = True
     rack: bool = True
     dupthresh: int = 3
+    frto: bool = False
+    """After a timeout new text is tried first, to find out whether anything was lost (RFC 5682, Linux ``tcp_frto``)."""
 
 
 @dataclass(slots=True, frozen=True, kw_only=True)
@@ -138,6 +167,10 @@ class CongestionConfig:
     """Segments (RFC 6928)."""
     restart_after_idle: bool = True
     """RFC 5681 4.1 (Linux ``tcp_slow_start_after_idle``)."""
+    whole_segments: bool = False
+    """cwnd counts segments, small ones too, and ssthresh is a share of cwnd, not of FlightSize (Linux)."""
+    defers: bool = False
+    """What would be a small part of a burst waits for the next ACK (`halfopen.tcp.bursts`, Linux)."""
 
 
 @dataclass(slots=True, frozen=True, kw_only=True)
@@ -153,14 +186,24 @@ class AckConfig:
     second: str = "full"
     """Which second segment is acknowledged at once: the second ``"full"`` one's worth of octets, or the second of
     ``"any"`` size, as the BSDs do."""
+    manner: str = "steady"
+    """How long an ACK waits: ``"steady"``, always for `delay`; ``"linux"``, as `halfopen.tcp.linux_acks` has it."""
     nagle: bool = True
+    nagle_for: str = "any"
+    """What a segment that is not full waits for: ``"any"`` text in flight (RFC 9293 3.7.4), what is ``"small"`` itself
+    (Minshall's variant, Linux), or any ``"earlier"`` than the call at hand (the BSDs)."""
     cork: bool = False
-    """Segments that are not full wait for 200 ms, or until this is taken back (Linux ``TCP_CORK``)."""
+    """Segments that are not full wait until `patience` is out, or this is taken back (Linux ``TCP_CORK``)."""
+    patience: str = "fixed"
+    """For how long: 200 ms, or an RTO if that is longer (``"rto"``, Linux)."""
     challenge_interval: Duration = 500 * MILLISECOND
     """At most one challenge ACK per connection in this time (RFC 5961 7; Linux ``tcp_invalid_ratelimit``)."""
 
     def __post_init__(self) -> None:
         _check_choice("second", self.second, ("full", "any"))
+        _check_choice("manner", self.manner, ("steady", "linux"))
+        _check_choice("nagle_for", self.nagle_for, ("any", "small", "earlier"))
+        _check_choice("patience", self.patience, ("fixed", "rto"))
 
 
 @dataclass(slots=True, frozen=True, kw_only=True)
@@ -185,6 +228,11 @@ class ClosingConfig:
     """None: close returns and data is sent in peace. 0: close resets. Otherwise unsent data gets this long."""
     is_deaf: bool = False
     """The user reads no more, though he has not closed: what comes behind our FIN is refused (``SHUT_RD``, Linux)."""
+    repeats_fin: bool = False
+    """Until our FIN is acknowledged every ACK is a FIN again, but for challenges, as from the BSDs."""
+    resets_unread: bool = True
+    """A user who closes and has not read all resets the connection (RFC 2525 2.17); with a BSD only what comes then
+    does."""
     reset: str = "bare"
     """What the RST of an abort has beside its numbers: nothing (``"bare"``), timestamps (``"stamped"``, the BSDs), or
     timestamps and the window (``"full"``, Linux)."""
@@ -220,6 +268,8 @@ class FastOpenConfig:
     """How many connections like that may wait for the end of their handshake; above, cookies are ignored."""
     keys: tuple[bytes, ...] = ()
     """Of 16 octets each: the first makes cookies, all are good (``tcp_fastopen_key``); none: one of the host's own."""
+    may_serve: bool = True
+    """No listener does otherwise, whatever it wants."""
     sends_no_cookie: bool = False
     """A SYN has text without ever asking (``tcp_fastopen`` 4)."""
     needs_no_cookie: bool = False
@@ -298,10 +348,11 @@ class ArrivalConfig:
     """How segments are looked at (RFC 9293 3.10.7)."""
 
     order: str = "rfc9293"
-    """``"rfc9293"``, or ``"bsd"``: that of 4.4BSD (`halfopen.tcp.bsd_rules`, `halfopen.tcp.syncache`)."""
+    """``"rfc9293"``; ``"bsd"``: that of 4.4BSD (`halfopen.tcp.bsd_rules`, `halfopen.tcp.syncache`); or ``"linux"``, with
+    what Linux does besides (`halfopen.tcp.linux_rules`)."""
 
     def __post_init__(self) -> None:
-        _check_choice("order", self.order, ("rfc9293", "bsd"))
+        _check_choice("order", self.order, ("rfc9293", "bsd", "linux"))
 
 
 def _check_choice(name: str, chosen: str, choices: tuple[str, ...]) -> None:

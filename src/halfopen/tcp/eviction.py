@@ -5,9 +5,11 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from halfopen.base.clock import Instant
+from halfopen.base.native import mypyc_attr
 from halfopen.base.rng import Rng
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
 class EvictionPolicy(ABC):
     """Chooses among the records of one bucket."""
 

@@ -21,6 +21,7 @@ from typing import Final
 
 from halfopen.base.clock import NEVER, SECOND, Duration, Instant
 from halfopen.base.errors import ConfigError
+from halfopen.tcp.accurate_ecn import ACCURATE, CLASSIC, SUSPECT
 from halfopen.tcp.eviction import DropOldest, EvictionPolicy
 from halfopen.tcp.seqnum import HALF, MASK, unwrap
 
@@ -40,12 +41,16 @@ _LINK: Final = Struct("<H")
 _TAIL: Final = Struct("<IHHH")
 """Deadline in ticks, bits, the next newer and the next older record of the same queue."""
 _BITS: Final = Struct("<H")
+_WORD: Final = Struct("<I")
 _BITS_OFFSET: Final = 4
 _FIXED: Final = "IIIHIHHH"
 """What follows the flow: IRS, ISS, TS.Recent, the peer's MSS, and the tail."""
 _FIXED_OCTETS: Final = Struct("<" + _FIXED).size
 _TICK_BITS: Final = 12
 """Deadlines are kept in 32 bits of 4.096 us each and unwrapped like sequence numbers: good for 2.4 hours either way."""
+_ACCURATE_BITS: Final = 7
+"""Those of a deadline that say what is agreed on of Accurate ECN instead: it is a multiple of 32.768 us."""
+_ACCURATE_SHIFT: Final = 16
 _NO_SCALE: Final = 15
 _SACK, _TIMESTAMPS, _ECN, _IPV4, _CHALLENGED = 0x10, 0x20, 0x40, 0x80, 0x100
 _RETRANSMISSIONS_SHIFT: Final = 9
@@ -68,7 +73,8 @@ class HalfOpen:
     peer_mss: int
     window_scale: int | None = None
     sack_permitted: bool = False
-    ecn: bool = False
+    ecn: int = 0
+    """0, or in the terms of `halfopen.tcp.accurate_ecn`."""
     ts_recent: int | None = None
     is_challenged: bool = False
     """A challenge ACK has been sent since the last SYN-ACK (RFC 5961 7)."""
@@ -85,14 +91,17 @@ class HalfOpen:
         return self.deadline == NEVER
 
     def to_bits(self) -> int:
-        """All the small fields in 16 bits; that of `is_challenged` is set by `HalfOpenTable.challenge` only."""
+        """All the small fields in 16 bits, that of `is_challenged` is set by `HalfOpenTable.challenge` only; and above
+        them those of Accurate ECN."""
         bits = _NO_SCALE if self.window_scale is None else self.window_scale
         if self.sack_permitted:
             bits |= _SACK
         if self.ts_recent is not None:
             bits |= _TIMESTAMPS
-        if self.ecn:
+        if self.ecn & SUSPECT or self.ecn == CLASSIC:
             bits |= _ECN
+        if self.ecn & ACCURATE:
+            bits |= (self.ecn & _ACCURATE_BITS) << _ACCURATE_SHIFT
         if len(self.flow) == IPV4_FLOW_OCTETS:
             bits |= _IPV4
         return bits | self.retransmissions << _RETRANSMISSIONS_SHIFT | self.bad_acks << _BAD_ACKS_SHIFT
@@ -109,7 +118,13 @@ def _level(bits: int) -> int:
 
 
 def _instant(ticks: int, near: Instant) -> Instant:
-    return unwrap(ticks, near >> _TICK_BITS) << _TICK_BITS
+    return unwrap(ticks & ~_ACCURATE_BITS, near >> _TICK_BITS) << _TICK_BITS
+
+
+def _ecn(accurate: int, bits: int) -> int:
+    """`HalfOpen.ecn`, from the bits that it is kept in."""
+    is_set = bits & _ECN != 0
+    return accurate | (SUSPECT if is_set else 0) if accurate & ACCURATE else int(is_set)
 
 
 class _Index:
@@ -260,6 +275,14 @@ class HalfOpenTable:
         (bits,) = _BITS.unpack_from(self._records, at)
         _BITS.pack_into(self._records, at, bits | _CHALLENGED)
 
+    def suspect(self, flow: bytes) -> None:
+        """A peer that `find` knows has sent a SYN without ECN: with Accurate ECN one of the two was spoilt."""
+        at = self._tail_at(self._slot_of(flow, self._index.bucket_of(flow))) + _BITS_OFFSET
+        (bits,) = _BITS.unpack_from(self._records, at)
+        (ticks,) = _WORD.unpack_from(self._records, at - _BITS_OFFSET)
+        if ticks & ACCURATE:
+            _BITS.pack_into(self._records, at, bits | _ECN)
+
     def count_bad_ack(self, flow: bytes) -> int:
         """A peer that `find` knows has sent a wrong ACK: how many it has sent by now."""
         at = self._tail_at(self._slot_of(flow, self._index.bucket_of(flow))) + _BITS_OFFSET
@@ -294,9 +317,11 @@ class HalfOpenTable:
     def _slot_of(self, flow: bytes, bucket: int) -> int:
         """Where the record of ``flow`` is, or -1: a search for its octets at whole, occupied records."""
         occupied = self._occupied[bucket]
+        if not occupied:
+            return -1
         size = self._layout.size
         start = bucket * self.ways * size
-        stop = start + self.ways * size
+        stop = start + occupied.bit_length() * size
         wanted = flow.ljust(size - _FIXED_OCTETS, b"\0")
         at = self._records.find(wanted, start, stop)
         while at >= 0:
@@ -317,7 +342,7 @@ class HalfOpenTable:
             peer_mss=peer_mss,
             window_scale=None if scale == _NO_SCALE else scale,
             sack_permitted=bits & _SACK != 0,
-            ecn=bits & _ECN != 0,
+            ecn=_ecn(ticks & _ACCURATE_BITS, bits),
             is_challenged=bits & _CHALLENGED != 0,
             ts_recent=ts_recent if bits & _TIMESTAMPS else None,
             retransmissions=_level(bits),
@@ -332,9 +357,10 @@ class HalfOpenTable:
         """When each record of a full bucket came, if `expire` was never late: its deadline less all its waits."""
         waits = list(accumulate(self._timeouts))
         fields = self._arrivals.unpack_from(self._records, bucket * self._arrivals.size)
+        keep = ~_ACCURATE_BITS
         base = (self._latest >> _TICK_BITS) - HALF  # `_instant` written out: in a flood this is what costs
         return [
-            ((((ticks - base) & MASK) + base) << _TICK_BITS) - waits[bits >> _RETRANSMISSIONS_SHIFT & MAX_RETRIES]
+            (((ticks & keep) - base & MASK) + base << _TICK_BITS) - waits[bits >> _RETRANSMISSIONS_SHIFT & MAX_RETRIES]
             for ticks, bits in zip(fields[::2], fields[1::2], strict=True)
         ]
 
@@ -342,10 +368,11 @@ class HalfOpenTable:
         """Puts the record at the end of its queue and returns its deadline."""
         self._latest = now
         level = _level(bits)
-        ticks = -(-(now + self._timeouts[level]) >> _TICK_BITS)  # rounded up: never early
+        ticks = -(-(now + self._timeouts[level]) >> _TICK_BITS) + _ACCURATE_BITS & ~_ACCURATE_BITS  # never early
         deadline = ticks << _TICK_BITS
         newest = self._newest[level]
-        _TAIL.pack_into(self._records, self._tail_at(slot), ticks & MASK, bits, _NONE, newest)
+        word = ticks & MASK | bits >> _ACCURATE_SHIFT
+        _TAIL.pack_into(self._records, self._tail_at(slot), word, bits & 0xFFFF, _NONE, newest)
         self._newest[level] = slot
         if newest == _NONE:
             self._oldest[level] = slot

@@ -1,13 +1,17 @@
 """Establishing a connection (RFC 9293 3.5, 3.10.7.3)."""
 
-from halfopen.base.clock import NEVER, Instant
+from typing import Final
+
+from halfopen.base.clock import MILLISECOND, NEVER, Duration, Instant
 from halfopen.base.errors import ConnectionRefused
-from halfopen.tcp.config import Ecn
+from halfopen.tcp.accurate_ecn import CLASSIC
 from halfopen.tcp.congestion.algorithms import make_congestion_control
 from halfopen.tcp.early import settle, speaks_early
+from halfopen.tcp.ecn import from_record, settle_ecn
 from halfopen.tcp.events import CONNECTED
 from halfopen.tcp.fast_open import Early, Request
 from halfopen.tcp.half_open import SYNACK_TIMEOUT, HalfOpen
+from halfopen.tcp.linux_memory import Memory
 from halfopen.tcp.negotiation import Agreed, agree, window_shift
 from halfopen.tcp.receiving import ReceiveSpace
 from halfopen.tcp.state import Event, State, move
@@ -15,6 +19,9 @@ from halfopen.tcp.tcb import Phase, Tcb
 from halfopen.tcp.timestamps import Timestamps
 from halfopen.tcp.windows import WINDOWS, first_window, scaled_octets
 from halfopen.wire.tcp import ACK, RST, SYN, Segment
+
+SOON: Final[Duration] = 4 * MILLISECOND
+"""Linux repeats its SYN a few ticks after an answer to another one, ``TCP_TIMEOUT_MIN``."""
 
 
 def start_active(tcb: Tcb, now: Instant, request: Request | None = None) -> None:
@@ -27,14 +34,6 @@ def start_active(tcb: Tcb, now: Instant, request: Request | None = None) -> None
     tcb.recovery.progress_at = now
 
 
-def asks_for_ecn(tcb: Tcb) -> bool:
-    """The SYN to send now carries ECE and CWR; after two that went unanswered none does (RFC 3168 6.1.1.1).
-
-    Who has sent one without must not set ECT, whatever the peer says.
-    """
-    return tcb.user.config.options.ecn is Ecn.ACTIVE and tcb.recovery.retries < 2
-
-
 def on_segment_in_syn_sent(tcb: Tcb, seg: Segment, now: Instant) -> bool:
     """SEGMENT ARRIVES in SYN-SENT (RFC 9293 3.10.7.3); whether its ACK, text and FIN are to be looked at further.
 
@@ -45,6 +44,8 @@ def on_segment_in_syn_sent(tcb: Tcb, seg: Segment, now: Instant) -> bool:
     if has_ack and not snd.iss < seg.ack <= snd.nxt:
         if not seg.flags & RST:
             tcb.owed.reset = (seg.ack, None)
+            if tcb.user.config.arrivals.order == "linux" and not tcb.recovery.retries:
+                tcb.timers.retransmit = min(tcb.timers.retransmit, now + SOON)
         tcb.count("TCPBadAckInSynSent")
         return False
     if seg.flags & RST:
@@ -72,7 +73,7 @@ def take_syn(tcb: Tcb, seg: Segment, now: Instant) -> None:
     opening = tcb.opening
     tcb.agreed = agree(opening.config, seg, opening.default_mss)
     tcb.agreed.signature_octets = opening.signature_octets
-    tcb.agreed.ecn = tcb.agreed.ecn and asks_for_ecn(tcb)
+    settle_ecn(tcb, seg)
     tcb.timestamps = None
     if tcb.agreed.timestamps and seg.options is not None and seg.options.timestamps is not None:
         tcb.timestamps = Timestamps(opening.timestamp_offset)
@@ -91,6 +92,8 @@ def _begin_to_receive(tcb: Tcb, irs: int) -> None:
     elif not tcb.user.is_active:
         mss -= agreed.option_octets
     tcb.rcv = ReceiveSpace(irs, first_window(buffers, mss), agreed.rcv_shift, WINDOWS[buffers.window].offer)
+    if WINDOWS[buffers.window].offer == "segments":
+        tcb.rcv.memory = Memory(buffers, first_window(buffers, mss), tcb.opening.receive_mss)
     tcb.rcv.offer_syn()
 
 
@@ -148,7 +151,8 @@ def resume(tcb: Tcb, half_open: HalfOpen, now: Instant) -> None:
         snd_shift=scale if scale is not None else 0,
         rcv_shift=window_shift(scaled_octets(opening.config.buffers)) if scale is not None else 0,
         sack=half_open.sack_permitted,
-        ecn=half_open.ecn,
+        ecn=half_open.ecn == CLASSIC,
+        accurate=from_record(half_open.ecn, half_open.retransmissions),
         timestamps=half_open.ts_recent is not None,
         signature_octets=opening.signature_octets,
     )

@@ -6,6 +6,7 @@ from typing import Final
 
 from halfopen.base.clock import MICROSECOND, Duration, Instant
 from halfopen.base.errors import ConfigError
+from halfopen.base.native import mypyc_attr
 from halfopen.base.rng import Rng
 from halfopen.tcp.seqnum import wrap
 
@@ -13,6 +14,7 @@ TICK: Final[Duration] = 4 * MICROSECOND
 """The ISN clock: 2^32 ticks are 4.77 hours (RFC 9293 3.4.1, MUST-8)."""
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
 class IsnGenerator(ABC):
     """Chooses ISS for a new connection."""
 
@@ -68,6 +70,7 @@ class RandomIsn(IsnGenerator):
         return int.from_bytes(self._rng.octets(4), "big")
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
 class FixedIsn(IsnGenerator):
     """The given numbers one after the other, the last one for ever: for tests, where they are to be foreseen."""
 

@@ -9,6 +9,7 @@ from collections import deque
 from typing import Final
 
 from halfopen.base.clock import NEVER, SECOND, Duration, Instant
+from halfopen.tcp.accurate_ecn import ACE
 from halfopen.tcp.config import TcpConfig
 from halfopen.tcp.connection import Connection
 from halfopen.tcp.cookies import EPOCH
@@ -40,37 +41,32 @@ EVICTION_MEMORY: Final[Duration] = 60 * SECOND
 class Listener:
     """A port in LISTEN."""
 
-    __slots__ = ("_accepted", "_forgotten_at", "_listening", "_replies", "config")
+    __slots__ = ("_accepted", "_replies", "config", "forgotten_at", "listening")
 
     state = State.LISTEN
 
     def __init__(self, listening: Listening) -> None:
-        self._listening = listening
+        self.listening = listening
+        """What the passive OPEN was told."""
         self.config = listening.config
         """For connections made from now on. What SYNs say stays as it was: peers that are half-open go by it."""
         self._accepted: deque[tuple[bytes, Connection]] = deque()
         self._replies: deque[tuple[bytes, Segment]] = deque()
-        self._forgotten_at: Instant = -NEVER
-        """When a peer that had been sent a SYN,ACK was last left without a record, or never given one."""
+        self.forgotten_at: Instant = -NEVER
+        """When a peer that had been sent a SYN,ACK was last left without a record, or never given one.
+
+        So long ago the last cookie was sent; also by others for this port, who say so here.
+        """
 
     @property
     def half_open(self) -> HalfOpenTable:
         """The peers in SYN-RECEIVED."""
-        return self._listening.table
-
-    @property
-    def listening(self) -> Listening:
-        """What the passive OPEN was told."""
-        return self._listening
-
-    def expect_cookies(self, now: Instant) -> None:
-        """Cookies have been sent on behalf of this port: for a while the ACKs of strangers may bring them back."""
-        self._forgotten_at = now
+        return self.listening.table
 
     def on_segment(self, flow: bytes, segment: Segment, now: Instant) -> None:
         """SEGMENT ARRIVES for a peer that has no connection: LISTEN, or SYN-RECEIVED if the table knows it."""
-        record = self._listening.table.find(flow)
-        if record is None and _fails_to_allocate(self._listening):
+        record = self.listening.table.find(flow)
+        if record is None and _fails_to_allocate(self.listening):
             self._count("TCPListenAllocFailed")
         elif record is None:
             self._on_stranger(flow, segment, now)
@@ -79,11 +75,11 @@ class Listener:
 
     def expects(self, flow: bytes, segment: Segment, now: Instant) -> bool:
         """Whether the segment goes on with a handshake: its peer is half-open, or it brings back a cookie."""
-        if self._listening.table.find(flow) is not None:
+        if self.listening.table.find(flow) is not None:
             return True
         return (
-            _may_be_cookie(self._listening, segment, now - self._forgotten_at)
-            and recall(self._listening, flow, segment, now) is not None
+            _may_be_cookie(self.listening, segment, now - self.forgotten_at)
+            and recall(self.listening, flow, segment, now) is not None
         )
 
     def _on_stranger(self, flow: bytes, segment: Segment, now: Instant) -> None:
@@ -97,7 +93,7 @@ class Listener:
         if segment.flags & RST:
             self._count("TCPListenRst")
         elif segment.flags & ACK:
-            if not _may_be_cookie(self._listening, segment, now - self._forgotten_at) or not self._on_cookie(
+            if not _may_be_cookie(self.listening, segment, now - self.forgotten_at) or not self._on_cookie(
                 flow, segment, now
             ):
                 self._on_unexpected_ack(flow, segment, now)
@@ -109,7 +105,7 @@ class Listener:
 
     def _on_unexpected_ack(self, flow: bytes, segment: Segment, now: Instant) -> None:
         """<SEQ=SEG.ACK><CTL=RST>, also for a cookie that is forged or too old: nothing tells whether any are out."""
-        is_evicting = self._listening.cookies is None and now - self._forgotten_at < EVICTION_MEMORY
+        is_evicting = self.listening.cookies is None and now - self.forgotten_at < EVICTION_MEMORY
         if is_evicting and not segment.flags & SYN:
             self._count("TCPListenAckAfterEviction")
             return
@@ -122,13 +118,13 @@ class Listener:
 
         TCP_DEFER_ACCEPT does not hold here, as in Linux: no SYN,ACK would be sent again.
         """
-        recalled = recall(self._listening, flow, segment, now)
+        recalled = recall(self.listening, flow, segment, now)
         if recalled is None:
             self._count("SyncookiesFailed")
             return False
         self._count("SyncookiesRecv")
         if not self._is_full():
-            connection = _resume(self._listening, *recalled, self.config, now)
+            connection = _resume(self.listening, *recalled, self.config, now)
             connection.on_segment(segment, now)
             self._accept(flow, connection, now)
         return True
@@ -138,7 +134,7 @@ class Listener:
 
         With a Fast Open cookie it is a connection at once, and that answers itself (RFC 7413 4.2.2).
         """
-        listening, fast_open = self._listening, self._listening.admission.fast_open
+        listening, fast_open = self.listening, self.listening.admission.fast_open
         limits = listening.paths(flow)
         record = make_record(listening, flow, segment, limits)
         judgement = REFUSED
@@ -161,7 +157,7 @@ class Listener:
 
         The latter, a cookie, for all who find none (the hybrid of RFC 4987 3.7). False if there is neither.
         """
-        listening, cookies = self._listening, self._listening.cookies
+        listening, cookies = self.listening, self.listening.cookies
         evicted: HalfOpen | None = record
         if not listening.admission.always_cookies:
             record.iss = choose_iss(listening, record, now)
@@ -175,7 +171,7 @@ class Listener:
             self._count("SyncookiesSent")
         if evicted is record and cookies is None:
             return False
-        self._forgotten_at = now
+        self.forgotten_at = now
         return True
 
     def _on_half_open(self, record: HalfOpen, segment: Segment, now: Instant) -> None:
@@ -189,31 +185,37 @@ class Listener:
         if self.config.arrivals.order == "bsd" and not self._passes_syncache(record, segment, now):
             return
         if segment.flags & (SYN | ACK | RST) == SYN and segment.seq == wrap(record.irs):
-            self._reply(record.flow, syn_ack(self._listening, record, now))
-            self._count("TCPSynAckAgain")
+            self._on_same_syn(record, segment, now)
             return
         refusal = reset_for(segment)
-        connection = _resume(self._listening, record, self._listening.paths(record.flow), self.config, now)
+        connection = _resume(self.listening, record, self.listening.paths(record.flow), self.config, now)
         connection.on_segment(segment, now)
         if connection.state is State.SYN_RECEIVED:
             if connection.tcb.owed.challenged_at == now:
-                self._listening.table.challenge(record.flow)
+                self.listening.table.challenge(record.flow)
             if connection.tcb.owed.reset is not None:
                 self._on_bad_ack(record.flow)
             self._reply(record.flow, connection.poll_transmit(now))
         elif connection.state is State.CLOSED:
-            self._listening.table.reset(record.flow)
+            self.listening.table.reset(record.flow)
             if self.config.listening.refuses_second_syn and segment.flags & (SYN | RST) == SYN:
                 self._reply(record.flow, refusal)
         elif _is_deferred(record, connection, self.config):
             self._count("TCPDeferAcceptDrop")
         elif not self._is_full():
-            self._listening.table.complete(record.flow)
+            self.listening.table.complete(record.flow)
             self._accept(record.flow, connection, now)
+
+    def _on_same_syn(self, record: HalfOpen, segment: Segment, now: Instant) -> None:
+        """Our SYN,ACK was lost; or ECN has been given up, as if that were the reason (RFC 9768 3.1.5)."""
+        if not segment.flags & ACE:
+            self.listening.table.suspect(record.flow)
+        self._reply(record.flow, syn_ack(self.listening, record, now))
+        self._count("TCPSynAckAgain")
 
     def _passes_syncache(self, record: HalfOpen, segment: Segment, now: Instant) -> bool:
         """Whether the segment may end the handshake; else it is answered here, as a BSD does."""
-        table, flow, weak = self._listening.table, record.flow, self.config.security.allowed()
+        table, flow, weak = self.listening.table, record.flow, self.config.security.allowed()
         window = syn_window(self.config.buffers, 0)
         is_exact = weak is None or not weak.lacks("rst")
         fate = fate_of(record, segment, window, is_exact, self.config.options.needs_timestamps)
@@ -226,10 +228,10 @@ class Listener:
             self._reply(flow, reset_for(segment))
         elif fate is Fate.REPEAT:
             table.add(record, now)
-            self._reply(flow, syn_ack(self._listening, record, now))
+            self._reply(flow, syn_ack(self.listening, record, now))
         elif fate is Fate.CHALLENGE:
             connection = Connection.resume(
-                make_opening(self._listening, record, self._listening.paths(flow)), record, now
+                make_opening(self.listening, record, self.listening.paths(flow)), record, now
             )
             connection.tcb.challenge(now)
             self._reply(flow, connection.poll_transmit(now))
@@ -237,38 +239,38 @@ class Listener:
 
     def _is_full(self) -> bool:
         """No further connection may wait to be accepted: the ACK that would make one is dropped, and counted."""
-        if len(self._accepted) < self._listening.backlog:
+        if len(self._accepted) < self.listening.backlog:
             return False
         self._count("ListenOverflows")
         return True
 
     def _on_bad_ack(self, flow: bytes) -> None:
         """Each is one guess at our ISS; RFC 9293 3.10.7.4 sets no limit to them."""
-        budget = self._listening.admission.bad_ack_budget
-        if budget is not None and self._listening.table.count_bad_ack(flow) >= budget:
-            self._listening.table.reset(flow)
+        budget = self.listening.admission.bad_ack_budget
+        if budget is not None and self.listening.table.count_bad_ack(flow) >= budget:
+            self.listening.table.reset(flow)
             self._count("TCPBadAckBudget")
 
     def _accept(self, flow: bytes, connection: Connection, now: Instant) -> None:
-        if self._listening.proven is not None:
-            self._listening.proven.note(flow, now)
+        if self.listening.proven is not None:
+            self.listening.proven.note(flow, now)
         self._accepted.append((flow, connection))
         self._count("PassiveOpens")
 
     def on_deadline(self, now: Instant) -> None:
         """SYN,ACKs that nothing has come of are sent again, or their peers given up (MUST-22: R2 is a count here)."""
-        for record in self._listening.table.expire(now):
+        for record in self.listening.table.expire(now):
             if record.is_dropped:
                 self._count("TCPHalfOpenTimeout")
-                if self._listening.cookies is not None:
-                    self._forgotten_at = now
+                if self.listening.cookies is not None:
+                    self.forgotten_at = now
             else:
-                self._reply(record.flow, syn_ack(self._listening, record, now))
+                self._reply(record.flow, syn_ack(self.listening, record, now))
                 self._count("TCPSynAckRetrans")
 
     def next_deadline(self) -> Instant:
         """When the next half-open peer wants to be looked at."""
-        return self._listening.table.next_deadline()
+        return self.listening.table.next_deadline()
 
     def poll_transmit(self, now: Instant) -> tuple[bytes, Segment] | None:
         """The next reply and the flow it goes to, or None."""
@@ -283,7 +285,7 @@ class Listener:
             self._replies.append((flow, segment))
 
     def _count(self, name: str) -> None:
-        self._listening.counters.add(name)
+        self.listening.counters.add(name)
 
 
 def _resume(listening: Listening, record: HalfOpen, limits: PathLimits, config: TcpConfig, now: Instant) -> Connection:

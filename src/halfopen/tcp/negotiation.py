@@ -1,11 +1,13 @@
-"""What the SYNs agree on (RFC 9293 3.7.1; RFC 7323 2.2, 3.2; RFC 2018 2; RFC 3168 6.1.1)."""
+"""What the SYNs agree on (RFC 9293 3.7.1; RFC 7323 2.2, 3.2; RFC 2018 2; RFC 3168 6.1.1; RFC 9768 3.1)."""
 
 from dataclasses import dataclass
 from typing import Final
 
+from halfopen.tcp.accurate_ecn import AccurateEcn, asks_for_accuracy, grants_accuracy
 from halfopen.tcp.config import Ecn, TcpConfig
 from halfopen.tcp.windows import scaled_octets
-from halfopen.wire.tcp import ACK, CWR, ECE, Segment
+from halfopen.wire.ecn import CE, NOT_ECT
+from halfopen.wire.tcp import ACK, AE, CWR, ECE, Segment
 from halfopen.wire.tcp_options import TIMESTAMPS_OCTETS, Options
 
 MAX_WINDOW_SHIFT: Final = 14
@@ -33,9 +35,16 @@ class Agreed:
     """Rcv.Wind.Shift: how ours is."""
     sack: bool = False
     ecn: bool = False
+    """The classic kind."""
     timestamps: bool = False
     signature_octets: int = 0
     """What an option that authenticates will take, of every segment (RFC 5925 7.6)."""
+    accurate: AccurateEcn | None = None
+    """None unless both sides use Accurate ECN."""
+    ecn_seen: bool = False
+    """The peer has sent something ECN-capable since."""
+    ce_delivered: int = 0
+    """Segments whose ACKs had ECN-Echo."""
 
     @property
     def option_octets(self) -> int:
@@ -83,12 +92,14 @@ def agree(config: TcpConfig, syn: Segment, default_mss: int) -> Agreed:
     default = chosen.default_mss if chosen.default_mss is not None else default_mss
     mss = options.mss or default
     scaled = chosen.window_scaling and options.window_scale is not None
+    accurate = agree_on_accuracy(config, syn)
     return Agreed(
         mss=max(chosen.least_mss if config.security.bounds else LEAST_MSS, min(mss, chosen.mss or mss)),
         snd_shift=min(options.window_scale or 0, MAX_WINDOW_SHIFT) if scaled else 0,
         rcv_shift=window_shift(scaled_octets(config.buffers)) if scaled else 0,
         sack=chosen.sack and options.sack_permitted,
-        ecn=agrees_on_ecn(chosen.ecn, syn),
+        ecn=accurate is None and agrees_on_ecn(chosen.ecn, syn),
+        accurate=accurate,
         timestamps=chosen.timestamps and options.timestamps is not None,
     )
 
@@ -96,9 +107,23 @@ def agree(config: TcpConfig, syn: Segment, default_mss: int) -> Agreed:
 def agrees_on_ecn(wish: Ecn, syn: Segment) -> bool:
     """A SYN with ECE and CWR; or a SYN,ACK with ECE alone, if ours had asked (RFC 3168 6.1.1).
 
-    A SYN,ACK with both is from a host that reflects reserved bits (6.1.1.1).
+    A SYN,ACK with both is from a host that reflects reserved bits (6.1.1.1). A SYN that says to be ECN-capable itself
+    has met somebody who plays with these bits, and who would make up congestion, too (Linux); but for Accurate ECN.
     """
     marks = syn.flags & (ECE | CWR)
     if syn.flags & ACK:
-        return wish is Ecn.ACTIVE and marks == ECE
-    return wish is not Ecn.OFF and marks == ECE | CWR
+        return wish in (Ecn.ACTIVE, Ecn.ACCURATE, Ecn.ACCURATE_IF_ASKED) and marks == ECE
+    return wish is not Ecn.OFF and marks == ECE | CWR and (not syn.ecn or bool(syn.flags & AE))
+
+
+def agree_on_accuracy(config: TcpConfig, syn: Segment) -> AccurateEcn | None:
+    """A SYN that asks for Accurate ECN, or a SYN,ACK that grants it if ours had asked (RFC 9768 3.1)."""
+    wish, manner = config.options.ecn, config.options.ecn_manner
+    if not syn.flags & ACK:
+        is_agreed = wish.value >= Ecn.ACCURATE.value and asks_for_accuracy(syn)
+        return AccurateEcn(syn.ecn) if is_agreed else None
+    if wish is not Ecn.ACCURATE or not grants_accuracy(syn):
+        return None
+    accurate = AccurateEcn(NOT_ECT)
+    accurate.on_syn_ack(syn, manner.fallback and (manner.checks_unmarked or syn.ecn == CE))
+    return accurate

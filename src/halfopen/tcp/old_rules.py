@@ -5,7 +5,6 @@ Each goes before the step that it disarms, and makes the segment pass there.
 
 from halfopen.base.clock import Instant
 from halfopen.base.errors import ConnectionReset
-from halfopen.tcp.receiving import discard
 from halfopen.tcp.state import State
 from halfopen.tcp.tcb import Tcb
 from halfopen.tcp.verdict import CONTINUE, STOP, Verdict
@@ -39,11 +38,11 @@ def excuse_old_ack(tcb: Tcb, seg: Segment, now: Instant) -> Verdict:
 
 def prefer_latest(tcb: Tcb, seg: Segment, now: Instant) -> Verdict:
     """Text replaces what came before it and still waits behind a hole (Ptacek and Newsham 1998)."""
-    discard(tcb.rcv, seg.seq, seg.seq + seg.octets)
+    tcb.rcv.early.discard(seg.seq, seg.seq + seg.octets)
     return CONTINUE
 
 
 def charge_nothing(tcb: Tcb, seg: Segment, now: Instant) -> Verdict:
     """Early segments cost no more than their octets, however many there are (CVE-2018-5390)."""
-    tcb.rcv.pieces = 0
+    tcb.rcv.early.pieces = 0
     return CONTINUE

@@ -10,8 +10,9 @@ from typing import Final
 
 from halfopen.base.clock import NEVER, Instant
 from halfopen.base.octets import Buffers
+from halfopen.tcp.bursts import is_deferred
 from halfopen.tcp.early import enrich, speaks_early
-from halfopen.tcp.handshake import asks_for_ecn
+from halfopen.tcp.ecn import answering_flags, asking_flags, fit, mark, mark_new_text, to_record
 from halfopen.tcp.negotiation import answer, offer
 from halfopen.tcp.probing import wait_for_window, window_is_open
 from halfopen.tcp.recovery import room
@@ -22,16 +23,17 @@ from halfopen.tcp.state import State
 from halfopen.tcp.tcb import TailProbe, Tcb
 from halfopen.tcp.timers import Retransmit
 from halfopen.tcp.timestamps import clock_value
-from halfopen.wire.tcp import ACK, CWR, ECE, FIN, PSH, RST, SYN, URG, Segment
+from halfopen.wire.tcp import ACK, ECE, FIN, PSH, RST, SYN, URG, Segment
 from halfopen.wire.tcp_options import MAXIMUM_OCTETS, Options
-
-ECT_0: Final = 2
-"""The codepoint for ECN-capable text (RFC 3168 5); never on SYN, RST, bare ACKs, retransmissions (6.1.1 to 6.1.5)."""
 
 SACK_OCTETS: Final = 4
 """Kind and length of the SACK option, with two NOPs in front."""
 SACK_BLOCK_OCTETS: Final = 8
 
+_CLOSED: Final = State.CLOSED
+_ESTABLISHED: Final = State.ESTABLISHED
+_SYN_SENT: Final = State.SYN_SENT
+_REORDER: Final = Retransmit.REORDER
 _MAY_SEND_TEXT: Final = frozenset(
     {State.ESTABLISHED, State.CLOSE_WAIT, State.FIN_WAIT_1, State.CLOSING, State.LAST_ACK}
 )
@@ -43,19 +45,19 @@ def next_segment(tcb: Tcb, now: Instant) -> Segment | None:
     owed, state = tcb.owed, tcb.state
     if owed.reset is not None:
         return _reset(tcb, now)
-    if state is State.CLOSED:
+    if state is _CLOSED:
         return None
     if owed.syn:
         return _syn(tcb, now)
     if owed.acks.owed:
         return _duplicate(tcb, now)
-    segment = _text(tcb, now) if state in _MAY_SEND_TEXT else _early_text(tcb, now)
+    segment = _text(tcb, now) if state is _ESTABLISHED or state in _MAY_SEND_TEXT else _early_text(tcb, now)
     if segment is not None:
         return segment
     if owed.probe:
         owed.probe = False
         return _bare(tcb, tcb.snd.una - 1, now)
-    if owed.acks.is_owed and state is not State.SYN_SENT:
+    if owed.acks.is_owed and state is not _SYN_SENT:
         return _acknowledgment(tcb, now)
     return None
 
@@ -63,7 +65,8 @@ def next_segment(tcb: Tcb, now: Instant) -> Segment | None:
 def _text(tcb: Tcb, now: Instant) -> Segment | None:
     """Lost octets first (RFC 6675 4 NextSeg), then new ones; a tail loss probe if one is due."""
     snd = tcb.snd
-    record = snd.flight.first_lost() if snd.flight.lost else None
+    fit(tcb, now)
+    record = snd.flight.first_lost() if snd.flight.lost and not _tries_new(tcb) else None
     if record is not None:
         segment = _retransmission(tcb, record, room(tcb), now)
         if segment is not None:
@@ -86,7 +89,7 @@ def _new_text(tcb: Tcb, unsent: int, now: Instant) -> Segment | None:
         _restart_if_idle(tcb, now)
     free, usable = room(tcb), snd.usable
     allowed = min(free, usable, snd.una + tcb.user.flight_limit - snd.nxt)
-    count = _sendable(tcb, unsent, allowed)
+    count = 0 if _is_deferred(tcb, unsent, allowed, now) else _sendable(tcb, unsent, allowed, now)
     fin = snd.fin and count == unsent and count < (usable if tcb.owed.tail_probe else allowed)
     if count == 0 and not fin:
         if tcb.owed.tail_probe and usable >= min(unsent, snd.mss) > 0:
@@ -102,8 +105,10 @@ def _new_text(tcb: Tcb, unsent: int, now: Instant) -> Segment | None:
     end = start + count + fin
     snd.flight.sent(start, end, now)
     segment = _data_segment(tcb, start, count, fin, now)
-    _mark_ecn(tcb, segment)
+    mark_new_text(tcb, segment)
     snd.advance(end)
+    if count % snd.mss and not tcb.owed.impatient:
+        snd.flight.small_end = end
     tcb.owed.impatient = False
     tcb.recovery.sent_at = now
     if tcb.recovery.prr is not None:
@@ -113,7 +118,7 @@ def _new_text(tcb: Tcb, unsent: int, now: Instant) -> Segment | None:
         tcb.recovery.progress_at = now
     if was_probe:
         _remember_probe(tcb, is_retransmission=False)
-    elif tcb.timers.retransmit_for is not Retransmit.REORDER:
+    elif tcb.timers.retransmit_for is not _REORDER:
         arm(tcb, now)
     return segment
 
@@ -125,7 +130,7 @@ def _early_text(tcb: Tcb, now: Instant) -> Segment | None:
     snd = tcb.snd
     start = snd.nxt
     allowed = min(room(tcb), snd.usable, snd.una + tcb.user.flight_limit - start)
-    count = _sendable(tcb, snd.unsent, allowed)
+    count = _sendable(tcb, snd.unsent, allowed, now)
     if count <= 0:
         return None
     snd.flight.sent(start, start + count, now)
@@ -142,7 +147,20 @@ def _restart_if_idle(tcb: Tcb, now: Instant) -> None:
         tcb.congestion.on_idle(now - recovery.sent_at, tcb.rtt.rto if restarts else NEVER, now)
 
 
-def _sendable(tcb: Tcb, unsent: int, allowed: int) -> int:
+def _tries_new(tcb: Tcb) -> bool:
+    """F-RTO: what may be lost waits for the answer to new text."""
+    return tcb.recovery.undo is not None and tcb.recovery.undo.tries_new
+
+
+def _is_deferred(tcb: Tcb, unsent: int, allowed: int, now: Instant) -> bool:
+    return (
+        tcb.user.config.congestion.defers
+        and not (tcb.owed.tail_probe or tcb.owed.impatient)
+        and is_deferred(tcb, unsent, allowed, now)
+    )
+
+
+def _sendable(tcb: Tcb, unsent: int, allowed: int, now: Instant) -> int:
     """How many octets of new text make a segment now (RFC 9293 3.7.4 Nagle, 3.8.6.2.1 silly window avoidance).
 
     Whole segments; and a rest, if it is all that is queued, and nothing is in flight or Nagle is off, and it is not
@@ -159,13 +177,24 @@ def _sendable(tcb: Tcb, unsent: int, allowed: int) -> int:
         return count
     if count == unsent:
         acks = tcb.user.config.acks
-        if snd.fin or not (acks.cork or (acks.nagle and (snd.nxt > snd.una or count > mss))):
+        if snd.fin or not (acks.cork or (acks.nagle and _waits(tcb, count, now))):
             return count
         if snd.nxt < snd.up or tcb.owed.impatient:
             return count
     elif count < mss and (tcb.owed.impatient or (count == snd.usable and 2 * count >= snd.max_wnd)):
         return count
     return count - rest
+
+
+def _waits(tcb: Tcb, count: int, now: Instant) -> bool:
+    """Nagle's rule for what is not a full segment (RFC 9293 3.7.4), or one of its variants."""
+    snd = tcb.snd
+    kind = tcb.user.config.acks.nagle_for
+    if kind == "any" or snd.nxt == snd.una:
+        return kind == "any" and (snd.nxt > snd.una or count > snd.mss)
+    if kind == "earlier":
+        return snd.flight.records[0].sent_at != now
+    return snd.flight.small_end > snd.una
 
 
 def _retransmission(tcb: Tcb, record: Sent, allowed: int, now: Instant) -> Segment | None:
@@ -240,7 +269,7 @@ def _data_segment(tcb: Tcb, start: int, count: int, fin: bool, now: Instant) -> 
     payload: Buffers = ()
     if count:
         payload = snd.queue.peek(start, count)
-        if start + count == snd.queue.stop:
+        if start + count == snd.queue.stop or tcb.owed.impatient:
             flags |= PSH
     if fin:
         flags |= FIN
@@ -250,25 +279,26 @@ def _data_segment(tcb: Tcb, start: int, count: int, fin: bool, now: Instant) -> 
     if count > snd.mss:
         segment.gso_size = snd.mss
     _report(tcb, segment, snd.mss - count)
+    mark(tcb, segment, now)
     tcb.owed.acks.on_ack_sent(True)
+    if tcb.owed.acks.delays is not None and count:
+        tcb.owed.acks.delays.on_data_sent(now)
     return segment
 
 
-def _mark_ecn(tcb: Tcb, segment: Segment) -> None:
-    """New text says that we understand ECN, and once, that we have slowed down (RFC 3168 6.1.2)."""
-    if tcb.agreed.ecn and segment.octets:
-        segment.ecn = ECT_0
-        if tcb.owed.cwr:
-            tcb.owed.cwr = False
-            segment.flags |= CWR
-
-
 def _acknowledgment(tcb: Tcb, now: Instant) -> Segment:
-    return _bare(tcb, tcb.snd.acceptable(1 << tcb.agreed.snd_shift), now)
+    snd = tcb.snd
+    if snd.fin and tcb.user.config.closing.repeats_fin and snd.una <= snd.queue.stop < snd.nxt:
+        return _bare(tcb, snd.queue.stop, now, ACK | FIN)
+    return _bare(tcb, snd.acceptable(1 << tcb.agreed.snd_shift), now)
 
 
 def _duplicate(tcb: Tcb, now: Instant) -> Segment:
     """An ACK for a segment that did not move RCV.NXT; the first of them may still be the first with its number."""
+    if tcb.owed.acks.is_apart:
+        tcb.owed.acks.is_apart = False
+        tcb.owed.acks.owed -= 1
+        return _acknowledging(tcb, tcb.snd.nxt, ACK, now)
     if not tcb.owed.acks.is_duplicate:
         tcb.owed.answer = ("", now)
     elif tcb.owed.answer[1] != now:
@@ -276,26 +306,27 @@ def _duplicate(tcb: Tcb, now: Instant) -> Segment:
     return _acknowledgment(tcb, now)
 
 
-def _bare(tcb: Tcb, seq: int, now: Instant) -> Segment:
+def _bare(tcb: Tcb, seq: int, now: Instant, flags: int = ACK) -> Segment:
     """<SEQ=seq><ACK=RCV.NXT><CTL=ACK> without text; SACK blocks tell what is here behind a hole."""
-    segment = _acknowledging(tcb, seq, ACK, now)
+    segment = _acknowledging(tcb, seq, flags, now)
     _report(tcb, segment, MAXIMUM_OCTETS)
+    mark(tcb, segment, now)
     tcb.owed.acks.on_ack_sent(False)
     return segment
 
 
 def _report(tcb: Tcb, segment: Segment, free: int) -> None:
     """SACK blocks for what is behind a hole or has come twice, as many as fit into ``free`` octets (RFC 2018 3)."""
-    if not tcb.rcv.has_report:
+    if not tcb.rcv.early.has_report:
         return
     if not (tcb.agreed.sack and tcb.user.config.options.dsack):
-        tcb.rcv.forget_duplicate()
-    if not tcb.agreed.sack or not tcb.rcv.has_report:
+        tcb.rcv.early.forget_duplicate()
+    if not tcb.agreed.sack or not tcb.rcv.early.has_report:
         return
     free = min(free, MAXIMUM_OCTETS - tcb.agreed.option_octets)
     if free < SACK_OCTETS + SACK_BLOCK_OCTETS:
         return
-    blocks = tcb.rcv.sack_blocks((free - SACK_OCTETS) // SACK_BLOCK_OCTETS)
+    blocks = tcb.rcv.early.report((free - SACK_OCTETS) // SACK_BLOCK_OCTETS)
     if segment.options is None:
         segment.options = Options()
     segment.options.sack = tuple([(wrap(left), wrap(right)) for left, right in blocks])
@@ -340,16 +371,17 @@ def _syn(tcb: Tcb, now: Instant) -> Segment:
     flags = SYN
     if tcb.state is State.SYN_SENT:
         options = offer(config, opening.receive_mss, (clock_value(opening.timestamp_offset, now), 0))
-        if asks_for_ecn(tcb):
-            flags |= ECE | CWR
+        flags |= asking_flags(tcb)
         acknowledgment, window = 0, min(tcb.rcv.limit, 0xFFFF)
     else:
-        flags |= ACK | (ECE if tcb.agreed.ecn else 0)
+        flags |= ACK | answering_flags(to_record(tcb.agreed), 0)
         timestamps = tcb.timestamps
         stamp = (timestamps.value(now), timestamps.recent) if timestamps is not None else None
         options = answer(
             config, opening.receive_mss, stamp, tcb.agreed.sack, tcb.agreed.snd_shift + tcb.agreed.rcv_shift > 0
         )
+        if tcb.user.is_active and config.arrivals.order == "linux":
+            options = offer(config, opening.receive_mss, stamp or (clock_value(opening.timestamp_offset, now), 0))
         acknowledgment, window = wrap(tcb.rcv.nxt), tcb.rcv.offer_syn()
         if timestamps is not None:
             timestamps.last_ack_sent = tcb.rcv.nxt
@@ -383,4 +415,6 @@ def _reset(tcb: Tcb, now: Instant) -> Segment:
             segment.options = Options(timestamps=(tcb.timestamps.value(now), tcb.timestamps.recent))
         if form == "full":
             segment.window = tcb.rcv.offer(tcb.owed.acks.full_size)
+            segment.flags |= ECE if tcb.owed.ece else 0
+            mark(tcb, segment, now)
     return segment

@@ -7,9 +7,11 @@ from typing import TypeAlias
 from halfopen.base.clock import Instant
 from halfopen.base.counters import Counters
 from halfopen.base.trace import SILENT, TraceSink
+from halfopen.tcp.accurate_ecn import ACCURATE, CLASSIC, handshake_option
 from halfopen.tcp.challenges import ChallengeBudget
 from halfopen.tcp.config import DEFAULT, TcpConfig
 from halfopen.tcp.cookies import Cookies, date
+from halfopen.tcp.ecn import answering_flags, to_record
 from halfopen.tcp.fast_open import FastOpenServer
 from halfopen.tcp.half_open import HalfOpen, HalfOpenTable
 from halfopen.tcp.isn import IsnGenerator
@@ -20,7 +22,7 @@ from halfopen.tcp.seqnum import signed_difference, wrap
 from halfopen.tcp.tcb import Opening
 from halfopen.tcp.timestamps import clock_value
 from halfopen.tcp.windows import syn_window
-from halfopen.wire.tcp import ACK, ECE, SYN, Segment
+from halfopen.wire.tcp import ACK, SYN, Segment
 from halfopen.wire.tcp_options import TIMESTAMPS_OCTETS
 
 
@@ -107,7 +109,7 @@ def make_record(listening: Listening, flow: bytes, syn: Segment, limits: PathLim
         peer_mss=min(agreed.mss, 0xFFFF),
         window_scale=agreed.snd_shift if scaled else None,
         sack_permitted=agreed.sack,
-        ecn=agreed.ecn,
+        ecn=to_record(agreed),
         ts_recent=timestamps[0] if timestamps is not None else None,
     )
 
@@ -127,23 +129,30 @@ def choose_iss(listening: Listening, record: HalfOpen, now: Instant) -> int:
 
 
 def syn_ack(listening: Listening, record: HalfOpen, now: Instant, limits: PathLimits | None = None) -> Segment:
-    """<SEQ=ISS><ACK=RCV.NXT><CTL=SYN,ACK>; ``limits`` are the path's, if they are at hand."""
+    """<SEQ=ISS><ACK=RCV.NXT><CTL=SYN,ACK>; ``limits`` are the path's, if they are at hand.
+
+    They are for the first, which alone has the option of Accurate ECN: some paths may not like it (RFC 9768 3.2.3.2.2).
+    """
+    is_first = limits is not None
     stamps = None
     if limits is None:
         limits = listening.paths(record.flow)
     if record.ts_recent is not None:
         stamps = (clock_value(limits.timestamp_offset, now), record.ts_recent)
     scaled = record.window_scale is not None
+    options = answer(listening.config, limits.receive_mss, stamps, record.sack_permitted, scaled)
+    if is_first and record.ecn & ACCURATE and listening.config.options.ecn_manner.option:
+        handshake_option(options)
     return Segment(
         listening.port,
         _remote_port(record.flow),
         seq=wrap(record.iss),
         ack=wrap(record.irs + 1),
-        flags=SYN | ACK | (ECE if record.ecn else 0),
+        flags=SYN | ACK | answering_flags(record.ecn, record.retransmissions),
         window=syn_window(
             limits.configured(listening.config).buffers, limits.receive_mss - (TIMESTAMPS_OCTETS if stamps else 0)
         ),
-        options=answer(listening.config, limits.receive_mss, stamps, record.sack_permitted, scaled),
+        options=options,
     )
 
 
@@ -151,7 +160,9 @@ def bake(cookies: Cookies, record: HalfOpen, now: Instant) -> None:
     """The peer itself is to keep its record: what that cannot say, without timestamps all but an MSS, is given up."""
     if record.ts_recent is None:
         record.window_scale = None
-        record.sack_permitted = record.ecn = False
+        record.sack_permitted = False
+        record.ecn = 0
+    record.ecn &= CLASSIC
     record.iss = cookies.bake(record, now)
 
 

@@ -25,7 +25,8 @@ def wait_for_window(tcb: Tcb, now: Instant) -> None:
     if tcb.snd.usable > 0:
         _stop_probing(tcb)
         if timers.patience == NEVER:
-            timers.patience = now + PATIENCE
+            is_fixed = tcb.user.config.acks.patience == "fixed"
+            timers.patience = now + (PATIENCE if is_fixed else max(PATIENCE, tcb.rtt.rto))
     elif timers.retransmit == NEVER:
         tcb.recovery.progress_at = now
         tcb.owed.unanswered = 0
@@ -73,6 +74,7 @@ def on_keep_alive_deadline(tcb: Tcb, now: Instant) -> None:
         timers.keep_alive = now + config.interval
     elif _is_gone(tcb, now):
         tcb.count("TCPKeepAliveTimeout")
+        tcb.owed.reset = (tcb.snd.nxt, tcb.rcv.nxt)
         tcb.delete(ConnectionTimedOut(f"{tcb.owed.unanswered} keep-alive probes went unanswered"))
     else:
         tcb.owed.unanswered += 1

@@ -13,13 +13,29 @@ REORDERING_MEMORY: Final = 16
 class Rack:
     """RACK.xmit_ts, RACK.end_seq, RACK.rtt and the reordering window."""
 
-    __slots__ = ("end", "has_dsack", "multiplier", "persist", "reordering_seen", "rtt", "sent_at", "widened_at")
+    __slots__ = (
+        "duplicates",
+        "end",
+        "extent",
+        "has_dsack",
+        "multiplier",
+        "persist",
+        "reordering_seen",
+        "rtt",
+        "sent_at",
+        "widened_at",
+    )
 
     def __init__(self) -> None:
         self.sent_at: Instant = -1
         self.end = 0
         self.rtt: Duration = 0
-        self.reordering_seen = False
+        self.reordering_seen = 0
+        """How often order was seen to break ..."""
+        self.extent = 0
+        """... and by how many octets at most (Linux ``tcpi_reordering``, in segments)."""
+        self.duplicates = 0
+        """D-SACKs."""
         self.multiplier = 1
         self.persist = REORDERING_MEMORY
         self.has_dsack = False
@@ -34,7 +50,8 @@ class Rack:
         smallest RTT allows, and ``echo_rtt``, by timestamps, is no longer than the time since the retransmission.
         """
         if delivery.reordered:
-            self.reordering_seen = True
+            self.reordering_seen += 1
+            self.extent = max(self.extent, delivery.extent)
         if self.has_dsack:
             self._widen(now)
         record = delivery.latest
@@ -47,7 +64,7 @@ class Rack:
             if echo_rtt is not None and echo_rtt > elapsed + MILLISECOND:
                 return
         self.rtt = elapsed
-        if (record.sent_at, record.end) > (self.sent_at, self.end):
+        if record.sent_at > self.sent_at or (record.sent_at == self.sent_at and record.end > self.end):
             self.sent_at = record.sent_at
             self.end = record.end
 
@@ -60,6 +77,7 @@ class Rack:
     def on_dsack(self) -> None:
         """A retransmission was spurious: the network reorders by more than the window (step 4); `update` follows."""
         self.has_dsack = True
+        self.duplicates += 1
 
     def _widen(self, now: Instant) -> None:
         """Once a round trip, however many duplicates are reported."""

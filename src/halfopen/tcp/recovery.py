@@ -4,18 +4,27 @@ Every ACK goes through the same steps: what did it deliver, how long did that ta
 may be sent. Nothing is sent here: lost records are marked on the scoreboard, and `output` finds them.
 """
 
+from typing import Final
+
 from halfopen.base.clock import MILLISECOND, NEVER, Duration, Instant
 from halfopen.tcp.congestion.base import AckSample
 from halfopen.tcp.congestion.prr import Prr
+from halfopen.tcp.ecn import hear
 from halfopen.tcp.events import WRITABLE
 from halfopen.tcp.rack import Rack
-from halfopen.tcp.retransmission import arm, arm_for_reordering
-from halfopen.tcp.scoreboard import IN_FLIGHT, LOST, Delivery
+from halfopen.tcp.retransmission import arm, arm_for_reordering, expect_reneging
+from halfopen.tcp.scoreboard import IN_FLIGHT, LOST, SACKED, Delivery
 from halfopen.tcp.seqnum import unwrap
 from halfopen.tcp.tcb import Cause, Phase, Tcb
 from halfopen.tcp.timers import Retransmit
-from halfopen.tcp.undo import is_ambiguous, start_undo, undo_by_dsack, undo_by_timestamp
+from halfopen.tcp.undo import is_ambiguous, start_undo, undo_by_dsack, undo_by_new_text, undo_by_timestamp
 from halfopen.wire.tcp import ECE, FIN, SYN, Segment
+
+# Compiled, a member is looked up by its name each time, and a constant is not.
+_OPEN: Final = Phase.OPEN
+_RECOVERY: Final = Phase.RECOVERY
+_LOSS: Final = Phase.LOSS
+_RTO: Final = Retransmit.RTO
 
 
 def on_ack(tcb: Tcb, seg: Segment, now: Instant) -> None:
@@ -25,6 +34,8 @@ def on_ack(tcb: Tcb, seg: Segment, now: Instant) -> None:
     outstanding = snd.nxt - una
     window_moved = snd.update_window(seg.seq, seg.ack, seg.window << tcb.agreed.snd_shift)
     if not outstanding:
+        if tcb.agreed.accurate is not None:
+            hear(tcb, seg, Delivery())
         return
     delivery = Delivery()
     has_sack = _take_sack(tcb, seg, delivery)
@@ -32,20 +43,24 @@ def on_ack(tcb: Tcb, seg: Segment, now: Instant) -> None:
         snd.flight.acknowledge(seg.ack, delivery)
         snd.acknowledge(seg.ack)
         _on_progress(tcb, seg.ack - una, now)
-    elif not has_sack and (seg.octets or window_moved or seg.flags & (SYN | FIN)):
+    is_marked = (tcb.agreed.accurate is not None or bool(seg.flags & ECE)) and hear(tcb, seg, delivery)
+    if seg.ack <= una and not has_sack and (seg.octets or window_moved or seg.flags & (SYN | FIN)):
         return
     echo_rtt = _measure(tcb, seg, delivery, now)
     _count_duplicate(tcb, una, delivery)
     _end_probe(tcb, seg, una, outstanding, now)
     if seg.ack > una:
         undo_by_timestamp(tcb, seg)
+    undo_by_new_text(tcb, delivery, seg.ack > una)
     lost_before = snd.flight.lost
     due = _detect_loss(tcb, delivery, echo_rtt, now)
-    _adapt_window(tcb, seg, delivery, (outstanding, lost_before), now)
+    _adapt_window(tcb, is_marked, delivery, (outstanding, lost_before), now)
     if due != NEVER:
         arm_for_reordering(tcb, due, now)
-    elif seg.ack > una or tcb.timers.retransmit_for is not Retransmit.RTO:
+    elif seg.ack > una or tcb.timers.retransmit_for is not _RTO:
         arm(tcb, now)
+    if seg.ack > una and snd.flight.sacked and snd.flight.records[0].condition == SACKED:
+        expect_reneging(tcb, now)
 
 
 def _take_sack(tcb: Tcb, seg: Segment, delivery: Delivery) -> bool:
@@ -137,24 +152,31 @@ def _count_duplicate(tcb: Tcb, una: int, delivery: Delivery) -> None:
         return
     known = min(recovery.dupacks, max(0, delivery.acked // mss - 1))
     delivery.sacked -= known * mss
-    recovery.dupacks = recovery.dupacks - known if recovery.phase is Phase.RECOVERY else 0
+    recovery.dupacks = recovery.dupacks - known if recovery.phase is _RECOVERY else 0
 
 
 def pipe(tcb: Tcb) -> int:
     """Octets in the network: RFC 6675's estimate, or with duplicate ACKs in place of SACKs (RFC 9937 5)."""
-    octets = tcb.snd.pipe
+    octets = in_segments(tcb) if tcb.congestion.whole else tcb.snd.pipe
     if not tcb.agreed.sack and tcb.recovery.dupacks:
         octets = max(0, octets - tcb.recovery.dupacks * tcb.snd.mss)
     return octets
 
 
+def in_segments(tcb: Tcb) -> int:
+    """The same where every segment counts as a whole one (Linux ``tcp_packets_in_flight``)."""
+    mss = tcb.snd.mss
+    records = tcb.snd.flight.records
+    return sum([-(-(each.end - each.start) // mss) for each in records if each.condition == IN_FLIGHT]) * mss
+
+
 def room(tcb: Tcb) -> int:
     """Octets that congestion control lets us send now. With nothing in the network, always one segment."""
     snd = tcb.snd
-    in_network = snd.pipe if tcb.agreed.sack else pipe(tcb)
+    in_network = snd.pipe if tcb.agreed.sack and not tcb.congestion.whole else pipe(tcb)
     free = tcb.congestion.cwnd - in_network
     mss = snd.mss
-    if 0 < free < mss and (tcb.recovery.phase is Phase.RECOVERY or not in_network):
+    if 0 < free < mss and (tcb.recovery.phase is _RECOVERY or not in_network):
         return mss
     return free if free > 0 or in_network else mss
 
@@ -181,7 +203,7 @@ def _detect_by_rack(tcb: Tcb, now: Instant) -> Instant:
     rack = recovery.rack
     assert rack is not None
     dupthresh = tcb.user.config.retransmission.dupthresh
-    in_recovery = recovery.phase is not Phase.OPEN
+    in_recovery = recovery.phase is not _OPEN
     window = rack.reordering_window(tcb.rtt, in_recovery, flight.sacked // tcb.snd.mss, dupthresh)
     return rack.detect(flight, window, now)
 
@@ -189,13 +211,13 @@ def _detect_by_rack(tcb: Tcb, now: Instant) -> Instant:
 def _detect_by_duplicates(tcb: Tcb, delivery: Delivery, dupthresh: int, now: Instant) -> None:
     """Three duplicates, or a partial ACK in recovery: the first segment is lost (RFC 6582 3.2, RFC 6675 5)."""
     recovery, snd = tcb.recovery, tcb.snd
-    if recovery.phase is Phase.RECOVERY:
+    if recovery.phase is _RECOVERY:
         if delivery.acked and snd.una < recovery.point:
             _mark_first_lost(tcb, now)
     elif recovery.dupacks >= dupthresh and (snd.una > recovery.point or _retransmission_is_lost(tcb, dupthresh)):
         _mark_first_lost(tcb, now)
-        if recovery.phase is Phase.LOSS and snd.flight.records[0].condition == LOST:
-            recovery.phase = Phase.OPEN  # so that recovery is entered
+        if recovery.phase is _LOSS and snd.flight.records[0].condition == LOST:
+            recovery.phase = _OPEN  # so that recovery is entered
 
 
 def _retransmission_is_lost(tcb: Tcb, dupthresh: int) -> bool:
@@ -224,7 +246,7 @@ def on_rack_deadline(tcb: Tcb, now: Instant) -> None:
     """The reordering timer: what did not arrive in the meantime is lost (RFC 8985 6.2 step 5, 6.3)."""
     flight = tcb.snd.flight
     due = _detect_by_rack(tcb, now)
-    if flight.lost and tcb.recovery.phase is Phase.OPEN:
+    if flight.lost and tcb.recovery.phase is _OPEN:
         outstanding = tcb.snd.outstanding
         _enter_recovery(tcb, outstanding, outstanding - flight.sacked, now)
         tcb.owed.cause = Cause.RACK
@@ -232,25 +254,25 @@ def on_rack_deadline(tcb: Tcb, now: Instant) -> None:
     arm_for_reordering(tcb, due, now)
 
 
-def _adapt_window(tcb: Tcb, seg: Segment, delivery: Delivery, before: tuple[int, int], now: Instant) -> None:
-    """Congestion control's turn (RFC 5681 3; RFC 9937 in recovery; RFC 3168 6.1.2 for ECN-Echo).
+def _adapt_window(tcb: Tcb, is_marked: bool, delivery: Delivery, before: tuple[int, int], now: Instant) -> None:
+    """Congestion control's turn (RFC 5681 3; RFC 9937 in recovery; RFC 3168 6.1.2 if it ``is_marked``).
 
     ``before``: octets outstanding and lost before this ACK.
     """
     outstanding, lost_before = before
     recovery, snd = tcb.recovery, tcb.snd
-    was_recovering = recovery.phase is Phase.RECOVERY
-    if recovery.phase is not Phase.OPEN and snd.una >= recovery.point:
+    was_recovering = recovery.phase is _RECOVERY
+    if recovery.phase is not _OPEN and snd.una >= recovery.point:
         _leave_recovery(tcb, now)
-    if recovery.phase is Phase.OPEN and snd.flight.lost:
+    if recovery.phase is _OPEN and snd.flight.lost:
         known = snd.flight.sacked if tcb.agreed.sack else recovery.dupacks * snd.mss
         _enter_recovery(tcb, outstanding, outstanding - known + delivery.sacked, now)
-    if recovery.phase is Phase.RECOVERY and recovery.prr is not None:
+    if recovery.phase is _RECOVERY and recovery.prr is not None:
         in_network = pipe(tcb)
         safe = delivery.acked > 0 and snd.flight.lost <= lost_before
         tcb.congestion.cwnd = max(in_network + recovery.prr.on_ack(delivery.octets, in_network, safe), snd.mss)
         return
-    if seg.flags & ECE and tcb.agreed.ecn:
+    if is_marked:
         _on_ecn_echo(tcb, outstanding, now)
     elif delivery.acked and not was_recovering:
         rtt, congestion = tcb.rtt, tcb.congestion
@@ -261,13 +283,15 @@ def _adapt_window(tcb: Tcb, seg: Segment, delivery: Delivery, before: tuple[int,
         latest = max(1, now - delivery.sampled_at) if delivery.sampled_at is not None else 0
         weak = tcb.user.weak
         grows_by = delivery.acked if weak is None or weak.byte_counting else snd.mss
+        if congestion.whole:
+            grows_by = max(-(-grows_by // snd.mss), delivery.pieces) * snd.mss
         congestion.on_ack(AckSample(grows_by, outstanding, latest, rtt.srtt, rtt.min_rtt, now, limited))
 
 
 def _enter_recovery(tcb: Tcb, outstanding: int, recover_flight: int, now: Instant) -> None:
     """Fast recovery (RFC 5681 3.2, RFC 6675 5 (4)); of what was outstanding ``recover_flight`` was in the network."""
     recovery = tcb.recovery
-    recovery.phase = Phase.RECOVERY
+    recovery.phase = _RECOVERY
     recovery.point = tcb.snd.nxt
     has_duplicates = max(recovery.dupacks, tcb.snd.flight.sacked // tcb.snd.mss) >= _dupthresh(tcb)
     tcb.owed.cause = Cause.DUPLICATES if has_duplicates else Cause.RACK
@@ -287,11 +311,11 @@ def _dupthresh(tcb: Tcb) -> int:
 
 def _leave_recovery(tcb: Tcb, now: Instant) -> None:
     recovery = tcb.recovery
-    if recovery.phase is Phase.RECOVERY:
+    if recovery.phase is _RECOVERY:
         tcb.congestion.on_recovered(now)
         if recovery.rack is not None:
             recovery.rack.on_recovered()
-    recovery.phase = Phase.OPEN
+    recovery.phase = _OPEN
     recovery.prr = None
     recovery.dupacks = 0
 
@@ -312,7 +336,8 @@ def _reduce(tcb: Tcb, outstanding: int, now: Instant) -> None:
     """
     tcb.recovery.ecn_point = tcb.snd.nxt
     tcb.owed.cwr = tcb.agreed.ecn
-    tcb.congestion.on_loss(min(outstanding, tcb.congestion.cwnd), now)
+    cwnd = tcb.congestion.cwnd
+    tcb.congestion.on_loss(cwnd if tcb.congestion.whole else min(outstanding, cwnd), now)
 
 
 def _end_probe(tcb: Tcb, seg: Segment, una: int, outstanding: int, now: Instant) -> None:

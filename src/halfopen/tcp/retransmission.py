@@ -14,9 +14,16 @@ MAX_ACK_DELAY: Final[Duration] = 200 * MILLISECOND
 MIN_PTO: Final[Duration] = 10 * MILLISECOND
 """The shortest probe timeout. RFC 8985 7.2 names none; its predecessor had 10 ms, Linux two ticks, 2 to 20 ms. 2 * SRTT
 of a fast path is less than what it takes a busy peer, or us, to be scheduled: every probe would be a needless one."""
+RENEGING_GRACE: Final[Duration] = 10 * MILLISECOND
+"""At least so long does a peer that seems to renege have to think better of it."""
 MIN_WAIT: Final[Duration] = 1 * MILLISECOND
 """No timer of this module is set to less from now: a deadline that has passed already still leaves time for an ACK that
 waits in the same batch, and for the clocks that the pumps have."""
+
+# Compiled, a member is looked up by its name each time, and a constant is not.
+_OPEN: Final = Phase.OPEN
+_RTO: Final = Retransmit.RTO
+_PROBE: Final = Retransmit.PROBE
 
 
 def arm(tcb: Tcb, now: Instant) -> None:
@@ -26,13 +33,13 @@ def arm(tcb: Tcb, now: Instant) -> None:
     """
     timers = tcb.timers
     if tcb.snd.una == tcb.snd.nxt:
-        timers.retransmit, timers.retransmit_for = NEVER, Retransmit.RTO
+        timers.retransmit, timers.retransmit_for = NEVER, _RTO
         return
     expiry = _rto_expiry(tcb, now)
-    timers.retransmit, timers.retransmit_for = expiry, Retransmit.RTO
+    timers.retransmit, timers.retransmit_for = expiry, _RTO
     if _may_probe(tcb):
         probe_at = now + _probe_timeout(tcb)
-        timers.retransmit_for = Retransmit.PROBE
+        timers.retransmit_for = _PROBE
         if probe_at < expiry:
             timers.retransmit = probe_at
 
@@ -89,7 +96,7 @@ def _may_probe(tcb: Tcb) -> bool:
     return (
         tcb.user.config.retransmission.tail_loss_probe
         and tcb.agreed.sack
-        and recovery.phase is Phase.OPEN
+        and recovery.phase is _OPEN
         and recovery.probe is None
         and not recovery.retries
         and not tcb.snd.flight.sacked
@@ -111,11 +118,19 @@ def on_retransmission_timeout(tcb: Tcb, now: Instant) -> None:
     first = recovery.phase is not Phase.LOSS or not recovery.retries
     if first:
         start_undo(tcb, now)
+    episode = recovery.undo
+    if episode is not None:
+        episode.is_open = tcb.user.config.retransmission.frto
+        episode.tries_new = False
     if flight.records and flight.records[0].condition == SACKED:
         flight.forget_sacks()
         tcb.count("TCPSACKReneging")
     note_timeout(tcb, now)
-    tcb.congestion.on_timeout(snd.outstanding, now, first)
+    if tcb.congestion.whole:  # Linux takes a share of cwnd, and not in a recovery that has done so already
+        is_new = first and (recovery.phase is not Phase.RECOVERY or snd.una >= recovery.point)
+        tcb.congestion.on_timeout(tcb.congestion.cwnd, now, is_new)
+    else:
+        tcb.congestion.on_timeout(snd.outstanding, now, first)
     recovery.phase = Phase.LOSS
     recovery.prr = None
     recovery.dupacks = 0
@@ -134,6 +149,16 @@ def on_retransmission_timeout(tcb: Tcb, now: Instant) -> None:
     _restart_rto(tcb, now)
     if tcb.opening.trace.enabled:
         tcb.note(now, f"RTO {recovery.retries}", f"next in {tcb.rtt.rto / SECOND:.3f} s")
+
+
+def expect_reneging(tcb: Tcb, now: Instant) -> None:
+    """The peer has not acknowledged what it had reported: it may have thrown it away (RFC 2018 8), or is about to.
+
+    It gets half a round trip, as from Linux.
+    """
+    due = now + max(tcb.rtt.srtt // 2, RENEGING_GRACE)
+    if due < tcb.timers.retransmit:
+        tcb.timers.retransmit, tcb.timers.retransmit_for = due, _RTO
 
 
 def _restart_rto(tcb: Tcb, now: Instant) -> None:

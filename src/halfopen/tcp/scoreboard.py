@@ -48,7 +48,7 @@ class Delivery:
     time of the most recently sent one that was sent only once (Karn).
     """
 
-    __slots__ = ("acked", "fack", "latest", "reordered", "sacked", "sampled_at")
+    __slots__ = ("acked", "extent", "fack", "latest", "original", "pieces", "reordered", "sacked", "sampled_at")
 
     def __init__(self) -> None:
         self.acked = 0
@@ -57,6 +57,12 @@ class Delivery:
         """RACK.fack before this acknowledgment: of what one ACK tells together nobody knows in which order it came."""
         self.latest: Sent | None = None
         self.sampled_at: Instant | None = None
+        self.original = -1
+        """Where the first ends of what was sent once (-1: none): such text proves that not everything was lost."""
+        self.pieces = 0
+        """Records delivered."""
+        self.extent = 0
+        """By how many octets something sent later overtook it."""
         self.reordered = False
         """Something sent once was delivered after something sent later: the network reorders (RFC 8985 6.2 step 3)."""
 
@@ -67,20 +73,24 @@ class Delivery:
 
     def note(self, record: Sent) -> None:
         """Takes one delivered record into account."""
+        self.pieces += 1
         if record.transmissions == 1:
             if record.end < self.fack:
                 self.reordered = True
+                self.extent = max(self.extent, self.fack - record.start)
+            if self.original < 0 or record.end < self.original:
+                self.original = record.end
             if self.sampled_at is None or record.sent_at > self.sampled_at:
                 self.sampled_at = record.sent_at
         latest = self.latest
-        if latest is None or (record.sent_at, record.end) > (latest.sent_at, latest.end):
+        if latest is None or _is_later(record, latest):
             self.latest = record
 
 
 class Flight:
     """The records, in order; `sacked` and `lost` count octets."""
 
-    __slots__ = ("_judged", "_log", "_losses", "lost", "records", "sacked", "sacked_end")
+    __slots__ = ("_judged", "_log", "_losses", "lost", "records", "sacked", "sacked_end", "small_end")
 
     def __init__(self) -> None:
         self.records: list[Sent] = []
@@ -88,6 +98,8 @@ class Flight:
         self.lost = 0
         self.sacked_end = 0
         """Right edge of the highest SACKED octet (HighData of what the peer has)."""
+        self.small_end = 0
+        """Where the last segment ends that was sent though it was not full (Minshall)."""
         self._log: list[tuple[Instant, int, int]] = []
         """(when, end, start) of transmissions, in this order; the first goes when nothing of it is in flight.
 
@@ -319,6 +331,11 @@ class Flight:
                 return records[index]
             heappop(losses)
         return None
+
+
+def _is_later(record: Sent, other: Sent) -> bool:
+    """The order of transmissions (RFC 8985 5.2)."""
+    return record.sent_at > other.sent_at or (record.sent_at == other.sent_at and record.end > other.end)
 
 
 def _start_of(record: Sent) -> int:

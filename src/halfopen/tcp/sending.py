@@ -103,7 +103,7 @@ class SendSpace:
         would leave SND.WND counted from the wrong SND.UNA (Linux ``tcp_may_update_window``). To be called before
         `acknowledge`.
         """
-        if ack <= self.una and (seq, ack) < self.wl:
+        if ack <= self.una and (seq < self.wl[0] or (seq == self.wl[0] and ack < self.wl[1])):
             return False
         self.wl = (seq, ack)
         changed = window != self.wnd or ack != self.una

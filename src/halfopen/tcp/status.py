@@ -84,7 +84,7 @@ def make_status(tcb: Tcb) -> Status:
             wnd=rcv.wnd,
             shift=rcv.shift,
             unread=len(rcv.queue),
-            early=rcv.early_octets,
+            early=rcv.early.octets,
             urgent=urgent_octets(tcb),
         ),
         phase=tcb.recovery.phase,

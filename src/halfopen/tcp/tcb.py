@@ -82,7 +82,7 @@ class Cause(Enum):
 class Undo:
     """How to find out that a retransmission was needless (RFC 3522 by timestamps, RFC 3708 by D-SACK)."""
 
-    __slots__ = ("end", "first", "latest", "octets", "start", "timestamp")
+    __slots__ = ("end", "first", "is_open", "latest", "octets", "start", "timestamp", "tries_new")
 
     def __init__(self, start: int, end: int, first: int, timestamp: int | None) -> None:
         self.start = start
@@ -94,6 +94,10 @@ class Undo:
         """TSval of the first retransmission, if timestamps are in use."""
         self.latest = timestamp
         """TSval when the timer last expired: what echoes an older one is no round trip (Karn)."""
+        self.is_open = False
+        """A timeout, and whether it was needless may still turn out (F-RTO, RFC 5682)."""
+        self.tries_new = False
+        """New text goes ahead of what may be lost."""
         self.octets = 0
         """Retransmitted and not yet reported as duplicates."""
 
@@ -206,6 +210,7 @@ class User:
         "is_plain",
         "reading",
         "received_at",
+        "was_warned",
         "weak",
     )
 
@@ -224,6 +229,8 @@ class User:
         """Readable has been told, and not everything has been taken since."""
         self.received_at: Instant = 0
         """When the peer last gave a sign of life (MUST-26)."""
+        self.was_warned = False
+        """A soft ICMP error has come."""
 
     def take(self, config: TcpConfig) -> None:
         """The configuration from now on."""
@@ -317,7 +324,10 @@ class Tcb:
             return
         self.owed.challenged_at = now
         self.owed.answer = (what, now)
-        self.owed.acks.at_once()
+        if self.user.config.arrivals.order == "bsd":
+            self.owed.acks.apart()
+        else:
+            self.owed.acks.at_once()
         self.count("TCPChallengeACK")
 
     def _may_challenge(self, now: Instant) -> bool:
@@ -341,7 +351,7 @@ class Tcb:
         self.snd.queue.clear()
         self.snd.flight.clear()
         self.owed.syn = self.owed.probe = self.owed.tail_probe = False
-        self.rcv.forget_early()
+        self.rcv.early.forget()
         if self.user.is_gone:
             self.rcv.queue.clear()
         if not was_told:

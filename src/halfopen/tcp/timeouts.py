@@ -26,6 +26,8 @@ def on_deadline(tcb: Tcb, now: Instant) -> None:
         _on_retransmit(tcb, now)
     if tcb.owed.acks.deadline <= now:
         tcb.count("DelayedACKs")
+        if tcb.owed.acks.delays is not None:
+            tcb.owed.acks.delays.on_deadline(tcb.rtt.rto)
         tcb.owed.acks.on_deadline(now)
     if timers.patience <= now:
         timers.patience = NEVER

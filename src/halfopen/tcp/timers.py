@@ -34,7 +34,14 @@ class Timers:
 
     def next_deadline(self) -> Instant:
         """The earliest; NEVER if all are off."""
-        return min(self.retransmit, self.keep_alive, self.wait, self.linger, self.patience)
+        earliest = self.retransmit
+        if self.keep_alive < earliest:
+            earliest = self.keep_alive
+        if self.wait < earliest:
+            earliest = self.wait
+        if self.linger < earliest:
+            earliest = self.linger
+        return self.patience if self.patience < earliest else earliest
 
     def stop(self) -> None:
         """Turns all of them off."""

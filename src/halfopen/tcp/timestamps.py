@@ -44,6 +44,10 @@ class Timestamps:
         """The PAWS test: SEG.TSval < TS.Recent, and TS.Recent is valid (RFC 7323 5.3 R1)."""
         return (value - self.recent) & MASK >= HALF and now - self.recent_at < RECENT_EXPIRES
 
+    def is_replay(self, value: int, rto: Duration) -> bool:
+        """An old value that is no older than reordering makes it: 1.2 RTO (Linux ``tcp_tsval_replay``)."""
+        return (self.recent - value) & MASK <= rto * 12 // 10 // MILLISECOND
+
     def update(self, value: int, seq: int, now: Instant) -> None:
         """TS.Recent becomes SEG.TSval if the segment starts at or before Last.ACK.sent (RFC 7323 4.3 (2), 5.3 R3).
 

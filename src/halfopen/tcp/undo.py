@@ -1,9 +1,14 @@
 """Finding out that a retransmission was needless, and taking its consequences back (RFC 3522, RFC 3708, RFC 4015)."""
 
+from typing import Final
+
 from halfopen.base.clock import Instant
+from halfopen.tcp.scoreboard import Delivery
 from halfopen.tcp.seqnum import signed_difference
 from halfopen.tcp.tcb import Phase, Tcb, Undo
 from halfopen.wire.tcp import Segment
+
+_OPEN: Final = Phase.OPEN
 
 
 def start_undo(tcb: Tcb, now: Instant) -> None:
@@ -31,7 +36,7 @@ def is_ambiguous(tcb: Tcb, seg: Segment) -> bool:
 def undo_by_timestamp(tcb: Tcb, seg: Segment) -> None:
     """Eifel (RFC 3522): the ACK echoes a timestamp from before the first retransmission, so the original arrived."""
     episode = tcb.recovery.undo
-    if episode is None or episode.timestamp is None or episode.octets <= 0 or tcb.recovery.phase is Phase.OPEN:
+    if episode is None or episode.timestamp is None or episode.octets <= 0 or tcb.recovery.phase is _OPEN:
         return
     if seg.options is None or seg.options.timestamps is None or tcb.snd.una <= episode.first:
         return
@@ -39,6 +44,26 @@ def undo_by_timestamp(tcb: Tcb, seg: Segment) -> None:
     if echoed and signed_difference(echoed, episode.timestamp) < 0:
         tcb.count("TCPSpuriousRTOs" if tcb.recovery.phase is Phase.LOSS else "TCPFullUndo")
         undo(tcb)
+
+
+def undo_by_new_text(tcb: Tcb, delivery: Delivery, advanced: bool) -> None:
+    """F-RTO (RFC 5682 3.1): after a timeout the ACK of what was sent once proves that not everything was lost.
+
+    The first ACK that advances has new text sent, instead of more of the old; what comes back then tells.
+    """
+    recovery, snd = tcb.recovery, tcb.snd
+    episode = recovery.undo
+    if recovery.phase is not Phase.LOSS or episode is None or not episode.is_open:
+        return
+    episode.tries_new = False
+    if 0 <= delivery.original <= recovery.point:
+        tcb.count("TCPSpuriousRTOs")
+        undo(tcb)
+    elif snd.nxt > recovery.point:
+        episode.is_open = advanced and not delivery.sacked
+    elif advanced and snd.una < recovery.point:
+        recovery.point = snd.nxt
+        episode.is_open = episode.tries_new = snd.unsent > 0 and snd.usable > 0
 
 
 def undo_by_dsack(tcb: Tcb, left: int, right: int) -> None:
@@ -62,5 +87,5 @@ def undo(tcb: Tcb) -> None:
     recovery.point = tcb.snd.una - 1
     tcb.snd.flight.unmark_lost()
     tcb.congestion.on_undo()
-    if recovery.rack is not None:
-        recovery.rack.reordering_seen = True
+    if recovery.rack is not None and not tcb.congestion.whole:  # Linux has order broken only by what was sent once
+        recovery.rack.reordering_seen += 1

@@ -8,14 +8,16 @@ IP header's ECN field, ``[ce] . 1:1(0) ack 1``.
 """
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from halfopen.base.octets import Buffers
 from halfopen.tcp.seqnum import signed_difference, wrap
 from halfopen.wire.tcp import ACK, AE, CWR, ECE, FIN, PSH, RST, SYN, URG, Segment
-from halfopen.wire.tcp_options import Options
+from halfopen.wire.tcp_options import ACCURATE_ECN_0, ACCURATE_ECN_1, Options
 
 _FLAGS = {"F": FIN, "S": SYN, "R": RST, "P": PSH, ".": ACK, "U": URG, "E": ECE, "W": CWR, "A": AE}
+_COUNTERS = {ACCURATE_ECN_0: ("e0b", "ceb", "e1b"), ACCURATE_ECN_1: ("e1b", "ceb", "e0b")}
+"""What the options of Accurate ECN count, in the words of packetdrill (RFC 9768 3.2.3)."""
 _ECN = ("noecn", "ect1", "ect0", "ce")
 """The IP header's ECN field by value (RFC 3168 5), in the words of packetdrill."""
 
@@ -31,6 +33,7 @@ _SEGMENT = re.compile(
 _OPTION = re.compile(
     r"(?P<padding>nop|eol)|mss (?P<mss>\d+)|wscale (?P<wscale>\d+)|(?P<sack_ok>sackOK)"
     r"|TS val (?P<value>\d+) ecr (?P<echo>\d+)|sack(?P<sack>(?: -?\d+:-?\d+)+)"
+    r"|ECN(?P<counters>(?: (?:e0b|ceb|e1b) \d+)*)"
     r"|kind (?P<kind>\d+)(?: 0x(?P<data>(?:[0-9a-fA-F]{2})+))?"
 )
 
@@ -58,7 +61,8 @@ class Written:
         options = segment.options
         if options is not None and options.sack:
             blocks = [(signed_difference(a, peer_isn), signed_difference(b, peer_isn)) for a, b in options.sack]
-            options = replace(options, sack=tuple(blocks))
+            options = options.copy()
+            options.sack = tuple(blocks)
         return cls(
             flags=segment.flags,
             start=signed_difference(segment.seq, isn),
@@ -75,7 +79,8 @@ class Written:
         options = self.options
         if options is not None and options.sack:
             blocks = [(wrap(left + peer_isn), wrap(right + peer_isn)) for left, right in options.sack]
-            options = replace(options, sack=tuple(blocks))
+            options = options.copy()
+            options.sack = tuple(blocks)
         return Segment(
             *ports,
             seq=wrap(self.start + isn),
@@ -206,6 +211,10 @@ def _store(options: Options, match: re.Match[str]) -> None:
     elif match["sack"]:
         edges = [block.split(":") for block in match["sack"].split()]
         options.sack = tuple((int(left), int(right)) for left, right in edges)
+    elif match["counters"] is not None:
+        words = match["counters"].split()
+        kind = ACCURATE_ECN_0 if words[:1] == ["e0b"] else ACCURATE_ECN_1
+        options.accurate_ecn = (kind, tuple(int(word) for word in words[1::2]))
     elif match["kind"]:
         options.unknown += ((int(match["kind"]), bytes.fromhex(match["data"] or "")),)
 
@@ -219,6 +228,9 @@ def _option_texts(options: Options) -> list[str]:
         texts.append("sackOK")
     if options.timestamps is not None:
         texts.append("TS val {} ecr {}".format(*options.timestamps))
+    if options.accurate_ecn is not None:
+        kind, values = options.accurate_ecn
+        texts.append(" ".join(["ECN", *map("{} {}".format, _COUNTERS[kind], values)]))
     if options.window_scale is not None:
         texts.append(f"wscale {options.window_scale}")
     if options.sack:

@@ -7,6 +7,7 @@ from struct import Struct
 from typing import Final
 
 from halfopen.wire.checksum import fold, ones_sum, packet_sum
+from halfopen.wire.codec import make_headers, octets_of, put_flags, put_half, put_lengths, put_word
 from halfopen.wire.packet import CHECKSUM_NONE, CHECKSUM_PARTIAL, Packet
 from halfopen.wire.tcp import CWR, FIN, PSH
 from halfopen.wire.udp import CHECKSUM_OFFSET as UDP_CHECKSUM_OFFSET
@@ -14,7 +15,6 @@ from halfopen.wire.udp import transmitted
 
 _HALF: Final = Struct("!H")
 _WORD: Final = Struct("!I")
-_LENGTH_AND_IDENTIFICATION: Final = Struct("!HH")
 _FLAGS_TO_CHECKSUM: Final = Struct("!HHH")
 _IPV6_HEADER_OCTETS: Final = 40
 
@@ -53,10 +53,11 @@ def split(packet: Packet, network_offset: int = 0, *, complete: bool = False) ->
     form = _Form(packet, network_offset, payload_start, octets)
     mark = CHECKSUM_NONE if complete else CHECKSUM_PARTIAL
     packets: list[Packet] = []
-    for at in range(0, octets or 1, size):
+    at, stop = 0, octets or 1
+    while at < stop:
         body = payload[at : at + size]
-        head = form.fill(body, at + size >= octets, complete)
-        packets.append(Packet(head, (body,), mark, start, offset))
+        at += size
+        packets.append(Packet(form.fill(body, at >= octets, complete), (body,), mark, start, offset))
     return packets
 
 
@@ -72,11 +73,12 @@ class _Form:
 
     __slots__ = (
         "_flags",
+        "_header_octets",
+        "_headers",
         "_identification",
         "_is_ipv6",
         "_network",
         "_network_sum",
-        "_octets",
         "_partial",
         "_seq",
         "_transport",
@@ -85,45 +87,50 @@ class _Form:
     )
 
     def __init__(self, packet: Packet, network: int, header_octets: int, payload_octets: int) -> None:
-        self._octets = octets = bytearray(packet.head[:header_octets])
+        octets = packet.head[:header_octets]
+        self._header_octets = header_octets
+        self._headers = headers = make_headers(octets)
         self._network = network
         self._transport = transport = packet.checksum_start
         self._is_ipv6 = octets[network] >> 4 == 6
         self._seq: int = _WORD.unpack_from(octets, transport + 4)[0]
-        self._flags, self._window, partial = _FLAGS_TO_CHECKSUM.unpack_from(octets, transport + 12)
+        fields: tuple[int, int, int] = _FLAGS_TO_CHECKSUM.unpack_from(octets, transport + 12)
+        self._flags, self._window, partial = fields
         # The pseudo-header's sum less the super-segment's length, to which each packet's own is added.
         self._partial = partial - (header_octets - transport + payload_octets) % 0xFFFF + 0xFFFF
-        _WORD.pack_into(octets, transport + 4, 0)
-        _FLAGS_TO_CHECKSUM.pack_into(octets, transport + 12, 0, self._window, 0)
-        self._transport_sum = ones_sum(octets[transport:])
+        put_word(headers, transport + 4, 0)
+        put_flags(headers, transport + 12, 0, self._window, 0)
+        self._transport_sum = ones_sum(octets_of(headers)[transport:])
         self._identification = self._network_sum = 0
         if not self._is_ipv6:
-            self._identification = _HALF.unpack_from(octets, network + 4)[0]
-            _LENGTH_AND_IDENTIFICATION.pack_into(octets, network + 2, 0, 0)
-            _HALF.pack_into(octets, network + 10, 0)
-            self._network_sum = ones_sum(octets[network : network + ((octets[network] & 0x0F) << 2)])
+            self._identification = octets[network + 4] << 8 | octets[network + 5]
+            put_lengths(headers, network + 2, 0, 0)
+            put_half(headers, network + 10, 0)
+            end = network + ((octets[network] & 0x0F) << 2)
+            self._network_sum = ones_sum(octets_of(headers)[network:end])
 
     def fill(self, body: memoryview, is_last: bool, complete: bool) -> bytes:
         """The headers in front of ``body``."""
-        octets, network, transport, seq = self._octets, self._network, self._transport, self._seq
+        headers, network, transport, seq = self._headers, self._network, self._transport, self._seq
+        header_octets = self._header_octets
         payload_octets = len(body)
-        length = len(octets) - network + payload_octets
+        length = header_octets - network + payload_octets
         if self._is_ipv6:
-            _HALF.pack_into(octets, network + 4, length - _IPV6_HEADER_OCTETS)
+            put_half(headers, network + 4, length - _IPV6_HEADER_OCTETS)
         else:
             identification = self._identification
-            _LENGTH_AND_IDENTIFICATION.pack_into(octets, network + 2, length, identification)
-            _HALF.pack_into(octets, network + 10, -(self._network_sum + length + identification) % 0xFFFF)
+            put_lengths(headers, network + 2, length, identification)
+            put_half(headers, network + 10, -(self._network_sum + length + identification) % 0xFFFF)
             self._identification = identification + 1 & 0xFFFF
         flags = self._flags if is_last else self._flags & ~(FIN | PSH)
-        total = self._partial + len(octets) - transport + payload_octets
+        total = self._partial + header_octets - transport + payload_octets
         if complete:
             total += self._transport_sum + (seq >> 16) + (seq & 0xFFFF) + flags + ones_sum(body)
             field = -total % 0xFFFF
         else:
             field = fold(total)
-        _WORD.pack_into(octets, transport + 4, seq)
-        _FLAGS_TO_CHECKSUM.pack_into(octets, transport + 12, flags, self._window, field)
+        put_word(headers, transport + 4, seq)
+        put_flags(headers, transport + 12, flags, self._window, field)
         self._seq = seq + payload_octets & 0xFFFFFFFF
         self._flags &= ~CWR
-        return bytes(octets)
+        return octets_of(headers)

@@ -7,6 +7,7 @@ from typing import Final, TypeAlias
 
 from halfopen.base.clock import NEVER, SECOND, Duration, Instant
 from halfopen.base.impairment import CoDel, Red
+from halfopen.base.native import mypyc_attr
 from halfopen.base.rng import Rng
 from halfopen.wire.ecn import marked
 from halfopen.wire.packet import Packet
@@ -25,6 +26,7 @@ TYPICAL_OCTETS: Final = 1000
 """Of a packet, to tell how many could have left in an idle time: tc-red(8)'s ``avpkt``."""
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
 class QueueDiscipline(ABC):
     """Which packets wait for the wire, and which goes next. First in, first out, unless a subclass differs."""
 

@@ -1,12 +1,12 @@
 """TCP segments (RFC 9293 3.1)."""
 
-from struct import Struct
 from typing import Final
 
 from halfopen.base.errors import Malformed
 from halfopen.base.octets import Buffers, cut, total_octets, view
 from halfopen.wire import tcp_options
 from halfopen.wire.checksum import packet_sum
+from halfopen.wire.codec import pack_tcp, pack_tcp_with_timestamps, read_tcp, read_tcp_with_timestamps
 from halfopen.wire.packet import Packet
 from halfopen.wire.tcp_options import TIMESTAMPS_WORD, Options
 
@@ -24,8 +24,6 @@ HEADER_OCTETS: Final = 20
 """Without options."""
 CHECKSUM_OFFSET: Final = 16
 
-_HEADER: Final = Struct("!HHIIHHHH")
-_HEADER_WITH_TIMESTAMPS: Final = Struct("!HHIIHHHHIII")
 _FLAGS: Final = 0x1FF
 
 
@@ -124,15 +122,15 @@ def parse(packet: Packet, offset: int, octets: int, ecn: int = 0) -> Segment:
         raise Malformed("TcpTruncated")
     options: Options | None = None
     if header_octets == 32:
-        source_port, destination_port, seq, ack, flags, window, _, urgent, word, value, echo = (
-            _HEADER_WITH_TIMESTAMPS.unpack_from(head, offset)
+        source_port, destination_port, seq, ack, flags, window, urgent, word, value, echo = read_tcp_with_timestamps(
+            head, offset
         )
         if word == TIMESTAMPS_WORD:
             options = Options(None, None, False, (value, echo))
         else:
             options = tcp_options.parse(head, offset + HEADER_OCTETS, start)
     else:
-        source_port, destination_port, seq, ack, flags, window, _, urgent = _HEADER.unpack_from(head, offset)
+        source_port, destination_port, seq, ack, flags, window, urgent = read_tcp(head, offset)
         if header_octets != HEADER_OCTETS:
             options = tcp_options.parse(head, offset + HEADER_OCTETS, start)
     octets -= header_octets
@@ -184,7 +182,7 @@ def emit(segment: Segment, pseudo_sum: int) -> bytes:
     timestamps = tcp_options.sole_timestamps(options)
     if timestamps is not None:
         value, echo = timestamps
-        return _HEADER_WITH_TIMESTAMPS.pack(
+        return pack_tcp_with_timestamps(
             segment.source_port,
             segment.destination_port,
             segment.seq,
@@ -202,7 +200,7 @@ def emit(segment: Segment, pseudo_sum: int) -> bytes:
 
 
 def _pack(segment: Segment, data_offset: int, pseudo_sum: int) -> bytes:
-    return _HEADER.pack(
+    return pack_tcp(
         segment.source_port,
         segment.destination_port,
         segment.seq,

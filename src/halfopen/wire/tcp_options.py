@@ -1,6 +1,5 @@
 """TCP options (RFC 9293 3.2; RFC 7323, RFC 2018)."""
 
-from dataclasses import dataclass, field
 from struct import Struct
 from typing import Final
 
@@ -24,6 +23,11 @@ EXPERIMENT: Final = 254
 """RFC 4727; with `FAST_OPEN_MAGIC` it is Fast Open as it was before the RFC (appendix A.1, RFC 6994)."""
 FAST_OPEN_MAGIC: Final = b"\xf9\x89"
 
+ACCURATE_ECN_0: Final = 172
+"""RFC 9768 3.2.3: counters of octets that came with ECT(0), CE, ECT(1), as many as there is room for ..."""
+ACCURATE_ECN_1: Final = 174
+"""... or with ECT(1), CE, ECT(0)."""
+
 MAXIMUM_OCTETS: Final = 40
 TIMESTAMPS_OCTETS: Final = 12
 """The timestamps option as everybody sends it: behind two no-operations, so that its values lie on word borders."""
@@ -32,28 +36,86 @@ TIMESTAMPS_WORD: Final = 0x0101080A
 
 _TIMESTAMPS_START: Final = TIMESTAMPS_WORD.to_bytes(4, "big")
 _PAIR: Final = Struct("!II")
+_PADDING: Final = bytes((NO_OPERATION, NO_OPERATION))
 _HALF: Final = Struct("!H")
 _ALIGNED_TIMESTAMPS: Final = Struct("!III")
 
 
-@dataclass(slots=True, eq=True)
 class Options:
     """What the options of one segment said; a field that was absent is None (or empty, or False).
 
     ``timestamps`` is (TSval, TSecr). ``sack`` holds (left, right) edges in the order of the wire. ``unknown`` keeps
     (kind, data) of options that this module does not know, in order. ``fast_open`` is (kind, cookie), for it has two
-    kinds; how long a cookie may be is TCP's to judge.
+    kinds; how long a cookie may be is TCP's to judge. ``accurate_ecn`` is (kind, counters in the order of the wire).
     """
 
-    mss: int | None = None
-    window_scale: int | None = None
-    sack_permitted: bool = False
-    timestamps: tuple[int, int] | None = None
-    sack: tuple[tuple[int, int], ...] = ()
-    unknown: tuple[tuple[int, bytes], ...] = ()
-    fast_open: tuple[int, bytes] | None = None
-    dense: bool = field(default=False, compare=False)
-    """How to `emit` them; what is parsed does not say."""
+    __slots__ = (
+        "accurate_ecn",
+        "dense",
+        "fast_open",
+        "mss",
+        "sack",
+        "sack_permitted",
+        "timestamps",
+        "unknown",
+        "window_scale",
+    )
+
+    def __init__(
+        self,
+        mss: int | None = None,
+        window_scale: int | None = None,
+        sack_permitted: bool = False,
+        timestamps: tuple[int, int] | None = None,
+        sack: tuple[tuple[int, int], ...] = (),
+        unknown: tuple[tuple[int, bytes], ...] = (),
+        fast_open: tuple[int, bytes] | None = None,
+        accurate_ecn: tuple[int, tuple[int, ...]] | None = None,
+        dense: bool = False,
+    ) -> None:
+        self.mss = mss
+        self.window_scale = window_scale
+        self.sack_permitted = sack_permitted
+        self.timestamps = timestamps
+        self.sack = sack
+        self.unknown = unknown
+        self.fast_open = fast_open
+        self.accurate_ecn = accurate_ecn
+        self.dense = dense
+        """How to `emit` them; what is parsed does not say."""
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Options) and self._said() == other._said()
+
+    def __repr__(self) -> str:
+        said = [f"{name}={value!r}" for name, value in self._said().items() if value not in (None, False, ())]
+        return f"Options({', '.join(said)})"
+
+    def copy(self) -> "Options":
+        """Another one that says the same."""
+        return Options(
+            self.mss,
+            self.window_scale,
+            self.sack_permitted,
+            self.timestamps,
+            self.sack,
+            self.unknown,
+            self.fast_open,
+            self.accurate_ecn,
+            self.dense,
+        )
+
+    def _said(self) -> dict[str, object]:
+        return {
+            "mss": self.mss,
+            "window_scale": self.window_scale,
+            "sack_permitted": self.sack_permitted,
+            "timestamps": self.timestamps,
+            "sack": self.sack,
+            "unknown": self.unknown,
+            "fast_open": self.fast_open,
+            "accurate_ecn": self.accurate_ecn,
+        }
 
 
 def parse(data: bytes, start: int, stop: int) -> Options | None:
@@ -95,12 +157,24 @@ def _store(options: Options, kind: int, value: bytes) -> None:
         options.window_scale = value[0]
     elif kind == SACK_PERMITTED and not octets:
         options.sack_permitted = True
+    elif kind in (ACCURATE_ECN_0, ACCURATE_ECN_1):
+        options.accurate_ecn = (kind, _counters(value))
     elif kind == FAST_OPEN:
         options.fast_open = (kind, bytes(value))
     elif kind == EXPERIMENT and value[:2] == FAST_OPEN_MAGIC:
         options.fast_open = (kind, bytes(value[2:]))
     else:
         options.unknown += ((kind, value),)
+
+
+def _counters(value: bytes) -> tuple[int, ...]:
+    """Counters of 24 bits each; what is left over means nothing yet (RFC 9768 3.2.3)."""
+    return tuple([int.from_bytes(value[at : at + 3], "big") for at in range(0, len(value) - 2, 3)])
+
+
+def _emit_accurate_ecn(kind: int, counters: tuple[int, ...]) -> bytes:
+    value = b"".join([counter.to_bytes(3, "big") for counter in counters])
+    return bytes((kind, 2 + len(value))) + value
 
 
 def _emit_fast_open(kind: int, cookie: bytes) -> bytes:
@@ -128,6 +202,7 @@ def sole_timestamps(options: Options) -> tuple[int, int] | None:
         or options.sack_permitted
         or options.unknown
         or options.fast_open is not None
+        or options.accurate_ecn is not None
     ):
         return None
     return options.timestamps
@@ -136,12 +211,15 @@ def sole_timestamps(options: Options) -> tuple[int, int] | None:
 def emit(options: Options) -> bytes:
     """The options in Linux's order, each aligned with no-operations in front; zeros after the last (MUST-69).
 
-    SYN: MSS, SACK permitted, timestamps, NOP, window scale, Fast Open, NOPs. Others: NOP, NOP, timestamps, NOP, NOP, SACK.
+    SYN: MSS, SACK permitted, timestamps, NOP, window scale, Fast Open, NOPs. Others: NOP, NOP, timestamps, NOP, NOP,
+    SACK. Accurate ECN follows the timestamps; what of it hangs over a word takes the place of the next NOPs.
     If they are `Options.dense`, in that of the BSDs: MSS, NOP, window scale, SACK permitted, timestamps, with no more
     NOPs than put each where they want it. ValueError if they do not fit into the 40 octets that a header has for them.
     """
-    if options.dense:
-        return _padded(_dense(options))
+    return _padded(_dense(options) if options.dense else _aligned(options))
+
+
+def _aligned(options: Options) -> bytes:
     pieces: list[bytes] = []
     if options.mss is not None:
         pieces.append(b"\x02\x04" + _HALF.pack(options.mss))
@@ -150,17 +228,39 @@ def emit(options: Options) -> bytes:
             0x0402080A if options.sack_permitted else TIMESTAMPS_WORD
         )  # SACK permitted takes the place of the padding
         pieces.append(_ALIGNED_TIMESTAMPS.pack(word, *options.timestamps))
-    elif options.sack_permitted:
-        pieces.append(b"\x01\x01\x04\x02")
+    rest = b""
+    if options.accurate_ecn is not None:
+        octets, rest = _overhang(_emit_accurate_ecn(*options.accurate_ecn))
+        pieces.append(octets)
+    if options.sack_permitted and options.timestamps is None:
+        pieces.append((rest or _PADDING) + b"\x04\x02")
+        rest = b""
     if options.window_scale is not None:
-        pieces.append(bytes((NO_OPERATION, WINDOW_SCALE, 3, options.window_scale)))
+        lead, rest = _first_of(rest)
+        pieces.append(lead + bytes((WINDOW_SCALE, 3, options.window_scale)))
+    if options.sack:
+        pieces.append((rest or _PADDING) + bytes((SACK, 2 + 8 * len(options.sack))))
+        pieces.extend(_PAIR.pack(left, right) for left, right in options.sack)
+    elif rest:
+        pieces.append(rest + _PADDING)
     if options.fast_open is not None:
         pieces.append(_emit_fast_open(*options.fast_open))
-    if options.sack:
-        pieces.append(bytes((NO_OPERATION, NO_OPERATION, SACK, 2 + 8 * len(options.sack))))
-        pieces.extend(_PAIR.pack(left, right) for left, right in options.sack)
     pieces.extend(bytes((kind, 2 + len(value))) + value for kind, value in options.unknown)
-    return _padded(b"".join(pieces))
+    return b"".join(pieces)
+
+
+def _overhang(octets: bytes) -> tuple[bytes, bytes]:
+    """An option's whole words, padded if just one octet is missing; and its rest, if there is one, as half a word."""
+    over = len(octets) & 3
+    if over in (0, 3):
+        return octets.ljust(len(octets) + 3 & ~3, _PADDING[:1]), b""
+    whole = len(octets) - over
+    return octets[:whole], octets[whole:].ljust(2, _PADDING[:1])
+
+
+def _first_of(rest: bytes) -> tuple[bytes, bytes]:
+    """What stands in front of an option of three octets, and the rest that is left: kind and length stay together."""
+    return (rest[:1], b"") if rest[1:] == _PADDING[:1] else (_PADDING[:1], rest)
 
 
 def _dense(options: Options) -> bytes:
@@ -179,6 +279,8 @@ def _dense(options: Options) -> bytes:
         octets += b"".join([_PAIR.pack(left, right) for left, right in options.sack])
     if options.fast_open is not None:
         octets += _emit_fast_open(*options.fast_open)
+    if options.accurate_ecn is not None:
+        octets += _emit_accurate_ecn(*options.accurate_ecn)
     return octets + b"".join([bytes((kind, 2 + len(value))) + value for kind, value in options.unknown])
 
 
@@ -196,8 +298,8 @@ def length(options: Options | None) -> int:
     """How many octets of a header the options take, padding included."""
     if options is None:
         return 0
-    if options.dense:
-        return len(emit(options))
+    if options.dense or options.accurate_ecn is not None:
+        return len(_dense(options) if options.dense else _aligned(options)) + 3 & ~3
     octets = 0
     if options.mss is not None:
         octets += 4

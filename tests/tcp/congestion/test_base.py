@@ -15,6 +15,7 @@ def sample(acked: int, flight: int, limited: bool = True, rtt: int = RTT) -> Ack
     return AckSample(acked, flight, rtt, rtt, rtt, 0, limited)
 
 
+@pytest.mark.interpreted("asks of a class whether it is abstract; the other was asked by mypy")
 def test_a_congestion_control_is_abstract() -> None:
     with pytest.raises(TypeError):
         CongestionControl(MSS, 10 * MSS)  # type: ignore[abstract]  # the point of the test

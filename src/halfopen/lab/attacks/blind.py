@@ -41,6 +41,7 @@ class Blind(Scenario):
         "window": Parameter(65_535, "octets", "the victim's receive window", least=4096, most=1_048_576),
         "sight": Parameter("none", text="what the attacker sees of the connection", choices=("none", "all")),
     }
+    ip_versions: ClassVar[tuple[int, ...]] = (4, 6)
     defences: ClassVar[Mapping[str, str]] = {
         "rfc5961": "exact RST, challenge ACKs, narrow acknowledgments (RFC 5961), as hosts of ours always do"
     }
@@ -53,7 +54,7 @@ class Blind(Scenario):
         place: Place = "client" if settings.word("sight") == "all" else "remote"
         layout = Layout(configs=configs, attacker=place, silent=True)
         with World(settings, layout) as world:
-            world.tape.shorten(f"{world.client.address}/32", 24)
+            world.tape.shorten(f"{world.client.address}/{world.places.whole}", 24)
             return world.run(story(world, settings.word("weapon"), settings.whole("window")))
 
 
@@ -161,7 +162,7 @@ def forged(world: World, weapon: str, aim: Aim) -> Iterator[Packet]:
 def believed(connection: TcpSocket, heard: list[bytes], weapon: str) -> bool:
     """Whether the server's end is gone, or has kept the forged text: read, or early in its window."""
     if weapon == "data":
-        return connection.connection.tcb.rcv.early_octets > 0 or any(FORGED in text for text in heard)
+        return connection.connection.tcb.rcv.early.octets > 0 or any(FORGED in text for text in heard)
     return connection.connection.state.value == "CLOSED"
 
 

@@ -63,6 +63,7 @@ class Handshake(Scenario):
         " SYN and FIN count as one octet each, an ACK as none."
     )
     is_attack = False
+    ip_versions: ClassVar[tuple[int, ...]] = (4, 6)
     parameters: ClassVar[Mapping[str, Parameter]] = {
         "delay": Parameter(5.0, "ms", "one way, of each of the two cables", least=0.01, most=50),
     }
@@ -294,11 +295,19 @@ def _arp_answers(world: World) -> Iterator[tuple[str, str]]:
     """What each end has learnt about its router."""
     for host in (world.client, world.server):
         for each in world.tape.seen(host.name):
-            message = each.frame.arp
-            if message is not None and message.operation == REPLY and not each.is_sent:
-                octets, mac = message.sender_address, message.sender_mac
-                address = ".".join(map(str, octets))
-                yield host.name.capitalize(), f"router {address} is at {mac.hex('-')}"
+            answer = None if each.is_sent else _answer_in(each.frame)
+            if answer is not None:
+                yield host.name.capitalize(), f"router {format_address(answer[0])} is at {answer[1].hex('-')}"
+
+
+def _answer_in(frame: Passing) -> tuple[Address, Mac] | None:
+    """Whose link address is which, as an ARP reply or a solicited neighbor advertisement tells it."""
+    if frame.arp is not None:
+        return (frame.arp.sender_address, frame.arp.sender_mac) if frame.arp.operation == REPLY else None
+    if frame.icmp is None or frame.icmp.type != NEIGHBOR_ADVERTISEMENT:
+        return None
+    told = ndp.parse_advertisement(frame.icmp)
+    return (told.target, told.link_address) if told.link_address else None
 
 
 def _mermaid_arrow(said: Said, syn: Segment, syn_ack: Segment) -> str:

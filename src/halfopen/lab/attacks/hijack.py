@@ -18,7 +18,7 @@ from halfopen.lab.results import Result
 from halfopen.lab.scenario import Outcome, Parameter, Scenario, Settings
 from halfopen.lab.silencing import Gag, Saturation
 from halfopen.lab.trust import DONE, EVERYBODY, LOGIN, PORT, RHOSTS, Shell, TrustService, request, shell_command
-from halfopen.lab.world import ATTACKER, CLIENT, SERVER, SPOOFED, Layout, World
+from halfopen.lab.world import Layout, World
 from halfopen.stack.config import IpConfig, StackConfig, TcpLayerConfig
 from halfopen.tcp.config import SecurityConfig, TcpConfig
 from halfopen.tcp.master_keys import MasterKey
@@ -72,6 +72,8 @@ class Hijack(Scenario):
         "jitter": Parameter(0.0, "ms", "on the attacker's line, either way", least=0, most=5),
         "hold": Parameter(0.0, "s", "that the client is kept silent before the guess", least=0, most=3600),
     }
+    ip_versions: ClassVar[tuple[int, ...]] = (4, 6)
+    ipv4_defences: ClassVar[frozenset[str]] = frozenset({"modulate"})
     defences: ClassVar[Mapping[str, str]] = {
         "rfc6528": "the server adds a keyed hash of addresses and ports to its clock (RFC 6528)",
         "modern-client": "the client looks at the flags first: RST for a SYN,ACK, however full (RFC 9293 3.10.7.2)",
@@ -139,11 +141,11 @@ class Story:
         self.world = world
         self.settings = settings
         self.tally = Tally()
-        self.service = TrustService(Shell(CLIENT))
-        self.prober = Prober(world.attacker, SERVER, PORT)
+        self.service = TrustService(Shell(world.places.client))
+        self.prober = Prober(world.attacker, world.places.server, PORT)
         self.gag = Gag(world, LOGIN)
         self._own_port = 1023
-        world.tape.shorten(SPOOFED, 2000)
+        world.tape.shorten(world.places.spoofed, 2000)
 
     async def tell(self) -> Outcome:
         """From the hosts' start to the client's next honest command."""
@@ -170,8 +172,8 @@ class Story:
             Modulator(world.network, world.router, "198.51.100.0/24", world.rng.octets(32))
         if "tcp-ao" in on:
             secret = world.rng.octets(16)
-            world.server.stack.tcp.add_key(MasterKey(secret=secret, send_id=1, receive_id=1, peer=CLIENT))
-            world.client.stack.tcp.add_key(MasterKey(secret=secret, send_id=1, receive_id=1, peer=SERVER))
+            world.server.stack.tcp.add_key(MasterKey(secret=secret, send_id=1, receive_id=1, peer=world.places.client))
+            world.client.stack.tcp.add_key(MasterKey(secret=secret, send_id=1, receive_id=1, peer=world.places.server))
         jitter = self.settings.number("jitter")
         if jitter:
             world.cables["attacker-side"].impair(f"delay {5 + jitter:g}ms {jitter:g}ms limit 1000000")
@@ -241,26 +243,27 @@ class Story:
 
     def _spoof(self, flags: str, seq: int, *, comment: str, ack: int = 0, payload: bytes = b"") -> None:
         segment = make_segment((LOGIN, PORT), flags, seq=seq, ack=ack, payload=payload)
-        self.world.attacker.send(segment, source=CLIENT, destination=SERVER, comment=comment)
+        places = self.world.places
+        self.world.attacker.send(segment, source=places.client, destination=places.server, comment=comment)
 
     async def _is_let_in(self) -> bool:
         """Whether the attacker may give commands under his own address: then the payload was executed."""
         self._own_port -= 1
         if self._own_port < 512:
             self._own_port = 1022
-        return await self._is_served(ATTACKER, f"cat {RHOSTS}", self._own_port)
+        return await self._is_served(self.world.places.attacker, f"cat {RHOSTS}", self._own_port)
 
     async def _client_is_served(self) -> bool:
-        return await self._is_served(CLIENT, "echo business >> log", 1023)
+        return await self._is_served(self.world.places.client, "echo business >> log", 1023)
 
     async def _is_served(self, who: str, command: str, port: int) -> bool:
-        host = self.world.attacker.host if who == ATTACKER else self.world.client
+        host = self.world.attacker.host if who == self.world.places.attacker else self.world.client
         with suppress(OSError, TimeoutError):
             return (await asyncio.wait_for(shell_command(host, "server", command, port), 5.0)).startswith(DONE)
         return False
 
     def _outcome(self, predictor: Predictor | None, *, is_served: bool) -> Outcome:
-        tally, has_worked = self.tally, self.service.shell.trusts(ATTACKER)
+        tally, has_worked = self.tally, self.service.shell.trusts(self.world.places.attacker)
         metrics = {
             "success": float(has_worked),
             "guesses": float(tally.guesses),

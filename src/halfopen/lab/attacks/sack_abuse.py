@@ -118,8 +118,8 @@ class Story:
             self._send(".", 2 + 2 * number, 0, payload=b"x")
             await asyncio.sleep(0.0002)
         await self.world.at_rest(0.2)
-        pieces = connection.connection.tcb.rcv.pieces
-        blocks = len(connection.connection.tcb.rcv.ahead)
+        pieces = connection.connection.tcb.rcv.early.pieces
+        blocks = len(connection.connection.tcb.rcv.early.blocks)
         cost = blocks * (PIECE_OCTETS + 1)
         return self.world.outcome(
             attack_succeeded=cost > 2 * BUFFER,

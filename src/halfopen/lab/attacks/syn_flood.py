@@ -12,7 +12,7 @@ from halfopen.lab.floods import PORT, SAMPLE, Aim, Drain, Gauge, SynFlood, ends_
 from halfopen.lab.scenario import Outcome, Parameter, Scenario, Settings
 from halfopen.lab.syn_proxy import SynProxy
 from halfopen.lab.visitors import Served, Visitors
-from halfopen.lab.world import SPOOFED, World, packed
+from halfopen.lab.world import World, packed
 from halfopen.sim.cable import CableEnd
 from halfopen.stack.tcp_socket import TcpListener
 from halfopen.tcp.half_open import HalfOpenTable
@@ -44,6 +44,8 @@ class SynFloodScenario(Scenario):
         "seconds": Parameter(63.0, "s", "that clients come, and of flood before", above=0, most=600),
         "syns": Parameter(40_000, "SYNs", "at most; the seconds are cut to it", least=100, most=10_000_000),
     }
+    ip_versions: ClassVar[tuple[int, ...]] = (4, 6)
+    ipv4_defences: ClassVar[frozenset[str]] = frozenset({"syn-proxy"})
     defences: ClassVar[Mapping[str, str]] = {
         "bigger-backlog": f"{BIGGER} times the records (RFC 4987 3.2): the attacker needs {BIGGER} times the rate",
         "shorter-timer": "one retransmission of SYN,ACK instead of five: 3 s instead of 63 (RFC 4987 3.3)",
@@ -78,7 +80,7 @@ class Story:
     async def tell(self) -> Outcome:
         """Some flood, clients and flood, a little more flood."""
         world, plan, schedule = self.world, self.plan, self.schedule
-        world.tape.shorten(SPOOFED, SAMPLE)
+        world.tape.shorten(world.places.spoofed, SAMPLE)
         entry, door = self._doors()
         drain = Drain(door, most=SAMPLE)
         visitors = Visitors(world, PORT, PATIENCE)

@@ -11,6 +11,7 @@ _ICMPV4 = {
     kinds.FRAGMENTATION_NEEDED: (3, 4),
     kinds.SOURCE_ROUTE_FAILED: (3, 5),
     kinds.ADMIN_PROHIBITED: (3, 13),
+    kinds.PRECEDENCE: (3, 14),
     kinds.TTL_EXCEEDED: (11, 0),
     kinds.REASSEMBLY_EXCEEDED: (11, 1),
     kinds.PARAMETER_PROBLEM: (12, 0),

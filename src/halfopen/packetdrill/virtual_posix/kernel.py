@@ -47,11 +47,21 @@ _ICMP_NUMBERS = {
     kinds.FRAGMENTATION_NEEDED: errno.EMSGSIZE,
     kinds.SOURCE_ROUTE_FAILED: errno.EOPNOTSUPP,
     kinds.ADMIN_PROHIBITED: errno.EHOSTUNREACH,
+    kinds.PRECEDENCE: errno.EHOSTUNREACH,
     kinds.TTL_EXCEEDED: errno.EHOSTUNREACH,
     kinds.REASSEMBLY_EXCEEDED: errno.EHOSTUNREACH,
     kinds.PARAMETER_PROBLEM: errno.EPROTO,
 }
 """What Linux makes of ICMP's errors (``icmp_err_convert``)."""
+
+_FREEBSD_ICMP_NUMBERS = {
+    kinds.NET_UNREACHABLE: errno.EHOSTUNREACH,
+    kinds.PROTOCOL_UNREACHABLE: errno.ECONNREFUSED,
+    kinds.SOURCE_ROUTE_FAILED: errno.EHOSTUNREACH,
+    kinds.ADMIN_PROHIBITED: errno.ECONNREFUSED,
+    kinds.PARAMETER_PROBLEM: errno.ENOPROTOOPT,
+}
+"""Where FreeBSD differs (``icmp_errmap``)."""
 
 
 @dataclass(slots=True, frozen=True, kw_only=True)
@@ -72,6 +82,12 @@ class Traits:
     """What is accepted has its listener's O_NONBLOCK."""
     backlog_slack: int
     """How many connections more than the backlog may wait to be accepted."""
+    icmp_numbers: Mapping[str, int]
+    """What ICMP's errors are called."""
+    shutdown_keeps: bool
+    """An attempt to connect goes on after ``shutdown()``, and so does a listener; else both are given up."""
+    error_before_end: bool
+    """A reset is told before the end of the stream, and does not become EPIPE; but to write is always EPIPE then."""
 
 
 LINUX_TRAITS = Traits(
@@ -83,6 +99,9 @@ LINUX_TRAITS = Traits(
     connects_in_send=True,
     accepted_are_alike=False,
     backlog_slack=1,
+    icmp_numbers=MappingProxyType(_ICMP_NUMBERS),
+    shutdown_keeps=False,
+    error_before_end=False,
 )
 FREEBSD_TRAITS = Traits(
     dialect=FREEBSD_DIALECT,
@@ -93,6 +112,9 @@ FREEBSD_TRAITS = Traits(
     connects_in_send=False,
     accepted_are_alike=True,
     backlog_slack=0,
+    icmp_numbers=MappingProxyType({**_ICMP_NUMBERS, **_FREEBSD_ICMP_NUMBERS}),
+    shutdown_keeps=True,
+    error_before_end=True,
 )
 
 TRAITS: Mapping[str, Traits] = MappingProxyType({each.dialect: each for each in (LINUX_TRAITS, FREEBSD_TRAITS)})
@@ -121,6 +143,12 @@ class Kernel:
         """Whether the flag of that name is set."""
         flag = self.traits.symbols.get(name, 0)
         return bool(flag) and flags & flag == flag
+
+    def number_of(self, error: HalfopenError) -> int:
+        """The number for an error of the stack's, as this host has it."""
+        kind = str(error.args[0]) if error.args else ""
+        number = self.traits.icmp_numbers.get(kind)
+        return errno_of(error) if number is None else number
 
     def is_local(self, address: Address) -> bool:
         """Whether the host has the address, or any will do."""

@@ -2,12 +2,12 @@
 
 import errno
 
-from halfopen.base.errors import ConnectionReset, ConnectionTimedOut, NetworkUnreachable, TcpError
+from halfopen.base.errors import ConnectionReset, ConnectionTimedOut, TcpError
 from halfopen.packetdrill.posix import Message
 from halfopen.packetdrill.virtual_posix.descriptor import POLLERR, POLLHUP, POLLIN, POLLOUT, READABLE, WRITABLE
 from halfopen.packetdrill.virtual_posix.error_queue import ORIGIN_ICMP, ORIGIN_ICMP6, ErrorQueue, Report
 from halfopen.packetdrill.virtual_posix.icmp_codes import icmp_code
-from halfopen.packetdrill.virtual_posix.kernel import Kernel, errno_of, failure
+from halfopen.packetdrill.virtual_posix.kernel import Kernel, failure
 from halfopen.packetdrill.virtual_posix.room import charged, corked, deaf, send_room
 from halfopen.stack.tcp_socket import TcpSocket
 from halfopen.tcp.events import CONNECTED, END_OF_STREAM, Closed, Event, SoftError
@@ -96,8 +96,12 @@ class Stream:
             self.has_fin = True
         elif isinstance(event, Closed):
             self._end(event.reason)
-        elif isinstance(event, SoftError) and isinstance(event.error, NetworkUnreachable):
+        elif isinstance(event, SoftError) and self._hears(event.error):
             self._on_icmp(event.error)
+
+    def _hears(self, error: TcpError) -> bool:
+        """Of an ICMP error; only Linux makes a difference between those that end attempts to connect and others."""
+        return isinstance(error, NetworkUnreachable) or self._kernel.traits.error_before_end
 
     def _on_icmp(self, error: TcpError) -> None:
         """A soft error ends an attempt to connect on Linux; on a connection it is remembered, or told to who asks."""
@@ -105,9 +109,9 @@ class Stream:
             self._end(error)
             self.tcp.abort(self._kernel.now)
         elif self.errors.is_queued:
-            self.errors.pending = errno_of(error)
+            self.errors.pending = self._kernel.number_of(error)
         else:
-            self.errors.soft = errno_of(error)
+            self.errors.soft = self._kernel.number_of(error)
 
     def _end(self, reason: TcpError | None) -> None:
         if self.is_over:
@@ -116,8 +120,9 @@ class Stream:
         self.errors.queue.on_end()
         if reason is None:
             return
-        number = errno_of(reason)
-        if isinstance(reason, ConnectionReset) and self.has_fin and not self.is_shut[SHUT_WR]:
+        number = self._kernel.number_of(reason)
+        is_plain = self._kernel.traits.error_before_end
+        if isinstance(reason, ConnectionReset) and self.has_fin and not self.is_shut[SHUT_WR] and not is_plain:
             number = errno.EPIPE
         elif isinstance(reason, ConnectionTimedOut) and self.errors.soft:
             number = self.errors.soft
@@ -148,6 +153,8 @@ class Stream:
         queued = self.tcp.readable_octets
         if queued:
             return self._take(min(octets, queued), peek=peek)
+        if self._kernel.traits.error_before_end:
+            self.errors.raise_pending()
         if self.has_fin:
             return b""
         self.errors.raise_pending()
@@ -173,7 +180,7 @@ class Stream:
         more = self._kernel.has(message.flags, "MSG_MORE")
         if piece:
             self.cork(more=more)
-            self.tcp.send(bytes(piece), now)
+            self.tcp.send(bytes(piece), now, urgent=self._kernel.has(message.flags, "MSG_OOB"))
             message.taken += len(piece)
         if message.taken < len(message.data):
             self._lacks_room = True
@@ -184,7 +191,8 @@ class Stream:
             self.errors.raise_pending()
             raise failure(errno.EAGAIN if self._kernel.traits.connects_in_send else errno.ENOTCONN)
         if self._cannot_send:
-            raise failure(self.errors.take() or errno.EPIPE)
+            is_told = self.is_over and self._kernel.traits.error_before_end
+            raise failure(errno.EPIPE if is_told else self.errors.take() or errno.EPIPE)
 
     @property
     def _cannot_send(self) -> bool:

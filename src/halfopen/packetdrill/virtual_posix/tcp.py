@@ -131,13 +131,16 @@ class TcpDescriptor(TcpFace):
         """A connection that is under way is given up; ENOTCONN without one."""
         if not 0 <= how <= 2:
             raise failure(errno.EINVAL)
+        keeps = self.kernel.traits.shutdown_keeps
         if self.listener is not None:
+            if keeps:
+                raise failure(errno.ENOTCONN)
             if how != SHUT_WR:
                 self.disconnect()
             return
         if self.stream is None:
             raise failure(errno.ENOTCONN)
-        if not self.stream.is_established and not self.stream.is_over:
+        if not self.stream.is_established and not self.stream.is_over and not keeps:
             self.disconnect()
         else:
             self.stream.shutdown(how)

@@ -18,6 +18,8 @@ from halfopen.tcp.state import State
 from halfopen.tcp.status import make_status
 
 _ECN_BITS = 3
+_LEAST_RECEIVE = 2304
+"""``SOCK_MIN_RCVBUF``."""
 _CONGESTION_ROOM = 16
 
 _FORCED = MappingProxyType({"SO_SNDBUFFORCE": "SO_SNDBUF", "SO_RCVBUFFORCE": "SO_RCVBUF"})
@@ -188,17 +190,18 @@ def _set_send_buffer(socket: TcpFace, number: int) -> None:
 
 
 def _set_receive_buffer(socket: TcpFace, number: int) -> None:
-    setter = OPTIONS[_linux("SO_RCVBUF")][0]
-    socket.configure(setter(socket.config, number))
-    socket.kept["SO_RCVBUF"] = socket.config.buffers.receive_initial
+    """Where bookkeeping counts, the buffer is twice what was asked for; the window is what of it text can have."""
+    octets = max(_LEAST_RECEIVE, 2 * number) if socket.kernel.traits.counts_overhead else number
+    buffers = replace(socket.config.buffers, receive=octets, receive_initial=octets)
+    socket.configure(replace(socket.config, buffers=buffers))
+    socket.kept["SO_RCVBUF"] = octets
 
 
 def _buffer(name: str) -> Callable[[TcpFace], int]:
     def size(socket: TcpFace) -> int:
         if name == "SO_SNDBUF":
             return socket.send_buffer
-        octets = socket.config.buffers.receive_initial
-        return 2 * octets if socket.kernel.traits.counts_overhead and name in socket.kept else octets
+        return socket.config.buffers.receive_initial
 
     return size
 

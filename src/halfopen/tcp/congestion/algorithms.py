@@ -19,7 +19,9 @@ def make_congestion_control(config: CongestionConfig, mss: int) -> CongestionCon
     if factory is None:
         known = ", ".join(sorted(ALGORITHMS))
         raise ConfigError(f"congestion control {config.algorithm!r} is unknown; there are {known}")
-    return factory(mss, initial_window(config.initial_window, mss))
+    control = factory(mss, initial_window(config.initial_window, mss))
+    control.whole = config.whole_segments
+    return control
 
 
 def initial_window(segments: int, mss: int) -> int:

@@ -4,6 +4,7 @@ from abc import ABC, abstractmethod
 from typing import Final
 
 from halfopen.base.clock import Duration, Instant
+from halfopen.base.native import mypyc_attr
 from halfopen.tcp.congestion.hystart import HyStart
 
 INFINITE: Final = 0x7FFFFFFF
@@ -40,6 +41,7 @@ class AckSample:
         self.is_cwnd_limited = is_cwnd_limited
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
 class CongestionControl(ABC):
     """The congestion window and the slow start threshold of one connection, in octets (RFC 5681 3).
 
@@ -48,7 +50,7 @@ class CongestionControl(ABC):
     ECN-Echo is an `on_loss` with nothing to retransmit (RFC 3168 6.1.2). ``mss`` may be set when the path MTU changes.
     """
 
-    __slots__ = ("_hystart", "_undo", "cwnd", "full_at", "initial_window", "mss", "ssthresh")
+    __slots__ = ("_hystart", "_undo", "cwnd", "full_at", "initial_window", "mss", "ssthresh", "whole")
 
     def __init__(self, mss: int, initial_window: int, hystart: HyStart | None = None) -> None:
         self.mss = mss
@@ -57,6 +59,8 @@ class CongestionControl(ABC):
         self.ssthresh = INFINITE
         self.full_at = 0
         """SND.NXT, unwrapped, when cwnd last held text back: until that is acknowledged, cwnd is the limit."""
+        self.whole = False
+        """Windows are whole segments, as Linux counts them, and grow by all that is acknowledged."""
         self._hystart = hystart
         self._undo: tuple[int, int] | None = None
 
@@ -91,17 +95,19 @@ class CongestionControl(ABC):
         """Nothing is in flight, and nothing was sent for the time ``unsent``: the restart window (RFC 5681 4.1).
 
         Only if that was longer than ``rto``; NEVER keeps the window. ssthresh remembers three quarters of it, as Linux
-        and RFC 7661 4.4 have it.
+        and RFC 7661 4.4 have it. Linux halves the window for each RTO, as RFC 2861 did.
         """
         if unsent > rto:
             self.ssthresh = max(self.ssthresh, self.cwnd - self.cwnd // 4)
-            self.cwnd = min(self.initial_window, self.cwnd)
+            halvings = (unsent - 1) // rto if self.whole else 31
+            self.cwnd = max(self._floor(self.cwnd >> min(halvings, 31)), min(self.initial_window, self.cwnd))
 
     def take_over(self, other: "CongestionControl") -> None:
         """Goes on with the windows of ``other``, in whose place the user has put this (as Linux)."""
         self.cwnd = other.cwnd
         self.ssthresh = other.ssthresh
         self.full_at = other.full_at
+        self.whole = other.whole
         if self.ssthresh < INFINITE:
             self._hystart = None
 
@@ -114,6 +120,10 @@ class CongestionControl(ABC):
         self._undo = (self.cwnd, self.ssthresh)
         self._hystart = None
 
+    def _floor(self, octets: int) -> int:
+        """The window that ``octets`` make."""
+        return octets - octets % self.mss if self.whole else octets
+
     def _slow_start(self, sample: AckSample) -> int:
         """Slow start up to ssthresh, by octets acknowledged; returns the octets left for congestion avoidance.
 
@@ -121,7 +131,7 @@ class CongestionControl(ABC):
         # Deviation: the limit L (RFC 3465 2.2, one or two segments per ACK) is the window itself: a peer with receive
         # offload acknowledges 64 KB at once, and the window may double all the same. Linux has no limit at all.
         """
-        growth = min(sample.acked, self.cwnd)
+        growth = sample.acked if self.whole else min(sample.acked, self.cwnd)
         hystart = self._hystart
         if hystart is not None:
             growth = hystart.growth(growth, sample.flight_before - sample.acked, sample.latest_rtt)

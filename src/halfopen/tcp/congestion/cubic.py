@@ -122,5 +122,5 @@ class Cubic(CongestionControl):
         self._remember()
         self._saved = (self._w_max, self._k, self._w_est, self._cwnd_prior, self._epoch)
         self._cwnd_prior = self.cwnd
-        self.ssthresh = max(round(flight * BETA), 2 * self.mss)
+        self.ssthresh = max(self._floor(round(flight * BETA)), 2 * self.mss)
         self._epoch = NEVER

@@ -36,5 +36,5 @@ class NewReno(CongestionControl):
 
     def _reduce(self, flight: int) -> None:
         """ssthresh = max(FlightSize / 2, 2 * SMSS) (RFC 5681 3.1, equation 4)."""
-        self.ssthresh = max(flight // 2, 2 * self.mss)
+        self.ssthresh = max(self._floor(flight // 2), 2 * self.mss)
         self._bytes_acked = 0

@@ -1,0 +1,1 @@
+"""The stacks of others, each serving the same three services to the same client as halfopen does."""
