@@ -34,7 +34,7 @@ FAILED = { code=$$?; [ $$code = 5 ] && [ -n "$(strip $(subst ",,$(ARGS)))" ] || 
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test check coverage bench bench-peers bench-peers-apt bench-fast fuzz fast test-fast wheels format conformance apt clean
+.PHONY: help demo test check coverage bench bench-peers bench-peers-apt bench-instructions bench-fast fuzz fast test-fast wheels format conformance apt clean
 
 help:  ## what there is to make (this)
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1	\2/p' $(MAKEFILE_LIST) | expand -t 24
@@ -64,8 +64,11 @@ coverage: $(READY)  ## branches of each core module that its own test file reach
 bench: $(READY)  ## every benchmark, or those that ONLY=name names
 	@$(BIN)/python -m bench $(ONLY)
 
-bench-peers: $(READY) $(PEERS)/.ready  ## the same questions to other stacks too, in the same run; ONLY=name as above
+bench-peers: $(READY) $(FAST_READY) $(PEERS)/.ready  ## the same questions to other stacks too, in the same run; ONLY=name as above
 	@$(BIN)/python -m bench --peers $(ONLY)
+
+bench-instructions: $(READY)  ## whether anything costs more instructions than what is stored
+	@$(BIN)/python -m bench.instructions $(ARGS)
 
 bench-peers-apt:  ## the packages that bench-peers measures and compiles against (Debian, as root)
 	@export DEBIAN_FRONTEND=noninteractive RUNLEVEL=1; \
@@ -88,8 +91,8 @@ bench-fast: $(FAST_READY)  ## as bench, with the compiled build
 wheels: | $(UV)  ## in dist: a pure wheel, and a compiled one for each CPython that is here
 	@rm -rf dist; $(UV) build --quiet --sdist --wheel --out-dir dist
 	@for version in $(WHEELS_FOR); do \
-		$(UV) python find --quiet $$version >/dev/null || { echo "There is no CPython $$version here: no wheel."; continue; }; \
-		HALFOPEN_USE_MYPYC=1 $(UV) build --quiet --wheel --python $$version --out-dir dist || exit 1; \
+		$(UV) python find --quiet $$version >/dev/null 2>&1 || { echo "There is no CPython $$version here: no wheel."; continue; }; \
+		HALFOPEN_USE_MYPYC=1 $(UV) build --quiet --wheel --python $$version --out-dir dist dist/*.tar.gz || exit 1; \
 	done; ls dist
 
 format: $(READY)  ## put the source into its one format
@@ -115,7 +118,7 @@ clean:  ## remove what was made here: environments, caches, captures
 	rm -rf $(VENV) $(FAST) .venv-uv $(PEERS) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage* build dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-# A wheel made from a copy of the source: nothing compiled ever lies beside it.
+# By way of a source archive: all of one moment, and nothing compiled ever lies beside the source.
 $(FAST_READY): pyproject.toml uv.lock hatch_build.py $(shell find src -name '*.py') | $(UV)
 	$(require_python)
 	@command -v $${CC:-cc} >/dev/null || { echo "The compiled build needs a C compiler: apt install gcc"; exit 1; }
@@ -123,7 +126,7 @@ $(FAST_READY): pyproject.toml uv.lock hatch_build.py $(shell find src -name '*.p
 	@rm -rf $(FAST)/wheel
 	@UV_PROJECT_ENVIRONMENT=$(FAST) $(UV) sync --quiet --locked --all-extras --no-install-project \
 		--python "$$(command -v "$(PYTHON)")"
-	@HALFOPEN_USE_MYPYC=1 $(UV) build --quiet --wheel --python $(FAST)/bin/python --out-dir $(FAST)/wheel
+	@HALFOPEN_USE_MYPYC=1 $(UV) build --quiet --python $(FAST)/bin/python --out-dir $(FAST)/wheel
 	@$(UV) pip install --quiet --python $(FAST)/bin/python --no-deps --reinstall $(FAST)/wheel/*.whl
 	@touch $@
 

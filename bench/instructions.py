@@ -38,11 +38,11 @@ def segments(amount: int) -> int:
 
 
 def checksums(amount: int) -> int:
-    """Internet checksums of 1448 octets."""
+    """Internet checksums of 1448 octets; more of them, as each is little beside the start of the process."""
     octets = bytes(range(181)) * 8
-    for _ in range(amount):
+    for _ in range(8 * amount):
         checksum(octets)
-    return amount
+    return 8 * amount
 
 
 PATHS: Mapping[str, Callable[[int], int]] = {"segment-cost": segments, "checksum": checksums}
@@ -50,7 +50,8 @@ PATHS: Mapping[str, Callable[[int], int]] = {"segment-cost": segments, "checksum
 
 
 def count(path: str) -> int:
-    """Instructions per unit of work."""
+    """Instructions per unit of work; a first walk, not counted, leaves nothing to compile to the others."""
+    PATHS[path](SHORT)
     short, few = _walk(path, SHORT)
     long, many = _walk(path, LONG)
     return round((many - few) / (long - short))

@@ -50,15 +50,18 @@ class Generating(asyncio.Protocol):
         """Begins."""
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
-        self.resume_writing()
+        self._fill()
 
     def pause_writing(self) -> None:
         """The transport has enough."""
         self._may_write = False
 
     def resume_writing(self) -> None:
-        """It takes more."""
+        """It takes more; not yet in this call, in which asyncio does not expect to find the connection reset."""
         self._may_write = True
+        asyncio.get_running_loop().call_soon(self._fill)
+
+    def _fill(self) -> None:
         while self._may_write and not self._transport.is_closing():
             self._transport.write(self._chunk)
 

@@ -17,22 +17,29 @@ socket. *kernel-veth* is the kernel at both ends, over a veth pair.
 PEERS = """\
 ## Other stacks
 
-Made by `make bench-peers`, which compiles against the packages that `make bench-peers-apt` installs. All stacks serve
-the same client, a process on kernel sockets in a namespace of its own, over a TUN or a TAP (over veth where the name
-says kernel or packet); median of runs in turns, range in parentheses, and in brackets the median as a multiple of
-halfopen's in the same run. *c-responder* has next to no TCP: it acknowledges each batch of reads and sends zeros, the
-floor of what any stack can cost there. *slirp4netns* and *pasta* have a host's socket behind them, and that host's
-asyncio. In its best mode a stack has super-segments of 64 KB, or an MTU of 65520 if it knows no offloads, or what it
-has. ns-3 simulates the networks of `bench/simulation.py` with buffers of 256 KB.
+Made by `make bench-peers`, which compiles against the packages that `make bench-peers-apt` installs. All stacks offer
+the same three services, discard, chargen and one answer to each request, to the same clients on kernel sockets in a
+namespace of their own. Beside each median stands the range of the runs, in which the subjects took turns, and in
+brackets the median as a multiple of halfopen's. The kernels, gVisor and halfopen use reno.
+
+* *kernel-veth* and *kernel-asyncio* are the kernel at both ends of a veth pair, behind it blocking sockets or asyncio.
+* *c-responder* is next to no TCP: one ACK for each batch of reads, zeros whose checksum needs no sum, nothing verified.
+* *lwip* is Debian's library with its options: windows of 64 KB, an MSS of 1460 octets, no offloads in any mode.
+* *gvisor-tun* has an MTU of 65520 in its best mode, *gvisor-packet-gso* a packet socket with segments of 64 KB.
+* *slirp4netns* and *pasta* have an MTU of 65520 in their best mode, and behind them an asyncio server on the host.
+* *mitmproxy-rs* is smoltcp, asyncio streams on top; the kernel's segmentation is off for it in the rows of frames.
+* *pmd-pytcp* and *pytcp* are stacks in Python, with frames of 1500 octets in any mode.
+* *ns-3* simulates the networks of `bench/simulation.py`: TcpNewReno, 1448 octets, buffers of 256 KB, drop-tail queues.
 """
 
 
 def page(questions: Sequence[Question], peers: Sequence[Question], answers: Sequence[Answer]) -> str:
     """All of it."""
-    machine_lines = ["The machine of the last run:", "", *(f"* {line}" for line in machine.describe())]
-    return "\n".join(
-        [INTRODUCTION, *table(questions, answers), "", PEERS, *peer_tables(peers, answers), *machine_lines, ""]
-    )
+    lines = [INTRODUCTION, *table(questions, answers), ""]
+    others = list(peer_tables(peers, answers))
+    if others:
+        lines += [PEERS, *others]
+    return "\n".join([*lines, "The machine of the last run:", "", *(f"* {line}" for line in machine.describe()), ""])
 
 
 def table(questions: Sequence[Question], answers: Sequence[Answer]) -> list[str]:
@@ -63,14 +70,22 @@ def _peer_rows(answers: Sequence[Answer]) -> Iterator[str]:
     ours = max((answer.value or 0 for answer in answers if answer.subject == OURS), default=0)
     for answer in answers:
         share = f" [{answer.value / ours:.2g}]" if answer.value and ours and answer.subject != OURS else ""
-        yield f"| {answer.subject} | {_median(answer)} ({_spread(answer)}){share} | {answer.build} |"
+        yield f"| {answer.subject} | {_figures(answer)}{share}{_trouble(answer)} | {answer.build} |"
+
+
+def _figures(answer: Answer) -> str:
+    return f"{_median(answer)} ({_spread(answer)})" if answer.runs else _median(answer)
+
+
+def _trouble(answer: Answer) -> str:
+    return f"; then {answer.reason}" if answer.runs and answer.reason else ""
 
 
 def _median(answer: Answer) -> str:
-    return answer.reason if answer.value is None else human(answer.value, answer.unit)
+    return f"not measured: {answer.reason}" if answer.value is None else human(answer.value, answer.unit)
 
 
 def _spread(answer: Answer) -> str:
     if not answer.runs:
-        return "not measured"
+        return ""
     return f"{human(min(answer.runs), answer.unit)} to {human(max(answer.runs), answer.unit)}"

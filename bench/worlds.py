@@ -90,6 +90,8 @@ class Program:
         if self._process.poll() is None:
             self._process.terminate()
             self._process.wait(SECONDS)
+        if self._process.stdout is not None:
+            self._process.stdout.close()
 
     def __enter__(self) -> Self:
         return self

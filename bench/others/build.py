@@ -10,8 +10,12 @@ from pathlib import Path
 from bench.question import Unavailable
 
 HERE = Path(__file__).parent
-OUTPUT = HERE.parent.parent / "build" / "bench"
+ROOT = HERE.parent.parent
+OUTPUT = ROOT / "build" / "bench"
 SECONDS = 300
+
+INTERPRETED, COMPILED, PEERS = ".venv", ".venv-fast", ".venv-peers"
+"""Environments of the Makefile: two with halfopen, and one with the stacks of the Python package index."""
 
 C = ("gcc", "-O2", "-Wall")
 
@@ -100,12 +104,29 @@ def program(name: str) -> str:
     return path
 
 
-def python() -> str:
-    """The interpreter of the environment that the stacks from the Python package index are installed in."""
-    path = HERE.parent.parent / ".venv-peers" / "bin" / "python"
-    if not path.exists():
-        raise Unavailable("their environment is missing: make bench-peers makes it")
-    return str(path)
+def python(environment: str) -> str:
+    """The interpreter of an environment of the Makefile; Unavailable if that has not been made."""
+    if not (ROOT / environment / ".ready").exists():
+        raise Unavailable(f"there is no complete {environment} here: make bench-peers makes it")
+    return str(ROOT / environment / "bin" / "python")
+
+
+@cache
+def build_in(environment: str) -> str:
+    """The build of halfopen in an environment."""
+    try:
+        return run_in(environment, "from bench.machine import build; print(build())").strip()
+    except Unavailable:
+        return "not installed"
+
+
+def run_in(environment: str, script: str, *arguments: str) -> str:
+    """What a short script prints there."""
+    command = [python(environment), "-c", script, *arguments]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=SECONDS, check=False)
+    if done.returncode:
+        raise Unavailable(f"fails: {done.stderr.strip().rpartition(chr(10))[2]}")
+    return done.stdout
 
 
 @cache
@@ -114,7 +135,6 @@ def distribution(name: str) -> str:
     script = "import platform, sys; from importlib.metadata import version; "
     script += "print(sys.argv[1], version(sys.argv[1]), 'on CPython', platform.python_version())"
     try:
-        done = subprocess.run([python(), "-c", script, name], capture_output=True, text=True, check=True)
-    except (Unavailable, subprocess.CalledProcessError):
+        return run_in(PEERS, script, name).strip()
+    except Unavailable:
         return f"{name}, not installed"
-    return done.stdout.strip()

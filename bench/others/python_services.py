@@ -20,6 +20,7 @@ SECONDS = 120
 PLENTY = 1 << 25
 """More octets than a stack in Python without offloads sends in any of the measurements."""
 DEVICE = "tap7"
+"""PyTCP reads the MAC of its end out of the name."""
 
 Socket = Any
 """Of another's package, without types."""
@@ -36,7 +37,7 @@ def set_up(device: str, kernel: str) -> None:
 
 def on_pytcp(kernel: str, ours: str) -> None:
     """PyTCP 2: threads, a TAP of 1500 octets."""
-    config = importlib.import_module("pytcp.config")
+    config: Any = importlib.import_module("pytcp.config")
     config.LOG_CHANEL = set()
     stack = importlib.import_module("pytcp").TcpIpStack(interface=DEVICE, ip4_address=f"{ours}/24")
     config.IP6_SUPPORT = False
@@ -55,7 +56,8 @@ async def serve_coroutines(kernel: str, ours: str) -> None:
     """A task for each port, and one for each connection."""
     package = importlib.import_module("pmd_pytcp")
     addresses = importlib.import_module("pmd_net_addr")
-    importlib.import_module("pmd_pytcp.lib.logger").LOG__CHANNEL = set()
+    logger: Any = importlib.import_module("pmd_pytcp.lib.logger")
+    logger.LOG__CHANNEL = set()
     device = package.stack.initialize_interface__tap(DEVICE)
     package.stack.init(**device, ip4_host=addresses.Ip4IfAddr(f"{ours}/24"), ip4_dhcp=False, ip6_support=False)
     set_up(DEVICE, kernel)

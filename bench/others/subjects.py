@@ -12,12 +12,26 @@ from dataclasses import dataclass
 from functools import partial
 
 from bench.machine import build
-from bench.others.build import HERE, LWIP, NETSTACK, RESPONDER, Native, distribution, program, python, version
+from bench.others.build import (
+    COMPILED,
+    HERE,
+    INTERPRETED,
+    LWIP,
+    NETSTACK,
+    PEERS,
+    RESPONDER,
+    Native,
+    build_in,
+    distribution,
+    program,
+    python,
+    version,
+)
 from bench.question import Unavailable
 from bench.services import ANSWER
 from bench.worlds import FAR, FAR_ROUTER, KERNEL, MTU, OURS, READY_SECONDS, Program, namespace, tun_world, veth_world
 from halfopen.base.addresses import format_mac
-from halfopen.links.interfaces import LinkSettings, add_veth, configure
+from halfopen.links.interfaces import LinkSettings, add_veth, configure, set_offloads
 from halfopen.links.namespaces import Namespace
 from halfopen.links.tuntap import ask_device
 
@@ -33,6 +47,7 @@ USER_GATEWAY = "10.0.2.2"
 """What slirp4netns puts in the place of the host's loopback."""
 
 PYTHON_SERVICES = str(HERE / "python_services.py")
+PYTHON_DEVICE = "tap7"
 
 SOL_PACKET = 263
 PACKET_VNET_HDR = 15
@@ -53,14 +68,15 @@ class Subject:
     answers: bool = True
 
 
-def services(stack: str, *arguments: str) -> list[str]:
-    """The command that serves on a stack in Python."""
-    return [sys.executable, "-m", "bench.services", stack, *arguments]
+def services(stack: str) -> list[str]:
+    """The command that serves on the kernel in Python."""
+    return [sys.executable, "-m", "bench.services", stack]
 
 
 @contextmanager
-def _halfopen(*, offload: bool) -> Iterator[Place]:
-    with namespace() as kernel, Program(kernel, services("halfopen", str(int(offload)))) as server:
+def _halfopen(environment: str, *, offload: bool) -> Iterator[Place]:
+    command = [python(environment), "-m", "bench.services", "halfopen", str(int(offload))]
+    with namespace() as kernel, Program(kernel, command) as server:
         server.wait_until_ready()
         yield kernel, OURS
 
@@ -158,11 +174,14 @@ def _wait_for(client: Namespace, address: str) -> None:
 
 
 @contextmanager
-def _in_python(name: str) -> Iterator[Place]:
+def _in_python(name: str, *, offload: bool) -> Iterator[Place]:
     """A stack of the Python package index, which opens its own device in the client's namespace."""
-    path = python()
+    path = python(PEERS)
     with namespace() as kernel, Program(kernel, [path, PYTHON_SERVICES, name, KERNEL, OURS]) as server:
         server.wait_until_ready()
+        if not offload:
+            with kernel.enter():
+                set_offloads(PYTHON_DEVICE, False)
         yield kernel, OURS
 
 
@@ -171,15 +190,19 @@ def _debian(package: str) -> Callable[[], str]:
 
 
 def _pypi(name: str) -> Subject:
-    """A stack from the Python package index, which has one way to run."""
-    world = partial(_in_python, name)
-    return Subject(name=name, build=partial(distribution, name), best=world, frames=world)
+    """A stack from the Python package index."""
+    best, frames = (partial(_in_python, name, offload=offload) for offload in (True, False))
+    return Subject(name=name, build=partial(distribution, name), best=best, frames=frames)
+
+
+def _ours(name: str, environment: str) -> Subject:
+    best, frames = (partial(_halfopen, environment, offload=offload) for offload in (True, False))
+    return Subject(name=name, build=partial(build_in, environment), best=best, frames=frames)
 
 
 SUBJECTS = (
-    Subject(
-        name="halfopen", build=build, best=partial(_halfopen, offload=True), frames=partial(_halfopen, offload=False)
-    ),
+    _ours("halfopen", COMPILED),
+    _ours("halfopen-interpreted", INTERPRETED),
     Subject(
         name="kernel-veth",
         build=lambda: f"sockets of {build()}",

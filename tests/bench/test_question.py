@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.question import Answer, Question, ask, human, read_answers, write_answers
+from bench.question import Answer, Question, Unavailable, ask, human, read_answers, write_answers
 
 BUILD = "interpreted, CPython 3.11.7 (no PGO)"
 
@@ -43,6 +43,33 @@ def test_a_line_of_the_results_file_has_these_fields_and_is_read_back(tmp_path: 
     ]
     (back,) = read_answers(path)
     assert (back.key, back.unit, back.runs) == (answers[0].key, "B/s", [3e9, 1e9, 2e9])
+
+
+def test_a_subject_that_becomes_unavailable_keeps_its_figures_and_is_not_asked_again() -> None:
+    asked: list[str] = []
+
+    def measure() -> float:
+        asked.append("lwip")
+        if len(asked) == 2:
+            raise Unavailable("stalls")
+        return 3e9
+
+    question = Question(
+        name="q", says="", unit="B/s", subjects={"lwip": measure}, builds={"lwip": lambda: "liblwip 2.1.3"}
+    )
+    lines: list[str] = []
+    assert ask(question, 5, BUILD, lines.append) == [Answer("q", "lwip", "liblwip 2.1.3", "B/s", [3e9], "stalls")]
+    assert asked == ["lwip"] * 2
+    assert [line.split() for line in lines] == [["q", "lwip", "3", "GB/s"], ["q", "lwip", "stalls"]]
+
+
+def test_an_answer_without_figures_has_a_reason_in_the_results_file(tmp_path: Path) -> None:
+    path = tmp_path / "results.jsonl"
+    answer = Answer("q", "lwip", "liblwip 2.1.3", "B/s", [], "there is no gcc here")
+    write_answers(path, [answer])
+    entry = json.loads(path.read_text())
+    assert (entry["value"], entry["runs"], entry["reason"]) == (None, [], "there is no gcc here")
+    assert read_answers(path) == [answer]
 
 
 @pytest.mark.parametrize(

@@ -3,10 +3,11 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from halfopen.lab.floods import PORT, SAMPLE, Aim, Drain, Gauge, SynFlood, ends_of, is_spoofed
+from halfopen.lab.floods import PORT, SAMPLE, Aim, Drain, Gauge, SynFlood, ends_of
+from halfopen.lab.places import SERVER, is_spoofed
 from halfopen.lab.scenario import Settings
 from halfopen.lab.visitors import Visitors
-from halfopen.lab.world import SERVER, Layout, World
+from halfopen.lab.world import Layout, World
 
 
 def play(story: Callable[[World], Awaitable[None]]) -> World:

@@ -1,9 +1,10 @@
 import pytest
 
 from halfopen.base.clock import MILLISECOND
+from halfopen.lab.places import SERVER
 from halfopen.lab.probing import NMAP_SYNS, PATIENCE, Prober
 from halfopen.lab.scenario import Settings
-from halfopen.lab.world import SERVER, Layout, World
+from halfopen.lab.world import Layout, World
 from halfopen.stack.config import StackConfig, TcpLayerConfig
 from halfopen.tcp.isn import FixedIsn
 from halfopen.wire.tcp_options import Options

@@ -1,9 +1,10 @@
 import asyncio
 
 from halfopen.lab.permit import SIMULATION_ONLY
+from halfopen.lab.places import SPOOFED
 from halfopen.lab.scenario import Settings
 from halfopen.lab.silencing import Gag, Saturation
-from halfopen.lab.world import SPOOFED, Layout, World
+from halfopen.lab.world import Layout, World
 from halfopen.stack.config import StackConfig, TcpLayerConfig
 from halfopen.tcp.config import SecurityConfig, TcpConfig
 

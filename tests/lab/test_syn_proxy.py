@@ -6,9 +6,10 @@ import pytest
 from halfopen.base.addresses import parse_address
 from halfopen.base.rng import SeededRng
 from halfopen.lab.crafting import make_segment
+from halfopen.lab.places import SERVER
 from halfopen.lab.scenario import Settings
 from halfopen.lab.syn_proxy import SynProxy
-from halfopen.lab.world import SERVER, Layout, World, packed
+from halfopen.lab.world import Layout, World, packed
 from halfopen.sim.cable import CableEnd
 from halfopen.stack.config import StackConfig
 from halfopen.tcp.config import OptionsConfig, TcpConfig
@@ -61,6 +62,7 @@ def play(layout: Layout, story: Callable[[World, SynProxy], Awaitable[bytes]], h
         return world
 
 
+@pytest.mark.rfc("4987", "4987.8")
 def test_a_client_behind_the_proxy_sends_and_receives_as_if_there_were_none() -> None:
     text = bytes(range(256)) * 4000
 
@@ -106,6 +108,7 @@ def test_a_server_that_speaks_first_is_heard() -> None:
     play(Layout(attacker="none"), story, greet)
 
 
+@pytest.mark.rfc("4987", "4987.8")
 def test_the_server_never_hears_of_spoofed_syns() -> None:
     async def story(world: World, proxy: SynProxy) -> bytes:
         for number, source in enumerate(world.spoofed(50)):

@@ -3,9 +3,10 @@ from io import BytesIO
 
 from halfopen.capture.pcap import open_capture
 from halfopen.lab.crafting import make_segment
+from halfopen.lab.places import SPOOFED
 from halfopen.lab.scenario import Settings
 from halfopen.lab.tape import Tape
-from halfopen.lab.world import SPOOFED, Layout, World
+from halfopen.lab.world import Layout, World
 from halfopen.sim.rules import drop
 
 

@@ -1,8 +1,9 @@
 import pytest
 
+from halfopen.lab.places import CLIENT
 from halfopen.lab.scenario import Settings
 from halfopen.lab.trust import DONE, REFUSED, RHOSTS, Shell, TrustService, request, shell_command
-from halfopen.lab.world import CLIENT, Layout, World
+from halfopen.lab.world import Layout, World
 
 
 def test_echo_writes_appends_and_cat_reads() -> None:

@@ -5,8 +5,9 @@ import pytest
 from halfopen.base.errors import ConfigError
 from halfopen.lab.crafting import make_segment
 from halfopen.lab.defences import configured
+from halfopen.lab.places import SPOOFED
 from halfopen.lab.scenario import Settings
-from halfopen.lab.world import SPOOFED, Layout, Place, World
+from halfopen.lab.world import Layout, Place, World
 from halfopen.stack.config import StackConfig
 
 PLACES: tuple[Place, ...] = ("remote", "lan", "server", "client", "none")
@@ -68,6 +69,7 @@ def test_who_needs_the_tape_gets_it_all_the_same() -> None:
         assert len(list(world.tape.seen("client"))) == 2
 
 
+@pytest.mark.rfc("4987", "4987.1")
 def test_an_ingress_filter_at_the_edge_keeps_spoofed_sources_at_home() -> None:
     async def story() -> None:
         for source in (world.client.address, world.spoofed(1)[0], None):

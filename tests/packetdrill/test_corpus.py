@@ -62,3 +62,8 @@ def test_many_trials_run_on_processes_and_one_that_dies_takes_only_its_script_wi
     assert verdicts["deadly.pkt"].verdict == "fail"
     assert verdicts["deadly.pkt"].message == "the process that ran it died"
     assert all(verdicts[name].verdict == "pass" for name in names)
+
+
+def test_expected_failures_are_failures_and_a_second_number() -> None:
+    verdicts = [Verdict(script="a", ip_version="ipv4", verdict="fail", xfail=xfail) for xfail in (True, False)]
+    assert str(Tally.of(verdicts)) == "0 passed, 2 failed, 0 unsupported (xfail: 1 of the failed)"

@@ -135,3 +135,21 @@ def test_the_version_in_a_script_counts_if_it_is_one() -> None:
     assert written_version(parse("--ip_version=ipv6\n0 `true`")) == "ipv6"
     assert written_version(parse("--ip_version=ipx\n0 `true`")) is None
     assert written_version(parse("0 `true`")) is None
+
+
+@pytest.mark.parametrize("marker", ["known.exfail", "known.pkt.exfail"])
+def test_a_failure_that_a_file_beside_it_announces_is_an_expected_one(tmp_path: Path, marker: str) -> None:
+    script = tmp_path / "known.pkt"
+    script.write_text("0 socket(..., SOCK_STREAM, IPPROTO_TCP) = -1\n")
+    assert not attempt(Trial(path=str(script))).xfail
+    (tmp_path / marker).touch()
+    verdict = attempt(Trial(path=str(script)))
+    assert (verdict.verdict, verdict.xfail) == ("fail", True)
+
+
+def test_a_script_that_passes_is_none_that_was_to_fail(tmp_path: Path) -> None:
+    script = tmp_path / "known.pkt"
+    script.write_text("0 socket(..., SOCK_STREAM, IPPROTO_TCP) = 3\n")
+    (tmp_path / "known.exfail").touch()
+    verdict = attempt(Trial(path=str(script)))
+    assert (verdict.verdict, verdict.xfail) == ("pass", False)

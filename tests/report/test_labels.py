@@ -4,8 +4,8 @@ from halfopen.report.labels import Text, of_arp, of_fragment, of_icmp, of_segmen
 from halfopen.report.streams import StreamView
 from halfopen.wire import arp, icmpv4, ipv4, tcp
 from halfopen.wire.arp import Arp
+from halfopen.wire.carried import Carried
 from halfopen.wire.icmpv4 import Icmp
-from halfopen.wire.ipv4 import Ipv4
 from halfopen.wire.tcp import Segment
 from halfopen.wire.tcp_options import Options
 from tests.report.frames import ALICE, ALICE_MAC, BOB, datagram, segment
@@ -28,10 +28,10 @@ def test_arp_is_told_as_tcpdump_tells_it(message: Arp, expected: str) -> None:
 
 
 def test_a_fragment_tells_its_place() -> None:
-    first = Ipv4(ALICE, BOB, ipv4.PROTOCOL_UDP, identification=7, more_fragments=True)
-    last = Ipv4(ALICE, BOB, ipv4.PROTOCOL_UDP, identification=7, fragment_offset=1480)
-    assert of_fragment(first, 1480).label == "IPv4 fragment id=7 octets 0:1480, more follow"
-    assert of_fragment(last, 20).label == "IPv4 fragment id=7 octets 1480:1500"
+    first = Carried(ALICE, BOB, ipv4.PROTOCOL_UDP, 20, 1480, (0, True, 7))
+    last = Carried(bytes(16), bytes(16), ipv4.PROTOCOL_UDP, 48, 20, (1480, False, 7))
+    assert of_fragment(first).label == "IPv4 fragment id=7 octets 0:1480, more follow"
+    assert of_fragment(last).label == "IPv6 fragment id=7 octets 1480:1500"
 
 
 def test_an_echo_tells_identifier_number_and_length() -> None:

@@ -98,7 +98,7 @@ def test_fields_mean_what_linux_means() -> None:
         ("net.ipv4.tcp_syn_retries", "many", "sysctl net.ipv4.tcp_syn_retries cannot be 'many': expected a number"),
         ("net.ipv4.tcp_syn_retries", 0, "cannot be 0: expected a number from 1 to 127"),
         ("net.ipv4.tcp_sack", 2, "expected 1 \\(on\\) or 0 \\(off\\)"),
-        ("net.ipv4.tcp_ecn", 3, "expected 0 \\(never\\)"),
+        ("net.ipv4.tcp_ecn", 6, "expected 0 \\(never\\)"),
         ("net.ipv4.tcp_congestion_control", "vegas", "expected one of .*cubic, .*reno"),
         ("net.ipv4.tcp_rmem", "1 2", "expected 3 numbers: minimum, initial, maximum"),
         ("net.ipv4.tcp_rmem", "4096 9 5", "expected numbers that rise"),

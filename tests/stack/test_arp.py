@@ -53,6 +53,7 @@ def mac(world: World) -> bytes | None:
     return entry.mac if entry else None
 
 
+@pytest.mark.rfc("826", "826.3")
 def test_a_request_for_our_address_is_answered_to_the_one_who_asked() -> None:
     (answer,) = make().takes(arp_frame(arp.REQUEST)).sent()
     assert ethernet.parse(answer.head) == (PEER_MAC, OUR_MAC, ethernet.ETHERTYPE_ARP)
@@ -61,6 +62,7 @@ def test_a_request_for_our_address_is_answered_to_the_one_who_asked() -> None:
     assert (message.target_mac, message.target_address) == (PEER_MAC, PEER)
 
 
+@pytest.mark.rfc("1812", "1812.12")
 @pytest.mark.rfc("826", "826.3")
 def test_a_request_for_another_address_is_not_answered() -> None:
     assert make().takes(arp_frame(arp.REQUEST, target=OTHER)).sent() == []
@@ -91,6 +93,7 @@ def test_an_impossible_sender_is_ignored(sender: bytes, sender_mac: bytes) -> No
     assert world.counters.snapshot() == {"ArpBadSender": 1}
 
 
+@pytest.mark.rfc("826", "826.4")
 def test_our_own_echo_is_ignored() -> None:
     world = make().takes(frame(arp_frame(arp.REQUEST, mac=OUR_MAC)[14:], source=PEER_MAC, ethertype=0x0806))
     assert world.counters.snapshot() == {"ArpOwnEcho": 1}
@@ -154,6 +157,7 @@ def test_nobody_answers_three_requests_and_the_sender_is_told() -> None:
     assert error.quoted.transport[:4] == b"\x04\xd2\x00\x35"
 
 
+@pytest.mark.rfc("826", "826.5")
 def test_after_a_failure_senders_are_told_at_once_and_a_second_later_somebody_is_asked_again() -> None:
     world = make()
     world.sends(PEER, 9)
@@ -167,6 +171,8 @@ def test_after_a_failure_senders_are_told_at_once_and_a_second_later_somebody_is
     assert [is_arp(packet) for packet in world.sent(4 * SECOND + 1)] == [True]
 
 
+@pytest.mark.rfc("9293", "MUST-20")
+@pytest.mark.rfc("826", "826.5")
 def test_an_entry_grows_stale_and_is_probed_when_used() -> None:
     world = resolved()
     entry = world.host.arp.table.get(world.interface, PEER)
@@ -192,6 +198,8 @@ def test_a_probe_goes_to_the_known_link_address() -> None:
     assert ethernet.parse(log[-1][1].head)[0] == PEER_MAC
 
 
+@pytest.mark.rfc("9293", "MUST-20")
+@pytest.mark.rfc("1122", "1122.10")
 def test_an_entry_that_answers_no_probe_is_forgotten_and_asked_for_afresh() -> None:
     world = resolved()
     world.sends(PEER, 9, 50 * SECOND)
@@ -203,6 +211,7 @@ def test_an_entry_that_answers_no_probe_is_forgotten_and_asked_for_afresh() -> N
     assert world.udp.errors == []
 
 
+@pytest.mark.rfc("1122", "1122.10")
 def test_progress_of_a_transport_confirms_the_neighbour() -> None:
     world = resolved()
     path = world.host.ip.find_path(PEER, None, 0)

@@ -95,6 +95,7 @@ def test_a_datagram_that_is_too_old_is_answered_with_time_exceeded(ttl: int) -> 
     assert message.payload == datagram(destination=FAR, ttl=ttl)
 
 
+@pytest.mark.rfc("792", "792.4")
 @pytest.mark.rfc("1812", "1812.3")
 def test_without_a_route_the_net_is_unreachable() -> None:
     world = router().takes(datagram(destination=parse_address("198.51.100.9")))
@@ -142,6 +143,7 @@ def test_options_stay_and_source_routes_do_not_pass() -> None:
     assert world.counters["IpInSourceRoute"] == 1
 
 
+@pytest.mark.rfc("792", "792.4")
 @pytest.mark.rfc("1812", "1812.5")
 @pytest.mark.rfc("1191", "1191.1")
 def test_a_datagram_too_large_that_may_not_be_cut_is_answered_with_the_mtu() -> None:
@@ -177,6 +179,7 @@ def test_our_knowledge_of_a_path_does_not_bind_those_who_send_through_us() -> No
     assert len(world.takes(datagram(bytes(1400), destination=FAR)).sent()) == 1
 
 
+@pytest.mark.rfc("4987", "4987.1")
 @pytest.mark.rfc("1812", "1812.10")
 def test_with_the_ingress_filter_a_source_must_come_by_its_own_way() -> None:
     world = router(ingress_filter=True)
@@ -193,6 +196,7 @@ def test_an_own_address_on_the_other_side_is_answered_here() -> None:
     assert len(world.udp.datagrams) == 1
 
 
+@pytest.mark.rfc("792", "792.4")
 def test_an_unresolved_neighbour_makes_the_host_unreachable_for_the_sender() -> None:
     world = router(right=tap("tap1", OUT))
     world.takes(datagram(destination=FAR))

@@ -65,6 +65,7 @@ def test_any_cut_in_any_order_comes_together(cuts: list[int], shuffle: random.Ra
     assert bench.counters["IpReasmOKs"] == 1
 
 
+@pytest.mark.rfc("1122", "1122.8")
 def test_fragments_of_different_datagrams_do_not_mix() -> None:
     bench = Bench()
     assert bench.add(0, 8) is None
@@ -81,6 +82,7 @@ def test_a_repeated_fragment_is_taken_once() -> None:
     assert text_of(bench.add(8, 16, False)) == TEXT[:16]
 
 
+@pytest.mark.rfc("1122", "1122.6")
 @pytest.mark.parametrize(("low", "high"), [(8, 24), (24, 40), (0, 48), (8, 40)])
 def test_an_overlap_drops_the_whole_datagram(low: int, high: int) -> None:
     bench = Bench()
@@ -118,6 +120,7 @@ def test_nothing_lies_beyond_the_end(spans: tuple[tuple[int, int, bool], ...]) -
     assert bench.parts.memory == 0
 
 
+@pytest.mark.rfc("1122", "1122.6")
 @pytest.mark.parametrize(
     ("low", "high", "more", "protocol", "reason"),
     [
@@ -142,6 +145,7 @@ def test_too_many_fragments_are_an_attack() -> None:
     assert bench.parts.memory == 0
 
 
+@pytest.mark.rfc("1122", "1122.6")
 def test_memory_is_bounded_and_the_oldest_datagram_goes() -> None:
     bench = Bench(memory=3 * (256 + 8))
     for identification in range(10):
@@ -152,6 +156,7 @@ def test_memory_is_bounded_and_the_oldest_datagram_goes() -> None:
     assert text_of(bench.add(8, 16, False, identification=9)) == TEXT[:16]
 
 
+@pytest.mark.rfc("1122", "1122.6")
 def test_datagrams_are_given_up_in_their_time() -> None:
     bench = Bench(timeout=60 * SECOND)
     bench.add(0, 8)
@@ -187,6 +192,7 @@ def test_the_ecn_fields_of_fragments_are_combined(fields: tuple[int, ...], resul
     assert combine_ecn(sum({1 << value for value in fields})) == result
 
 
+@pytest.mark.rfc("3168", "3168.8")
 def test_congestion_experienced_by_a_fragment_is_experienced_by_the_datagram() -> None:
     bench = Bench()
     bench.add(0, 8, tos=0xB8 | 2)
@@ -194,6 +200,7 @@ def test_congestion_experienced_by_a_fragment_is_experienced_by_the_datagram() -
     assert whole is not None and whole.head[1] == 0xB8 | 3
 
 
+@pytest.mark.rfc("3168", "3168.8")
 def test_not_capable_and_congestion_experienced_together_drop_the_datagram() -> None:
     bench = Bench()
     bench.add(0, 8, tos=0)

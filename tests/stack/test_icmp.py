@@ -88,6 +88,7 @@ def test_a_wrong_checksum_is_counted() -> None:
     assert world.counters.snapshot() == {"IcmpBadChecksum": 1, "IcmpTruncated": 1}
 
 
+@pytest.mark.rfc("5927", "5927.3")
 @pytest.mark.rfc("9293", "MUST-55")
 @pytest.mark.rfc("792", "792.9", "792.10")
 @pytest.mark.parametrize(
@@ -194,6 +195,7 @@ def test_a_quote_leaves_out_the_padding() -> None:
     assert icmp_of(answer).payload == whole
 
 
+@pytest.mark.rfc("1122", "1122.4")
 @pytest.mark.rfc("792", "792.3")
 @pytest.mark.parametrize(
     "about",
@@ -217,6 +219,7 @@ def test_no_error_is_sent_about_an_error(type: int, count: int) -> None:
     assert len(world.sent()) == count
 
 
+@pytest.mark.rfc("792", "792.3")
 def test_no_error_is_sent_about_a_fragment_other_than_the_first() -> None:
     world = World(StackConfig(ip=IpConfig(forwarding=True)), tun())
     world.takes(datagram(destination=FAR, ttl=1, dont_fragment=False, fragment_offset=80))

@@ -214,7 +214,15 @@ def test_a_port_without_an_owner_is_told_in_the_words_of_this_version() -> None:
     assert (message.type, message.code) == (icmpv6.DESTINATION_UNREACHABLE, icmpv6.PORT_UNREACHABLE)
 
 
+@pytest.mark.rfc("4443", "4443.3")
 def test_a_source_that_is_not_one_host_is_told_nothing() -> None:
     world = make()
     world.takes(packet6(bytes(8), next_header=253, source=parse_address("::")))
+    assert world.sent() == []
+
+
+@pytest.mark.rfc("4443", "4443.3")
+def test_a_packet_for_a_group_is_no_reason_for_an_error() -> None:
+    world = make()
+    world.takes(packet6(bytes(8), next_header=253, destination=ALL_NODES))
     assert world.sent() == []

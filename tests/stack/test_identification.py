@@ -21,6 +21,7 @@ def steps(source: Identifications, *flows: tuple[bytes, int]) -> list[int]:
     return [(after - before) & 0xFFFF for before, after in pairwise(values)]
 
 
+@pytest.mark.rfc("1122", "1122.8")
 @pytest.mark.rfc("6864", "6864.1")
 def test_by_default_only_what_may_be_fragmented_is_numbered_and_each_flow_by_itself() -> None:
     source = made("zero")

@@ -21,6 +21,14 @@ def test_a_plain_datagram_reaches_its_transport_with_all_its_marks() -> None:
     assert got.packet.head[got.flow_offset : got.flow_offset + 8] == PEER + OURS
 
 
+@pytest.mark.rfc("1122", "1122.2")
+@pytest.mark.parametrize("ttl", [0, 1])
+def test_what_is_for_us_need_not_live_any_longer(ttl: int) -> None:
+    world = make().takes(datagram(b"transport", ttl=ttl))
+    assert [got.ttl for got in world.udp.datagrams] == [ttl]
+    assert world.sent() == []
+
+
 @pytest.mark.rfc("1122", "1122.1")
 def test_padding_behind_the_total_length_is_cut_off() -> None:
     world = World(None, tap()).takes(frame(datagram(b"12345678") + bytes(18)))
@@ -151,6 +159,7 @@ def test_an_unknown_protocol_is_answered_with_protocol_unreachable() -> None:
     assert world.counters["IpInUnknownProtos"] == 1
 
 
+@pytest.mark.rfc("1122", "1122.9")
 def test_any_own_address_is_answered_on_any_interface() -> None:
     world = World(None, tun(), tun("tun1", "198.51.100.1/24"))
     world.takes(datagram(destination=parse_address("198.51.100.1")))

@@ -100,6 +100,7 @@ def syn(destination: bytes, port: int = PORT) -> Packet:
     return complete_checksum(Packet(ip + head, (), CHECKSUM_PARTIAL, 20, CHECKSUM_OFFSET))
 
 
+@pytest.mark.rfc("1122", "1122.4")
 @pytest.mark.rfc("9293", "MUST-57")
 @pytest.mark.parametrize("destination", [IPV4_BROADCAST, parse_address("192.0.2.255")])
 def test_a_syn_to_a_broadcast_address_is_dropped(destination: bytes) -> None:
@@ -449,6 +450,7 @@ def test_super_segments_are_as_large_as_the_interface_takes() -> None:
     assert received(far, wire.now) == bytes(14_480)
 
 
+@pytest.mark.rfc("1122", "1122.2", "1122.12")
 @pytest.mark.rfc("9293", "MUST-48", "MUST-49", "SHLD-21", "SHLD-22")
 def test_dscp_and_ttl_can_be_chosen_at_any_time() -> None:
     wire = Wire()

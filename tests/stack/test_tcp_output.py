@@ -18,6 +18,14 @@ def test_the_headers_without_options_take_40_octets_of_ipv4_and_60_of_ipv6() -> 
     assert headers_octets(make_flow(parse_address("2001:db8::1"), 1, parse_address("2001:db8::2"), 2)) == 60
 
 
+@pytest.mark.rfc("7323", "7323.9")
+def test_each_pair_of_hosts_has_a_timestamp_clock_of_its_own_whatever_the_ports() -> None:
+    paths = Wire().near.tcp.paths
+    ends = [(US, 1, PEER, 2), (US, 3, PEER, 4), (US, 1, parse_address("192.0.2.9"), 2)]
+    one, other_ports, other_host = [paths.limits(make_flow(*each)).timestamp_offset for each in ends]
+    assert one == other_ports != other_host
+
+
 @pytest.mark.rfc("1191", "1191.3")
 def test_a_larger_path_mtu_is_tried_when_the_estimate_has_grown_old() -> None:
     wire = Wire()

@@ -125,6 +125,7 @@ def test_a_length_that_cannot_be_is_dropped(length: int, counter: str) -> None:
     assert host.stack.counters[counter] == 1
 
 
+@pytest.mark.rfc("792", "792.4")
 @pytest.mark.rfc("768", "udp.4")
 def test_a_port_without_a_socket_is_unreachable() -> None:
     host = Host()
@@ -242,6 +243,7 @@ def test_a_closed_socket_gives_its_port_back() -> None:
     host.bind(US)
 
 
+@pytest.mark.rfc("1122", "1122.2", "1122.12")
 @pytest.mark.rfc("768", "udp.6")
 def test_dscp_and_ttl_can_be_chosen() -> None:
     host = Host()

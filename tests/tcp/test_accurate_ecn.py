@@ -39,6 +39,7 @@ def arrived(flags: int, ecn: int = NOT_ECT, octets: int = 0, options: Options | 
 # The flags
 
 
+@pytest.mark.rfc("9768", "9768.4")
 def test_the_field_is_ae_cwr_and_ece_in_this_order() -> None:
     assert [ace_of(flag) for flag in (AE, CWR, ECE)] == [4, 2, 1]
     assert with_ace(ACK | AE, 8 + 3) == ACK | CWR | ECE
@@ -48,6 +49,7 @@ def test_a_handshake_reflects_the_codepoint_of_a_syn() -> None:
     assert [ace_of(reflect(each)) for each in (NOT_ECT, ECT_1, ECT_0, CE)] == [0b010, 0b011, 0b100, 0b110]
 
 
+@pytest.mark.rfc("9768", "9768.1")
 @pytest.mark.parametrize("ace", range(8))
 def test_all_flags_of_a_syn_but_none_and_the_classic_two_ask_for_it(ace: int) -> None:
     assert asks_for_accuracy(Segment(1, 2, 0, flags=with_ace(SYN, ace))) is (ace not in (0, 3))
@@ -58,6 +60,7 @@ def test_all_flags_of_a_syn_but_none_and_the_classic_two_ask_for_it(ace: int) ->
 # How much of an option there is room for
 
 
+@pytest.mark.rfc("9768", "9768.6")
 @pytest.mark.parametrize(
     ("free", "least", "saved", "count"),
     [(12, 0, 0, 3), (11, 0, 0, 2), (8, 3, 0, -1), (8, 2, 0, 2), (7, 0, 0, 0), (7, 0, 2, 1), (4, 1, 2, 1), (0, 0, 2, 0)],
@@ -92,6 +95,7 @@ def test_a_syn_ack_says_as_much_as_there_is_room_for() -> None:
 # The Data Receiver
 
 
+@pytest.mark.rfc("9768", "9768.6")
 def test_packets_with_ce_are_counted_and_octets_by_codepoint() -> None:
     feedback = Feedback(NOT_ECT)
     for codepoint, packets, octets in ((CE, 2, 1500), (ECT_0, 1, 100), (ECT_1, 1, 10), (NOT_ECT, 1, 7), (CE, 1, 0)):
@@ -227,6 +231,7 @@ def test_counters_may_wrap() -> None:
     assert account.octets[CE] == 0x1000010
 
 
+@pytest.mark.rfc("9768", "9768.7")
 @pytest.mark.parametrize(("field", "delivered", "marked"), [(5, 1, 0), (6, 1, 1), (4, 7, 7), (6, 10, 9), (5, 16, 16)])
 def test_the_field_counts_and_if_it_may_have_wrapped_the_worst_is_assumed(
     field: int, delivered: int, marked: int
@@ -235,6 +240,7 @@ def test_the_field_counts_and_if_it_may_have_wrapped_the_worst_is_assumed(
     assert account.take_packets(field, delivered, None) == account.packets == marked
 
 
+@pytest.mark.rfc("9768", "9768.7")
 @pytest.mark.parametrize(
     ("field", "delivered", "marked", "octets", "delta"),
     [

@@ -200,3 +200,36 @@ def test_so_many_segments_may_be_in_a_hurry() -> None:
     for expected in (1, 1, 0):
         acks.on_text(10, 10, MSS, 0, LATER)
         assert sent(acks) == expected
+
+
+LINUX = AckConfig(manner="linux")
+
+
+def test_linux_learns_what_full_segments_are_but_no_more_than_it_asks_for() -> None:
+    acks = policy(LINUX)
+    acks.measure(2500, False, 1460)
+    assert acks.full_size == 1460
+    acks.measure(700, False, 1460)
+    acks.measure(700, False, 1460)
+    assert acks.full_size == 700
+
+
+def test_linux_is_quick_with_what_comes_again() -> None:
+    acks = policy(LINUX)
+    acks.rush(7)
+    assert acks.delays is not None
+    assert acks.delays.quick == 7
+    policy().rush(7)
+
+
+def test_linux_counts_its_quick_acks_and_can_be_told_to_wait() -> None:
+    acks = policy(LINUX)
+    assert acks.delays is not None
+    acks.delays.quick = 5
+    acks.at_once()
+    acks.on_ack_sent(False)
+    assert acks.delays.quick == 4
+    acks.switch(0)
+    assert acks.delays.talks
+    acks.switch(16)
+    assert not acks.delays.talks

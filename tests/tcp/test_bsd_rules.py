@@ -133,6 +133,7 @@ def test_an_old_timestamp_is_acknowledged_with_text_only() -> None:
     assert exchange.counters["PAWSEstab"] == 2
 
 
+@pytest.mark.rfc("7323", "7323.4")
 def test_segments_without_the_timestamps_agreed_on_are_dropped_but_for_rst() -> None:
     config = replace(BSD, options=OptionsConfig(needs_timestamps=True))
     exchange = reach(S.ESTABLISHED, Setting(config=config), options=STAMPED)
@@ -151,6 +152,7 @@ def test_every_second_segment_is_acknowledged_however_small() -> None:
     exchange.peer.expects_any(".")
 
 
+@pytest.mark.rfc("7323", "7323.10")
 def test_the_reset_of_an_abort_has_what_it_is_configured_to() -> None:
     for form, win in (("bare", 0), ("stamped", 0), ("full", 1026)):
         config = replace(BSD, closing=ClosingConfig(reset=form))

@@ -9,6 +9,7 @@ from halfopen.base.errors import NotConnected
 from halfopen.tcp.calls import urgent_octets
 from halfopen.tcp.config import (
     AckConfig,
+    ArrivalConfig,
     BufferConfig,
     ClosingConfig,
     CongestionConfig,
@@ -523,3 +524,36 @@ def test_a_syn_that_waits_for_text_leaves_with_the_first_send_even_if_that_has_n
         connection.send(b" there", START)
         syn = connection.poll_transmit(START)
         assert syn is not None and b"".join(syn.payload) == text + b" there"
+
+
+LINUX = TcpConfig(arrivals=ArrivalConfig(order="linux"), buffers=BufferConfig(window="linux"))
+
+
+def linux() -> Exchange:
+    exchange = Exchange.established(Setting(config=LINUX))
+    exchange.peer.ignores()
+    return exchange
+
+
+def test_a_linux_minds_text_behind_a_hole_as_little_as_none() -> None:
+    exchange = linux()
+    exchange.peer.sends("P. 11:21(10) ack 1")
+    exchange.peer.ignores()
+    exchange.user.closes()
+    exchange.peer.expects_any("F.")
+
+
+def test_a_linux_counts_what_is_read() -> None:
+    exchange = linux()
+    memory = exchange.connection.tcb.rcv.memory
+    assert memory is not None
+    exchange.peer.sends("P. 1:11(10) ack 1")
+    exchange.user.reads(10)
+    assert memory.is_empty
+
+
+def test_a_linux_takes_another_buffer_size_when_it_stands() -> None:
+    exchange = linux()
+    exchange.user.configures(replace(LINUX, buffers=BufferConfig(receive_initial=9000, receive=9000, window="linux")))
+    assert exchange.connection.tcb.rcv.memory is not None
+    assert exchange.connection.tcb.rcv.memory.buffer == 9000

@@ -2,8 +2,8 @@
 
 import pytest
 
-from halfopen.base.clock import MINUTE, SECOND
-from halfopen.tcp.config import ClosingConfig, RetransmissionConfig, TcpConfig
+from halfopen.base.clock import MILLISECOND, MINUTE, SECOND
+from halfopen.tcp.config import BufferConfig, ClosingConfig, RetransmissionConfig, TcpConfig
 from halfopen.tcp.state import State
 from halfopen.testing.exchange import Exchange, Setting
 from tests.tcp.states import WRAPS, is_silent_for_ever, reach
@@ -214,3 +214,22 @@ def test_the_linger_time_of_a_simultaneous_open_outlives_the_handshake() -> None
     exchange.after(5 * SECOND)
     assert exchange.state is S.CLOSED
     assert exchange.counters["TCPAbortOnLinger"] == 1
+
+
+def test_who_gives_the_peer_no_time_at_all_to_close_resets_once_all_has_arrived() -> None:
+    exchange = reach(S.ESTABLISHED, Setting(config=TcpConfig(closing=ClosingConfig(fin_wait_2=0))))
+    exchange.user.closes()
+    exchange.peer.expects("F. 1:1(0) ack 1")
+    exchange.peer.sends(". 1:1(0) ack 2")
+    exchange.peer.expects("R 2:2(0)")
+    assert exchange.state is S.CLOSED
+
+
+def test_a_linux_has_the_ack_of_a_fin_wait_for_an_answer() -> None:
+    exchange = reach(S.ESTABLISHED, Setting(config=TcpConfig(buffers=BufferConfig(window="linux"))))
+    exchange.peer.sends("P. 1:11(10) ack 1")
+    exchange.peer.expects(". 1:1(0) ack 11")
+    exchange.peer.sends("F. 11:11(0) ack 1")
+    exchange.peer.expects_nothing()
+    exchange.after(40 * MILLISECOND)
+    exchange.peer.expects(". 1:1(0) ack 12")

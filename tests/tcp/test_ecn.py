@@ -46,6 +46,8 @@ def state(exchange: Exchange) -> AccurateEcn:
 # What is asked for
 
 
+@pytest.mark.rfc("3168", "3168.7")
+@pytest.mark.rfc("9768", "9768.2")
 @pytest.mark.parametrize(
     ("ecn", "flags"),
     [
@@ -71,6 +73,7 @@ def test_without_fallback_every_syn_asks() -> None:
         exchange.peer.expects_any("SEWA")
 
 
+@pytest.mark.rfc("9768", "9768.3")
 @pytest.mark.parametrize(("flags", "mark"), [("S.", "noecn"), ("SE.", "ect0"), ("SEWA.", "noecn")])
 def test_a_peer_that_knows_less_gets_less(flags: str, mark: str) -> None:
     exchange = client(f"{flags} 0:0(0) ack 1 win 65535 <mss 1000>")
@@ -90,6 +93,7 @@ def test_who_has_sent_a_syn_without_the_flags_counts_but_does_not_mark() -> None
 # What is answered
 
 
+@pytest.mark.rfc("9768", "9768.1")
 @pytest.mark.parametrize(("codepoint", "flags"), [("noecn", "SW."), ("ect1", "SEW."), ("ect0", "SA."), ("ce", "SWA.")])
 def test_a_syn_ack_says_how_the_syn_came(codepoint: str, flags: str) -> None:
     exchange = Exchange.passive(chosen())
@@ -97,6 +101,7 @@ def test_a_syn_ack_says_how_the_syn_came(codepoint: str, flags: str) -> None:
     exchange.peer.expects(f"[noecn] {flags} 0:0(0) ack 1 <mss 1460,sackOK,{OPTION}>")
 
 
+@pytest.mark.rfc("9768", "9768.2")
 def test_syn_acks_that_nothing_comes_of_say_less_and_less() -> None:
     exchange = Exchange.passive(chosen())
     exchange.peer.sends(f"{NEW} win 65535 <mss 1000>")
@@ -137,6 +142,7 @@ def test_a_simultaneous_open_answers_accurately_too() -> None:
 # What is marked and told
 
 
+@pytest.mark.rfc("9768", "9768.4")
 def test_all_segments_are_ecn_capable_and_have_field_and_option() -> None:
     exchange = client()
     exchange.user.sends(1000)
@@ -148,6 +154,7 @@ def test_all_segments_are_ecn_capable_and_have_field_and_option() -> None:
     exchange.peer.expects("[ect0] WA. 1001:1001(0) ack 101 <ECN e1b 1 ceb 100 e0b 1>")
 
 
+@pytest.mark.rfc("9768", "9768.5")
 def test_the_ack_of_a_syn_ack_tells_how_that_came() -> None:
     exchange = Exchange.active(chosen())
     exchange.peer.ignores()
@@ -191,6 +198,7 @@ def test_beside_timestamps_and_sack_blocks_there_may_be_no_room() -> None:
     assert "ECN" in str(first.words) and "ECN" not in str(second.words)
 
 
+@pytest.mark.rfc("9768", "9768.9")
 def test_another_codepoint_is_acknowledged_at_once() -> None:
     exchange = client(quick=0)
     exchange.peer.sends("[ect0] EA. 1:11(10) ack 1 win 65535")
@@ -199,6 +207,7 @@ def test_another_codepoint_is_acknowledged_at_once() -> None:
     exchange.peer.expects_nothing()
 
 
+@pytest.mark.rfc("9768", "9768.9")
 def test_marks_that_have_not_been_told_are_told_before_the_field_wraps() -> None:
     exchange = client(quick=0)
     exchange.peer.sends("[ce] EA. 1:11(10) ack 1 win 65535")
@@ -210,6 +219,7 @@ def test_marks_that_have_not_been_told_are_told_before_the_field_wraps() -> None
     exchange.peer.expects("[ect0] A. 1:1(0) ack 21 <ECN e1b 1 ceb 20 e0b 1>")
 
 
+@pytest.mark.rfc("9768", "9768.8")
 def test_an_option_whose_ack_is_lost_twice_does_not_get_through() -> None:
     exchange = client()
     for seq in (1, 101, 1, 1):
@@ -241,6 +251,7 @@ def test_blocks_that_are_no_duplicates_are_not_taken_for_one(first: str, second:
 # What is heard
 
 
+@pytest.mark.rfc("9768", "9768.4")
 @pytest.mark.rfc("3168", "3168.4")
 @pytest.mark.parametrize(("ace", "marked"), [("EA", 0), ("WA", 1), ("EWA", 2)])
 def test_the_field_of_an_ack_counts(ace: str, marked: int) -> None:
@@ -268,6 +279,7 @@ def test_a_later_timestamp_tells_that_it_has_not() -> None:
     assert state(exchange).account.packets == 1
 
 
+@pytest.mark.rfc("9768", "9768.8")
 def test_a_field_of_zero_ends_the_marking_and_nothing_is_believed() -> None:
     exchange = client()
     exchange.user.sends(2000)
@@ -287,6 +299,7 @@ def test_later_a_field_of_zero_is_a_count() -> None:
     assert (state(exchange).failures, state(exchange).account.packets) == (0, 3)
 
 
+@pytest.mark.rfc("9768", "9768.6", "9768.7")
 def test_options_count_octets_and_say_whether_the_field_has_wrapped() -> None:
     exchange = client()
     exchange.user.sends(10_000)
@@ -296,6 +309,7 @@ def test_options_count_octets_and_say_whether_the_field_has_wrapped() -> None:
     assert state(exchange).account.packets == 1
 
 
+@pytest.mark.rfc("9768", "9768.8")
 def test_an_option_that_begins_with_zeros_is_not_looked_at_again() -> None:
     exchange = client("SW. 0:0(0) ack 1 win 65535 <mss 1012>")
     exchange.user.sends(3000)
@@ -361,6 +375,7 @@ def test_an_echo_that_nothing_was_agreed_on_is_none() -> None:
     assert exchange.counters["TCPECNReductions"] == 0
 
 
+@pytest.mark.rfc("9768", "9768.3")
 @pytest.mark.rfc("3168", "3168.1")
 def test_a_listener_grants_the_classic_kind() -> None:
     exchange = Exchange.passive(chosen())
@@ -378,3 +393,15 @@ def test_a_listener_uses_none_if_it_is_not_asked() -> None:
     exchange = Exchange.passive(chosen())
     exchange.peer.sends("S 0:0(0) win 65535 <mss 1000>")
     exchange.peer.expects("[noecn] S. 0:0(0) ack 1 <mss 1460>")
+
+
+def test_a_third_ack_that_is_lost_is_repeated_as_it_was() -> None:
+    exchange = client()
+    exchange.after(SECOND)
+    exchange.peer.sends("SW. 0:0(0) ack 1 win 65535 <mss 1012>")
+    exchange.peer.expects("[ect0] W. 1:1(0) ack 1")
+    exchange.peer.sends("[ect0] PEA. 1:11(10) ack 1 win 65535")
+    exchange.peer.ignores()
+    exchange.after(SECOND)
+    exchange.peer.sends("SW. 0:0(0) ack 1 win 65535 <mss 1012>")
+    exchange.peer.expects("[ect0] EA. 1:1(0) ack 11")

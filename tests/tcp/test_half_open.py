@@ -11,7 +11,7 @@ from halfopen.base.clock import MILLISECOND, NEVER, SECOND, Instant
 from halfopen.base.errors import ConfigError
 from halfopen.base.rng import SeededRng
 from halfopen.tcp.eviction import DropNew, DropOldest, DropRandom, EvictionPolicy
-from halfopen.tcp.half_open import HalfOpen, HalfOpenTable
+from halfopen.tcp.half_open import CHALLENGED, SUSPECTED, HalfOpen, HalfOpenTable
 
 SECRET = bytes(range(16))
 PRECISION = 1 << 15
@@ -237,7 +237,7 @@ def test_wrong_acks_are_counted_up_to_seven_and_through_retransmissions() -> Non
     half_open = table(retries=3)
     half_open.add(peer(1), 0)
     assert [half_open.count_bad_ack(flow_of(1)) for _ in range(3)] == [1, 2, 3]
-    half_open.challenge(flow_of(1))
+    half_open.flag(flow_of(1), CHALLENGED)
     (again,) = half_open.expire(2 * SECOND)
     assert (again.bad_acks, again.retransmissions, again.is_challenged) == (3, 1, False)
     assert [half_open.count_bad_ack(flow_of(1)) for _ in range(6)] == [4, 5, 6, 7, 7, 7]
@@ -397,14 +397,34 @@ def test_a_challenge_is_remembered_until_the_next_syn_ack() -> None:
     half_open = table()
     half_open.add(peer(1), 0)
     half_open.add(peer(2), 0)
-    half_open.challenge(flow_of(1))
+    half_open.flag(flow_of(1), CHALLENGED)
     challenged, other = half_open.find(flow_of(1)), half_open.find(flow_of(2))
     assert challenged is not None and other is not None
     assert (challenged.is_challenged, other.is_challenged) == (True, False)
     assert (challenged.deadline, challenged.retransmissions) == (other.deadline, 0)
-    half_open.challenge(flow_of(1))
+    half_open.flag(flow_of(1), CHALLENGED)
     assert [record.is_challenged for record in half_open.expire(2 * SECOND)] == [False, False]
-    half_open.challenge(flow_of(1))
+    half_open.flag(flow_of(1), CHALLENGED)
     half_open.add(replace(challenged), 3 * SECOND)
     again = half_open.find(flow_of(1))
     assert again is not None and not again.is_challenged
+
+
+@pytest.mark.parametrize("ecn", [0, 1, 4, 5, 6, 7])
+def test_what_is_agreed_on_of_ecn_is_kept_also_when_the_syn_ack_is_sent_again(ecn: int) -> None:
+    half_open = table()
+    half_open.add(replace(peer(1), ecn=ecn), 0)
+    (again,) = half_open.expire(2 * SECOND)
+    found = half_open.find(flow_of(1))
+    assert found is not None
+    assert (again.ecn, found.ecn) == (ecn, ecn)
+
+
+def test_who_is_suspected_stays_so() -> None:
+    half_open = table()
+    half_open.add(replace(peer(1), ecn=6), 0)
+    half_open.flag(flow_of(1), SUSPECTED)
+    (again,) = half_open.expire(2 * SECOND)
+    found = half_open.find(flow_of(1))
+    assert found is not None
+    assert (again.ecn, found.ecn) == (14, 14)

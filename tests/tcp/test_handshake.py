@@ -7,6 +7,7 @@ import pytest
 from halfopen.base.clock import MILLISECOND, SECOND
 from halfopen.tcp.config import (
     AckConfig,
+    ArrivalConfig,
     BufferConfig,
     Ecn,
     KeepAliveConfig,
@@ -19,6 +20,7 @@ from halfopen.tcp.early import begin_at_server
 from halfopen.tcp.events import CONNECTED
 from halfopen.tcp.fast_open import Request, ServerCookies
 from halfopen.tcp.half_open import HalfOpen
+from halfopen.tcp.handshake import SOON
 from halfopen.tcp.state import State
 from halfopen.tcp.tcb import Opening
 from halfopen.testing.exchange import Exchange, Setting
@@ -170,6 +172,7 @@ def test_an_unanswered_syn_ack_is_sent_again_and_given_up() -> None:
 # What the SYNs decide
 
 
+@pytest.mark.rfc("7323", "7323.11")
 @pytest.mark.rfc("9293", "MUST-15", "MUST-16")
 @pytest.mark.parametrize(
     ("options", "mss"),
@@ -374,3 +377,23 @@ def test_who_has_been_told_of_a_connection_is_not_told_again() -> None:
     connection.on_segment(Segment(2, 1, seq=10, ack=8, flags=ACK, window=100), SECOND)
     assert connection.state is S.ESTABLISHED
     assert connection.poll_event() is None
+
+
+LINUX = TcpConfig(arrivals=ArrivalConfig(order="linux"), buffers=BufferConfig(window="linux"))
+
+
+def test_a_linux_repeats_its_syn_soon_after_an_answer_to_another_one() -> None:
+    exchange = Exchange.active(Setting(config=LINUX))
+    exchange.peer.ignores()
+    exchange.peer.sends("S. 0:0(0) ack 5")
+    exchange.peer.expects("R 5:5(0)")
+    assert len(exchange.after(SOON)) == 1
+    exchange.peer.sends("S. 0:0(0) ack 5")
+    exchange.peer.ignores()
+    assert not exchange.after(SOON)
+
+
+def test_a_linux_counts_its_buffer_by_memory() -> None:
+    exchange = Exchange.established(Setting(config=LINUX))
+    assert exchange.connection.tcb.rcv.memory is not None
+    assert exchange.connection.tcb.owed.acks.delays is not None

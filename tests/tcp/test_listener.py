@@ -248,6 +248,7 @@ def test_a_third_segment_ahead_of_a_hole_establishes() -> None:
     exchange.user.reads(20)
 
 
+@pytest.mark.rfc("4987", "4987.3")
 @pytest.mark.rfc("9293", "MUST-22")
 def test_a_syn_ack_without_answer_is_sent_again_and_the_peer_given_up() -> None:
     exchange = half_open(Setting(config=TcpConfig(retransmission=RetransmissionConfig(synack_retries=2))))
@@ -476,7 +477,7 @@ def accepted(listener: Listener) -> Connection:
     return item[1]
 
 
-@pytest.mark.rfc("4987", "4987.3", "4987.6")
+@pytest.mark.rfc("4987", "4987.6", "4987.7")
 def test_who_finds_the_table_full_gets_a_cookie_and_nobody_has_to_go() -> None:
     listener, counters = with_cookies()
     assert answer_to_syn(listener, flow(1), ALL).seq == ISS
@@ -838,3 +839,13 @@ def test_a_cookie_is_given_to_who_asks_and_opens_a_connection_at_once() -> None:
     assert b"".join(connection.receive(10, START)) == b"text"
     assert listener.poll_transmit(START) is None
     assert len(listener.half_open) == 0
+
+
+def test_a_second_syn_without_accurate_ecn_makes_the_first_one_suspicious() -> None:
+    exchange = Exchange.passive(Setting(config=TcpConfig(options=OptionsConfig(ecn=Ecn.ACCURATE))))
+    exchange.peer.sends("SEWA 0:0(0) win 5000 <mss 1000>")
+    exchange.peer.sends("S 0:0(0) win 5000 <mss 1000>")
+    exchange.peer.sends("W. 1:1(0) ack 1 win 5000")
+    exchange.peer.ignores()
+    exchange.user.sends(10)
+    exchange.peer.expects("[noecn] PEA. 1:11(10) ack 1")

@@ -17,7 +17,7 @@ from halfopen.tcp.negotiation import (
     offer,
     window_shift,
 )
-from halfopen.wire.tcp import ACK, CWR, ECE, SYN, Segment
+from halfopen.wire.tcp import ACK, AE, CWR, ECE, SYN, Segment
 from halfopen.wire.tcp_options import Options
 from tests.tcp.permits import weak
 
@@ -127,6 +127,7 @@ def test_sack_and_timestamps_need_both_sides() -> None:
     assert not (silent.sack or silent.timestamps or unwilling.sack or unwilling.timestamps)
 
 
+@pytest.mark.rfc("7323", "7323.11")
 @pytest.mark.rfc("9293", "MUST-16")
 def test_timestamps_take_twelve_octets_from_every_segment() -> None:
     assert agree(DEFAULT, syn(FULL), 536).option_octets == 12
@@ -176,3 +177,33 @@ def test_a_wish_for_larger_segments_than_the_path_takes_means_nothing() -> None:
 def test_without_bounds_nearly_any_mss_is_believed(offered: int, agreed: int) -> None:
     assert agree(weak(bounds=False), syn(Options(mss=offered)), 536).mss == agreed
     assert agree(DEFAULT, syn(Options(mss=offered)), 536).mss == MINIMUM_MSS
+
+
+@pytest.mark.parametrize(
+    ("wish", "flags", "is_accurate", "is_classic"),
+    [
+        (Ecn.ACCURATE, SYN | AE | CWR | ECE, True, False),
+        (Ecn.ACCURATE_PASSIVE, SYN | AE, True, False),
+        (Ecn.ACCURATE_IF_ASKED, SYN | ECE | CWR, False, True),
+        (Ecn.ACTIVE, SYN | AE | CWR | ECE, False, True),
+        (Ecn.ACCURATE, SYN | ACK | CWR, True, False),
+        (Ecn.ACCURATE, SYN | ACK | ECE, False, True),
+        (Ecn.ACCURATE, SYN | ACK, False, False),
+        (Ecn.ACCURATE_IF_ASKED, SYN | ACK | CWR, False, False),
+        (Ecn.ACCURATE_IF_ASKED, SYN | ACK | ECE, False, True),
+        (Ecn.ACCURATE_PASSIVE, SYN | ACK | ECE, False, False),
+    ],
+)
+def test_accurate_ecn_holds_if_one_asks_and_the_other_grants(
+    wish: Ecn, flags: int, is_accurate: bool, is_classic: bool
+) -> None:
+    agreed = agree(chosen(ecn=wish), syn(FULL, flags), 536)
+    assert (agreed.accurate is not None, agreed.ecn) == (is_accurate, is_classic)
+
+
+def test_a_syn_that_says_to_be_ecn_capable_itself_gets_no_classic_ecn() -> None:
+    marked = syn(FULL, ASKS)
+    marked.ecn = 2
+    assert not agree(DEFAULT, marked, 536).ecn
+    marked.flags |= AE
+    assert agree(DEFAULT, marked, 536).ecn

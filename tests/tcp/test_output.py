@@ -5,14 +5,14 @@ from dataclasses import replace
 import pytest
 
 from halfopen.base.clock import MILLISECOND, SECOND
-from halfopen.tcp.config import DEFAULT, AckConfig, BufferConfig, Ecn, OptionsConfig
+from halfopen.tcp.config import DEFAULT, AckConfig, BufferConfig, CongestionConfig, Ecn, OptionsConfig
 from halfopen.tcp.connection import Connection
 from halfopen.tcp.early import begin_at_server
 from halfopen.tcp.half_open import HalfOpen
 from halfopen.tcp.state import State
 from halfopen.tcp.tcb import Opening
 from halfopen.testing.exchange import Exchange, Setting
-from halfopen.wire.tcp import Segment
+from halfopen.wire.tcp import FIN, Segment
 from tests.tcp.exchanges import EAGER, PLAIN, PTO, RTO, RTT, connect, flight, retransmitting
 
 ISNS = [0, (1 << 32) - 1, (1 << 32) - 3, (1 << 31) - 1]
@@ -285,6 +285,17 @@ def test_with_timestamps_there_is_room_for_three_blocks() -> None:
         exchange.peer.sends(f". {start}:{start + 1000}(1000) ack 1 <TS val 8 ecr 1050>")
     answers = exchange.peer.ignores()
     assert str(answers[-1].words).endswith("sack 7001:8001 5001:6001 3001:4001>")
+
+
+@pytest.mark.rfc("7323", "7323.4")
+def test_once_agreed_on_timestamps_go_with_every_segment() -> None:
+    exchange = connect("mss 1012,sackOK,TS val 7 ecr 1000")
+    exchange.user.sends(10)
+    exchange.peer.sends(". 1:11(10) ack 11 <TS val 8 ecr 1050>", ". 11:21(10) ack 11 <TS val 9 ecr 1050>")
+    exchange.user.shuts_down()
+    sent = exchange.peer.ignores()
+    assert len(sent) == 3 and sent[-1].segment.flags & FIN
+    assert all(seen.segment.options is not None and seen.segment.options.timestamps for seen in sent)
 
 
 @pytest.mark.rfc("2018", "2018.1")
@@ -733,3 +744,81 @@ def test_before_the_handshake_is_complete_text_goes_as_far_as_the_windows_allow_
         segment = connection.poll_transmit(SECOND)
         assert (segment.octets if segment is not None else None) == sent
     assert connection.next_deadline() == deadline
+
+
+LINUX = replace(
+    DEFAULT,
+    acks=AckConfig(nagle_for="small", patience="rto"),
+    congestion=CongestionConfig(whole_segments=True, defers=True),
+)
+
+
+def test_minshall_sends_the_tail_of_a_large_send_and_holds_back_a_second_small_segment() -> None:
+    exchange = connect("mss 1000", config=LINUX)
+    exchange.user.sends(2500)
+    exchange.peer.expects(". 1:1001(1000) ack 1")
+    exchange.peer.expects(". 1001:2001(1000) ack 1")
+    exchange.peer.expects("P. 2001:2501(500) ack 1")
+    exchange.user.sends(300)
+    exchange.peer.expects_nothing()
+    exchange.peer.sends(". 1:1(0) ack 2501")
+    exchange.peer.expects("P. 2501:2801(300) ack 1")
+
+
+def test_a_bsd_sends_the_tail_of_a_send_that_began_idle() -> None:
+    exchange = connect("mss 1000", config=replace(DEFAULT, acks=AckConfig(nagle_for="earlier")))
+    exchange.user.sends(1500)
+    exchange.peer.expects(". 1:1001(1000) ack 1")
+    exchange.peer.expects("P. 1001:1501(500) ack 1")
+    exchange.after(1000)
+    exchange.user.sends(300)
+    exchange.peer.expects_nothing()
+
+
+def test_linux_pushes_what_it_has_waited_with_for_an_rto() -> None:
+    exchange = connect("mss 1000", config=LINUX, window=4000)
+    exchange.user.sends(5000)
+    exchange.peer.ignores()
+    exchange.peer.sends(". 1:1(0) ack 4001 win 600")
+    exchange.after(RTO - 1)
+    exchange.peer.expects_nothing()
+    exchange.after(1)
+    exchange.peer.expects("P. 4001:4601(600) ack 1")
+
+
+def test_ten_small_segments_fill_a_window_that_counts_segments() -> None:
+    exchange = connect("mss 1000,sackOK", config=replace(LINUX, acks=AckConfig(nagle=False)))
+    for _ in range(12):
+        exchange.user.sends(100)
+    assert len(exchange.peer.ignores()) == 10
+    exchange.peer.sends(". 1:1(0) ack 301")
+    exchange.peer.expects("P. 1001:1201(200) ack 1")
+    assert exchange.connection.tcb.congestion.cwnd == 13_000
+
+
+def test_bursts_of_linux_are_no_longer_than_half_of_the_window() -> None:
+    exchange = connect("mss 1000", config=LINUX, burst=65_000, rtt=1000)
+    exchange.user.sends(20_000)
+    exchange.peer.expects(". 1:5001(5000) ack 1")
+    exchange.peer.expects(". 5001:10001(5000) ack 1")
+
+
+def test_what_would_be_a_single_segment_of_a_burst_waits() -> None:
+    exchange = connect("mss 1000,sackOK", config=LINUX)
+    exchange.user.sends(30_000)
+    exchange.peer.ignores()
+    exchange.after(RTT)
+    exchange.peer.sends(". 1:1(0) ack 1 <sack 1001:2001>")
+    exchange.peer.expects(". 10001:11001(1000) ack 1")
+    exchange.peer.sends(". 1:1(0) ack 1 <sack 1001:3001>")
+    exchange.peer.expects_nothing()
+
+
+def test_new_text_goes_ahead_of_what_a_timeout_calls_lost() -> None:
+    exchange = connect("mss 1000", config=retransmitting(frto=True, tail_loss_probe=False))
+    exchange.user.sends(20_000)
+    exchange.peer.ignores()
+    exchange.after(RTO)
+    exchange.peer.expects(". 1:1001(1000) ack 1")
+    exchange.peer.sends(". 1:1(0) ack 1001")
+    exchange.peer.expects(". 10001:11001(1000) ack 1")

@@ -7,7 +7,8 @@ import pytest
 from halfopen.base.clock import MILLISECOND, SECOND
 from halfopen.base.counters import Counters
 from halfopen.base.rng import SeededRng
-from halfopen.tcp.config import OptionsConfig, TcpConfig
+from halfopen.tcp.accurate_ecn import ACCURATE
+from halfopen.tcp.config import Ecn, OptionsConfig, TcpConfig
 from halfopen.tcp.cookies import FRESH, Cookies
 from halfopen.tcp.half_open import SYNACK_TIMEOUT, HalfOpen, HalfOpenTable
 from halfopen.tcp.isn import FixedIsn, IsnGenerator
@@ -25,7 +26,7 @@ from halfopen.tcp.passive import (
 )
 from halfopen.tcp.proven import ProvenPeers
 from halfopen.tcp.seqnum import signed_difference
-from halfopen.wire.tcp import ACK, CWR, ECE, SYN, Segment
+from halfopen.wire.tcp import ACK, AE, CWR, ECE, SYN, Segment
 from halfopen.wire.tcp_options import Options
 
 FLOW = bytes((192, 0, 2, 2, 192, 0, 2, 1, 0xC0, 0, 0, 80))
@@ -149,3 +150,23 @@ def test_a_connection_is_told_of_its_path_and_its_peer() -> None:
     opening = make_opening(listening(), replace(recorded(FULL), iss=1000), LIMITS)
     assert (opening.local_port, opening.remote_port, opening.iss) == (80, 0xC000, 1000)
     assert (opening.mss, opening.burst, opening.default_mss, opening.timestamp_offset) == (1400, 14000, 1220, 5)
+
+
+ACCURATELY = OptionsConfig(ecn=Ecn.ACCURATE)
+
+
+def test_the_first_syn_ack_has_the_option_of_accurate_ecn_and_no_other() -> None:
+    told = listening(ACCURATELY)
+    record = recorded(Options(mss=1000), SYN | AE | CWR | ECE, ACCURATELY)
+    assert record.ecn == ACCURATE
+    first = syn_ack(told, record, NOW, PathLimits())
+    again = syn_ack(told, record, NOW)
+    assert first.options is not None and again.options is not None
+    assert (first.options.accurate_ecn, again.options.accurate_ecn) == ((174, (1, 0, 1)), None)
+    assert first.flags == again.flags == SYN | ACK | CWR
+
+
+def test_a_cookie_cannot_say_accurate_ecn() -> None:
+    record = recorded(Options(mss=1000, timestamps=(1, 0)), SYN | AE | CWR | ECE, ACCURATELY)
+    bake(Cookies(SeededRng(1)), record, NOW)
+    assert record.ecn == 0

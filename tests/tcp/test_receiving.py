@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from halfopen.base.octets import Buffers
+from halfopen.tcp.config import BufferConfig
+from halfopen.tcp.linux_memory import Memory
 from halfopen.tcp.reassembly import PIECE_OCTETS
 from halfopen.tcp.receiving import ReceiveSpace
 from halfopen.tcp.seqnum import wrap
@@ -208,7 +210,9 @@ def test_of_octets_that_come_twice_the_first_stay(relation: str, irs: int) -> No
     expected = "".join(held.get(position, "0") for position in range(max(held) + 1))
     common = (max(left, 30), min(right, 60))
     reported = blocks(rcv)
-    assert (reported[0] == common) if common[0] < common[1] else (rcv.early.duplicate is None and reported[0][0] <= left)
+    assert (
+        (reported[0] == common) if common[0] < common[1] else (rcv.early.duplicate is None and reported[0][0] <= left)
+    )
     assert put(rcv, 0, b"0" * 90) == 90
     assert unread(rcv).decode() == expected.ljust(90, "0")
     assert (rcv.early.blocks, rcv.early.pieces, dict(rcv.early.recent)) == ([], 0, {})
@@ -554,3 +558,33 @@ def test_early_octets_can_be_discarded(start: int, end: int, left: list[tuple[in
     assert rcv.early.pieces == sum(len(block.buffers) for block in rcv.early.blocks)
     put(rcv, 0, bytes(range(50)))
     assert unread(rcv) == bytes(range(50))
+
+
+def test_a_window_that_is_counted_by_memory_is_open_in_full_from_the_syn_on() -> None:
+    rcv = ReceiveSpace(0, 100_000, 1, "segments")
+    rcv.memory = Memory(BufferConfig(receive_initial=200_000, receive=200_000, window="linux"), 100_000, 1460)
+    assert rcv.offer_syn() == 65535
+    assert rcv.wnd == 100_000
+    assert rcv.offer(1460) == 50_000
+    rcv.accept(rcv.nxt, (bytes(1000),), 1000)
+    assert rcv.offer(1460) == 49_500
+    rcv.memory.is_refusing = True
+    assert rcv.offer(1460) == 0
+
+
+def test_a_bsd_offers_what_there_is() -> None:
+    rcv = ReceiveSpace(0, 65700, 0, "exact")
+    assert (rcv.offer_syn(), rcv.wnd) == (65535, 65700)
+    assert rcv.offer(1460) == 65535
+    rcv.accept(rcv.nxt, (bytes(65000),), 65000)
+    rcv.queue.take(100)
+    assert rcv.offer(1460) == 700
+
+
+def test_a_fin_behind_a_hole_is_told_by_sack_until_it_counts() -> None:
+    rcv = opened()
+    rcv.take_fin(rcv.nxt + 4)
+    assert blocks(rcv) == [(4, 5)]
+    put(rcv, 0, b"0123")
+    assert rcv.reach_fin()
+    assert not rcv.early.has_report

@@ -6,7 +6,7 @@ import pytest
 
 from halfopen.base.clock import MILLISECOND, SECOND
 from halfopen.base.trace import ListSink
-from halfopen.tcp.config import Ecn, OptionsConfig, TcpConfig
+from halfopen.tcp.config import CongestionConfig, Ecn, OptionsConfig, TcpConfig
 from halfopen.tcp.recovery import pipe
 from halfopen.tcp.tcb import Phase
 from halfopen.testing.exchange import Exchange, Setting
@@ -94,6 +94,18 @@ def test_a_partial_ack_brings_the_next_hole_and_a_full_one_the_end(iss: int) -> 
     exchange.after(RTT)
     exchange.peer.sends(". 1:1(0) ack 8001")
     assert (tcb.recovery.phase, tcb.congestion.cwnd) == (Phase.OPEN, 4000)
+
+
+@pytest.mark.rfc("6582", "6582.5")
+def test_each_partial_ack_restarts_the_timer() -> None:
+    exchange = connect(config=PLAIN)
+    flight(exchange, 8)
+    duplicates(exchange, 1, 5)
+    for ack in (1001, 2001, 3001):
+        exchange.after(100 * MILLISECOND)
+        exchange.peer.sends(f". 1:1(0) ack {ack}")
+        assert exchange.connection.tcb.recovery.phase is Phase.RECOVERY
+        assert exchange.next_deadline() == exchange.now + exchange.connection.tcb.rtt.rto
 
 
 @pytest.mark.rfc("6582", "6582.1")
@@ -680,3 +692,53 @@ def test_an_ack_in_a_hundred_pieces_opens_the_window_a_hundredfold_where_acks_ar
     for ack in range(11, 1011, 10):
         exchange.peer.sends(f". 1:1(0) ack {ack}")
     assert exchange.connection.tcb.congestion.cwnd == cwnd
+
+
+WHOLE = replace(EAGER, congestion=CongestionConfig(algorithm="reno", whole_segments=True))
+
+
+def test_without_sack_linux_leaves_a_recovery_when_more_than_its_end_is_acknowledged() -> None:
+    exchange = connect("mss 1000", config=WHOLE)
+    exchange.user.sends(20_000)
+    exchange.peer.ignores()
+    exchange.peer.sends(*[". 1:1(0) ack 1"] * 3)
+    exchange.peer.ignores()
+    recovery = exchange.connection.tcb.recovery
+    assert recovery.phase is Phase.RECOVERY
+    exchange.peer.sends(". 1:1(0) ack 1")
+    exchange.peer.sends(". 1:1(0) ack 1")
+    exchange.peer.sends(". 1:1(0) ack 1")
+    exchange.peer.sends(". 1:1(0) ack 1")
+    assert exchange.peer.ignores()
+    edge = recovery.point - exchange.connection.tcb.snd.iss
+    exchange.peer.sends(f". 1:1(0) ack {edge}")
+    assert recovery.phase is Phase.RECOVERY
+    exchange.peer.ignores()
+    exchange.peer.sends(f". 1:1(0) ack {edge + 1000}")
+    assert recovery.phase is Phase.OPEN
+
+
+def test_where_order_breaks_by_more_than_three_segments_a_sack_opens_the_window() -> None:
+    exchange = connect("mss 1000,sackOK", config=WHOLE)
+    exchange.user.sends(30_000)
+    exchange.peer.ignores()
+    congestion = exchange.connection.tcb.congestion
+    exchange.peer.sends(". 1:1(0) ack 1 <sack 5001:6001>")
+    assert congestion.cwnd == 10_000
+    exchange.peer.sends(". 1:1(0) ack 1 <sack 1001:2001 5001:6001>")
+    assert congestion.cwnd == 11_000
+
+
+def test_the_answer_to_a_window_probe_begins_the_interval_anew() -> None:
+    exchange = connect("mss 1000", window=1000)
+    exchange.user.sends(2000)
+    exchange.peer.ignores()
+    exchange.peer.sends(". 1:1(0) ack 1001 win 0")
+    exchange.after(RTO)
+    assert len(exchange.peer.ignores()) == 1
+    exchange.after(RTT)
+    exchange.peer.sends(". 1:1(0) ack 1001 win 0")
+    exchange.after(2 * RTO - 1)
+    exchange.peer.expects_nothing()
+    exchange.after(1)
+    assert len(exchange.peer.ignores()) == 1

@@ -6,8 +6,8 @@ import pytest
 
 from halfopen.base.clock import MILLISECOND, NEVER, SECOND, Duration
 from halfopen.base.trace import ListSink
-from halfopen.tcp.config import DEFAULT, RetransmissionConfig
-from halfopen.tcp.retransmission import MAX_ACK_DELAY, MIN_PTO, MIN_WAIT
+from halfopen.tcp.config import DEFAULT, CongestionConfig, RetransmissionConfig
+from halfopen.tcp.retransmission import MAX_ACK_DELAY, MIN_PTO, MIN_WAIT, expect_reneging
 from halfopen.tcp.tcb import Phase
 from halfopen.testing.exchange import Exchange, Setting
 from tests.tcp.exchanges import EAGER, PLAIN, PTO, RTO, RTT, WITHOUT_RACK, connect, flight, retransmitting
@@ -349,3 +349,48 @@ def test_time_without_anything_to_wait_for_does_not_count() -> None:
     exchange.user.hears()
     exchange.after(1 * SECOND)
     exchange.user.hears("Closed: ConnectionTimedOut")
+
+
+LINUX = replace(
+    EAGER,
+    congestion=CongestionConfig(algorithm="reno", whole_segments=True),
+    retransmission=RetransmissionConfig(frto=True),
+)
+
+
+def test_linux_takes_a_share_of_cwnd_and_in_a_recovery_none_again() -> None:
+    exchange = connect("mss 1000,sackOK", config=LINUX)
+    exchange.user.sends(6000)
+    exchange.peer.ignores()
+    exchange.peer.sends(". 1:1(0) ack 1 <sack 1001:4001>")
+    congestion, recovery = exchange.connection.tcb.congestion, exchange.connection.tcb.recovery
+    assert (congestion.ssthresh, recovery.phase) == (5000, Phase.RECOVERY)
+    exchange.after(RTO)
+    assert (congestion.ssthresh, recovery.phase) == (5000, Phase.LOSS)
+    assert recovery.undo is not None
+    assert not recovery.undo.is_open
+
+
+def test_a_peer_that_seems_to_renege_gets_half_a_round_trip() -> None:
+    exchange = connect("mss 1000,sackOK", config=LINUX)
+    exchange.user.sends(6000)
+    exchange.peer.ignores()
+    exchange.after(RTT)
+    exchange.peer.sends(". 1:1(0) ack 1 <sack 1001:6001>")
+    exchange.peer.ignores()
+    exchange.after(RTT)
+    exchange.peer.sends(". 1:1(0) ack 1001")
+    exchange.after(RTT // 2 - 1)
+    exchange.peer.expects_nothing()
+    exchange.after(1)
+    exchange.peer.expects(". 1001:2001(1000) ack 1")
+    assert exchange.counters["TCPSACKReneging"] == 1
+
+
+def test_reneging_puts_no_timer_off() -> None:
+    exchange = connect("mss 1000,sackOK", config=LINUX)
+    exchange.user.sends(1000)
+    tcb = exchange.connection.tcb
+    tcb.timers.retransmit = now = exchange.now
+    expect_reneging(tcb, now)
+    assert tcb.timers.retransmit == now

@@ -196,3 +196,13 @@ def test_until_our_syn_is_acknowledged_there_is_no_window_to_stand_in() -> None:
     snd = SendSpace(7, 1000, 0)
     snd.advance(snd.iss + 1)
     assert snd.acceptable(1) == snd.nxt
+
+
+def test_a_window_that_may_not_shrink_opens_or_closes() -> None:
+    snd = SendSpace(100, 1000, 0)
+    assert snd.update_window(5, 100, 5000)
+    assert not snd.update_window(5, 100, 4000, may_shrink=False)
+    assert snd.wnd == 5000
+    assert snd.update_window(5, 100, 6000, may_shrink=False)
+    assert snd.update_window(5, 100, 0, may_shrink=False)
+    assert snd.wnd == 0

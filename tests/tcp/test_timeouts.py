@@ -5,7 +5,15 @@ from dataclasses import replace
 import pytest
 
 from halfopen.base.clock import MILLISECOND, MINUTE, NEVER, SECOND
-from halfopen.tcp.config import DEFAULT, AckConfig, ClosingConfig, KeepAliveConfig, RetransmissionConfig
+from halfopen.tcp.config import (
+    DEFAULT,
+    AckConfig,
+    BufferConfig,
+    ClosingConfig,
+    KeepAliveConfig,
+    RetransmissionConfig,
+    TcpConfig,
+)
 from halfopen.tcp.connection import Connection
 from halfopen.tcp.state import State
 from halfopen.testing.exchange import Exchange, Setting
@@ -238,3 +246,16 @@ def test_a_closed_window_is_probed_and_nothing_is_taken_for_lost() -> None:
     exchange.after(RTO)
     exchange.peer.expects(". 0:0(0) ack 1")
     assert (exchange.counters["TCPWinProbe"], exchange.counters["TCPTimeouts"]) == (1, 0)
+
+
+def test_an_ack_that_had_to_wait_to_the_end_is_given_longer_the_next_time() -> None:
+    exchange = Exchange.established(Setting(config=TcpConfig(buffers=BufferConfig(window="linux"))))
+    exchange.peer.ignores()
+    delays = exchange.connection.tcb.owed.acks.delays
+    assert delays is not None
+    exchange.peer.sends("P. 1:11(10) ack 1")
+    delays.quick = 0
+    exchange.peer.sends("P. 11:21(10) ack 1")
+    exchange.after(40 * MILLISECOND)
+    exchange.peer.ignores()
+    assert delays.ato == 80 * MILLISECOND

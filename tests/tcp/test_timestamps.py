@@ -19,6 +19,7 @@ def started(recent: int, now: int = 0, last_ack_sent: int = 1000) -> Timestamps:
     return timestamps
 
 
+@pytest.mark.rfc("7323", "7323.9")
 @given(offset=WORD, now=st.integers(0, 1 << 62), ticks=st.integers(0, 1 << 20))
 def test_our_clock_ticks_in_milliseconds_and_wraps(offset: int, now: int, ticks: int) -> None:
     timestamps = Timestamps(offset)
@@ -79,3 +80,10 @@ def test_after_24_days_of_silence_any_value_is_taken_for_a_new_beginning() -> No
     timestamps.update(5, 1000, RECENT_EXPIRES)
     assert (timestamps.recent, timestamps.recent_at) == (5, RECENT_EXPIRES)
     assert timestamps.is_old(4, RECENT_EXPIRES + SECOND)
+
+
+def test_a_little_reordering_repeats_a_value_that_is_not_much_older() -> None:
+    timestamps = Timestamps(0)
+    timestamps.start(1000, 0)
+    assert timestamps.is_replay(760, 200 * MILLISECOND)
+    assert not timestamps.is_replay(759, 200 * MILLISECOND)

@@ -1,8 +1,12 @@
 """Retransmissions that turn out to have been needless (RFC 3522, RFC 3708, RFC 4015)."""
 
+from dataclasses import replace
+
 import pytest
 
+from halfopen.tcp.config import RetransmissionConfig
 from halfopen.tcp.tcb import Phase
+from halfopen.testing.exchange import Exchange
 from tests.tcp.exchanges import EAGER, PLAIN, PTO, RTO, RTT, WITHOUT_RACK, connect, flight
 
 SACK = "mss 1000,sackOK"
@@ -137,3 +141,52 @@ def test_the_echo_of_a_probe_is_a_round_trip_like_any_other() -> None:
     exchange.after(RTT)
     exchange.peer.sends(". 1:1(0) ack 2001 <TS val 8 ecr 1150>")
     assert exchange.connection.tcb.rtt.latest_rtt == RTT
+
+
+FRTO = replace(PLAIN, retransmission=RetransmissionConfig(tail_loss_probe=False, frto=True))
+"""What RFC 5682 adds."""
+
+
+def timed_out(options: str = SACK, segments: int = 20) -> Exchange:
+    """An initial window, of which nothing has been heard for an RTO."""
+    exchange = connect(options, config=FRTO)
+    exchange.user.sends(segments * 1000)
+    assert len(exchange.peer.ignores()) == min(segments, 10)
+    exchange.after(RTO)
+    exchange.peer.expects(". 1:1001(1000) ack 1")
+    return exchange
+
+
+@pytest.mark.parametrize("options", ["mss 1000", SACK])
+@pytest.mark.rfc("5682", "3.1")
+def test_after_a_timeout_new_text_is_tried_and_the_second_ack_proves_it_needless(options: str) -> None:
+    exchange = timed_out(options)
+    exchange.peer.sends(". 1:1(0) ack 1001")
+    exchange.peer.expects(". 10001:11001(1000) ack 1")
+    exchange.peer.expects(". 11001:12001(1000) ack 1")
+    exchange.peer.expects_nothing()
+    exchange.peer.sends(". 1:1(0) ack 2001")
+    assert exchange.counters["TCPSpuriousRTOs"] == 1
+    assert exchange.connection.tcb.recovery.phase is Phase.OPEN
+    assert exchange.connection.tcb.congestion.cwnd >= 10_000
+
+
+def test_a_sack_of_the_new_text_proves_that_something_was_lost() -> None:
+    exchange = timed_out()
+    exchange.peer.sends(". 1:1(0) ack 1001")
+    exchange.peer.ignores()
+    exchange.peer.sends(". 1:1(0) ack 1001 <sack 10001:11001>")
+    exchange.peer.expects(". 1001:2001(1000) ack 1")
+    assert exchange.connection.tcb.recovery.phase is Phase.LOSS
+
+
+def test_without_new_text_what_may_be_lost_is_sent_again() -> None:
+    exchange = timed_out(segments=10)
+    exchange.peer.sends(". 1:1(0) ack 1001")
+    exchange.peer.expects(". 1001:2001(1000) ack 1")
+
+
+def test_a_sack_of_what_was_sent_once_proves_it_too() -> None:
+    exchange = timed_out(segments=1 + 9)
+    exchange.peer.sends(". 1:1(0) ack 1001 <sack 2001:3001>")
+    assert exchange.counters["TCPSpuriousRTOs"] == 1

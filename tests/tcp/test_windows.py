@@ -1,6 +1,7 @@
 import pytest
 
 from halfopen.tcp.config import BufferConfig
+from halfopen.tcp.linux_memory import Memory
 from halfopen.tcp.negotiation import window_shift
 from halfopen.tcp.receiving import ReceiveSpace
 from halfopen.tcp.windows import first_window, largest_window, scaled_octets, syn_window
@@ -49,29 +50,41 @@ def space(manner: str, limit: int, shift: int = 0) -> ReceiveSpace:
     return rcv
 
 
+def linux(octets: int, first: int, shift: int = 0) -> ReceiveSpace:
+    """With a buffer of ``octets``."""
+    rcv = space("segments", first, shift)
+    rcv.memory = Memory(buffers("linux", octets, octets), first, 1460)
+    return rcv
+
+
 def test_linux_keeps_the_window_as_it_was_until_whole_segments_are_free() -> None:
-    rcv = space("segments", 64240)
+    rcv = linux(131072, 64240)
     rcv.accept(rcv.nxt, (bytes(100),), 100)
     assert rcv.offer(536) == 64140
     rcv.queue.take(100)
     assert rcv.offer(536) == 64140
-    rcv.accept(rcv.nxt, (bytes(1000),), 1000)
-    rcv.queue.take(1000)
-    assert rcv.offer(536) == 64140
 
 
 def test_linux_rounds_up_to_what_the_scale_can_say() -> None:
-    rcv = space("segments", 65160, 10)
-    assert rcv.offer(1448) == 64
+    rcv = linux(131072, 64240, 10)
+    assert rcv.offer(1448) == 63
+    assert rcv.wnd == 63 << 10
 
 
-def test_linux_offers_nothing_when_less_than_a_segment_is_left() -> None:
-    rcv = space("segments", 14600)
-    rcv.accept(rcv.nxt, (bytes(14000),), 14000)
-    assert rcv.offer(1460) == 600
-    rcv.accept(rcv.nxt, (bytes(600),), 600)
-    rcv.queue.take(700)
-    assert rcv.offer(1460) == 0
+def test_linux_does_not_move_the_edge_to_the_left_though_nothing_is_free() -> None:
+    rcv = linux(20000, 8760)
+    assert rcv.memory is not None
+    rcv.memory.used = 20000
+    rcv.accept(rcv.nxt, (bytes(8000),), 8000)
+    assert rcv.offer(1460) == 760
+
+
+def test_linux_says_that_there_is_no_room_for_what_it_had_to_drop() -> None:
+    rcv = linux(20000, 8760)
+    assert rcv.memory is not None
+    rcv.memory.is_refusing = True
+    assert (rcv.offer(1460), rcv.wnd) == (0, 0)
+    assert rcv.offer(1460) == 7300
 
 
 def test_a_bsd_takes_what_lies_between_what_the_scale_can_say_and_what_is_free() -> None:

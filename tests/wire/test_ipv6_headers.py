@@ -144,7 +144,7 @@ def test_a_chain_without_end_is_refused() -> None:
         ipv6_headers.skip(b"".join(too_many), 0, 8 * len(too_many), DESTINATION_OPTIONS)
 
 
-@pytest.mark.rfc("6946", "8200.4")
+@pytest.mark.rfc("8200", "8200.4")
 def test_an_atomic_fragment_is_stepped_over() -> None:
     assert parse(packet(fragment(UDP), UDP_HEADER, first=FRAGMENT)) == Chain(UDP, LINK + 48, LINK + 40)
 
@@ -166,7 +166,7 @@ def test_fragments_of_impossible_length_are_refused_where_the_length_or_the_offs
     assert complaint(packet(fragment(UDP, offset=0xFFF8), bytes(8), first=FRAGMENT))[0] == "Ipv6FragmentTooLong"
 
 
-@pytest.mark.rfc("7112", "8200.4")
+@pytest.mark.rfc("8200", "8200.4")
 @pytest.mark.parametrize(
     ("next_header", "payload"),
     [(TCP, bytes(16)), (UDP, b""), (DESTINATION_OPTIONS, bytes((UDP, 1)) + bytes(6)), (ipv6.PROTOCOL_ICMPV6, b"")],

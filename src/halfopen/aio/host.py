@@ -42,6 +42,7 @@ from halfopen.base.errors import HalfopenError
 from halfopen.stack.ports import Owner, format_endpoint
 from halfopen.stack.stack import Stack
 from halfopen.stack.tcp_socket import TcpListener, TcpSocket
+from halfopen.stack.udp import UdpSocket
 from halfopen.tcp.config import TcpConfig
 
 P = TypeVar("P", bound=asyncio.BaseProtocol)
@@ -214,14 +215,12 @@ class Host:
         with os_errors():
             udp = self.stack.udp.bind(*local, self.owner())
             udp.options.broadcast = allow_broadcast
-            if remote is not None:
-                try:
-                    if remote_addr is not None and is_link_local(remote[0]):
-                        udp.options.interface = zone_of(self.stack, remote_addr[0])
-                    udp.connect(*remote, self.pump.now())
-                except BaseException:
-                    udp.close()
-                    raise
+            try:
+                if remote is not None and remote_addr is not None:
+                    self._aim(udp, remote, remote_addr[0])
+            except BaseException:
+                udp.close()
+                raise
         protocol = protocol_factory()
         waiter: asyncio.Future[None] = self.pump.loop.create_future()
         family = socket.AF_INET if len(local[0]) == 4 else socket.AF_INET6
@@ -285,6 +284,12 @@ class Host:
         if not ways:
             raise ValueError("can not get address information: both ends are of one family")
         return ways[0]
+
+    def _aim(self, udp: UdpSocket, remote: tuple[Address, int], name: Name) -> None:
+        """``udp`` has the peer ``remote`` from now on, by the link that its ``name`` tells."""
+        if is_link_local(remote[0]):
+            udp.options.interface = zone_of(self.stack, name)
+        udp.connect(*remote, self.pump.now())
 
     def _in_zone(self, name: Name, remote: Address) -> tuple[Address, int] | None:
         source = source_in_zone(self.stack, name, remote)

@@ -44,7 +44,8 @@ class DeviceOptions:
         if self.gateway is None:
             return
         ours, prefix = parse_interface(self.address)
-        if self.gateway not in prefix or self.gateway in (ours, prefix.network, prefix.broadcast):
+        reserved = (ours, prefix.network) if len(ours) == 16 else (ours, prefix.network, prefix.broadcast)
+        if self.gateway not in prefix or self.gateway in reserved:
             wrong = f"{format_address(self.gateway)!r} is not another host in the network of {self.address}"
             expected = f"expected one such as {neighbor_of(self.address).partition('/')[0]}"
             raise click.BadParameter(f"{wrong}: {expected}", param_hint="'--gateway'")
@@ -57,7 +58,7 @@ OPTIONS = (
         metavar="ADDRESS/LENGTH",
         default=DEFAULT_ADDRESS,
         show_default=True,
-        help="Address of our host, with the length of its network's prefix.",
+        help="Address of our host, of IPv4 or IPv6, with the length of its network's prefix.",
     ),
     click.option(
         "--tap",

@@ -125,7 +125,8 @@ def print_objects(trials: Sequence[Trial], jobs: int) -> list[Verdict]:
     with progress(len(trials)) as advance:
         verdicts = told(trials, jobs, tell_of)
     tally = Tally.of(verdicts)
-    click.echo(json.dumps({"passed": tally.passed, "failed": tally.failed, "unsupported": tally.unsupported}))
+    counts = {"passed": tally.passed, "failed": tally.failed, "unsupported": tally.unsupported}
+    click.echo(json.dumps(counts | ({"xfailed": tally.xfailed} if tally.xfailed else {})))
     return verdicts
 
 

@@ -66,11 +66,22 @@ def list_scenarios(as_objects: bool, name: str | None) -> None:
 @click.option("--defence", "defences", multiple=True, metavar="NAME", help="Switch it on; may be repeated; all: each.")
 @click.option("--seed", type=int, default=0, show_default=True, help="The same seed, the same packets.")
 @click.option("--set", "assignments", multiple=True, metavar="NAME=VALUE", help="Another value for a parameter.")
+@click.option(
+    "--ip-version",
+    type=click.Choice(["4", "6"]),
+    default="4",
+    show_default=True,
+    help="Of the network; not every story can be told in IPv6.",
+)
 @click.option("--json", "as_object", is_flag=True, help="Print one object.")
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Write page, drawings, capture there.")
 @click.option("--png", is_flag=True, help="Write the drawings as PNG as well.")
 def run_scenario(
-    name: str, defences: Sequence[str], assignments: Sequence[str], as_object: bool, **options: int | Path | bool | None
+    name: str,
+    defences: Sequence[str],
+    assignments: Sequence[str],
+    as_object: bool,
+    **options: int | str | Path | bool | None,
 ) -> None:
     """Run the scenario NAME once: its packets as a ladder, its figures beside theory, the verdict.
 
@@ -84,6 +95,7 @@ def run_scenario(
         seed=seed if isinstance(seed, int) else 0,
         defences=chosen(scenario, defences),
         parameters=assigned(assignments),
+        ip_version=int(str(options["ip_version"])),
     )
     result = run(scenario, settings)
     if as_object:
@@ -142,6 +154,7 @@ def description(scenario: Scenario) -> dict[str, object]:
             for name, each in scenario.parameters.items()
         },
         "defences": dict(scenario.defences),
+        "ip_versions": list(scenario.ip_versions),
     }
 
 

@@ -23,7 +23,7 @@ CHUNK = 256 * 1024
 @click.argument("host", type=listening_address)
 @click.argument("port", type=port_number)
 @click.option(
-    "-l", "--listen", is_flag=True, help="Wait for one connection to HOST PORT of ours; 0.0.0.0 is every address."
+    "-l", "--listen", is_flag=True, help="Wait for one connection to HOST PORT of ours; 0.0.0.0 or :: is every address."
 )
 @device_options
 def command(host: Address, port: int, listen: bool, **options: object) -> int:
@@ -59,7 +59,8 @@ async def _listen(host: Host, where: tuple[Address, int]) -> int:
     reader, writer = await first
     server.close()
     peer = writer.get_extra_info("peername")
-    click.echo(f"{peer[0]}:{peer[1]} has connected", err=True)
+    host_text = f"[{peer[0]}]" if ":" in peer[0] else peer[0]
+    click.echo(f"{host_text}:{peer[1]} has connected", err=True)
     return await _exchange(reader, writer)
 
 

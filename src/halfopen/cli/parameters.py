@@ -4,38 +4,47 @@ Each error names the value and says what was expected."""
 
 import click
 
-from halfopen.base.addresses import Address, is_unspecified, is_valid_source, parse_address, parse_interface
+from halfopen.base.addresses import (
+    Address,
+    is_link_local,
+    is_unspecified,
+    is_valid_source,
+    parse_address,
+    parse_interface,
+)
 from halfopen.links import impairment
 from halfopen.links.impairment import Impairment
 
-LONGEST_PREFIX = 30
-"""Shorter networks have no room for two hosts."""
+LONGEST_PREFIX = {4: 30, 16: 127}
+"""Shorter networks have no room for two hosts, by the octets of an address."""
 
 
 def host_address(text: str) -> Address:
-    """``"192.0.2.1"`` to 4 octets."""
-    address = _ipv4(text)
+    """``"192.0.2.1"`` to 4 octets, ``"2001:db8::1"`` to 16."""
+    address = _address(text)
     if not is_valid_source(address):
         raise click.BadParameter(f"{text!r} is not the address of a host: expected one such as 192.0.2.1")
     return address
 
 
 def listening_address(text: str) -> Address:
-    """The address of a host, or 0.0.0.0 for all that it has."""
-    address = _ipv4(text)
+    """The address of a host, or 0.0.0.0 or :: for all that it has."""
+    address = _address(text)
     return address if is_unspecified(address) else host_address(text)
 
 
 def interface_address(text: str) -> str:
-    """``"192.0.2.2/24"``, as it is."""
+    """``"192.0.2.2/24"`` or ``"2001:db8::2/64"``, as it is."""
     try:
         address, prefix = parse_interface(text)
-        good = len(address) == 4 and is_valid_source(address) and prefix.length <= LONGEST_PREFIX
-        good = good and address not in (prefix.network, prefix.broadcast)
+        good = is_valid_source(address) and prefix.length <= LONGEST_PREFIX[len(address)]
+        good = good and (len(address) == 16 or address not in (prefix.network, prefix.broadcast))
+        good = good and not (len(address) == 16 and (is_link_local(address) or address == prefix.network))
     except ValueError:
         good = False
     if not good:
-        expected = f"a host's IPv4 address and prefix length (at most {LONGEST_PREFIX}), such as 192.0.2.2/24"
+        lengths = f"at most {LONGEST_PREFIX[4]}, in IPv6 {LONGEST_PREFIX[16]}"
+        expected = f"a host's address and prefix length ({lengths}), such as 192.0.2.2/24 or 2001:db8::2/64"
         raise click.BadParameter(f"{text!r} is not an interface address: expected {expected}")
     return text
 
@@ -63,11 +72,10 @@ def device_name(text: str) -> str:
     return text
 
 
-def _ipv4(text: str) -> Address:
+def _address(text: str) -> Address:
     try:
-        address = parse_address(text)
+        return parse_address(text)
     except ValueError:
-        address = b""
-    if len(address) != 4:
-        raise click.BadParameter(f"{text!r} is not an IPv4 address: expected one such as 192.0.2.1")
-    return address
+        raise click.BadParameter(
+            f"{text!r} is not an IPv4 or IPv6 address: expected one such as 192.0.2.1 or 2001:db8::1"
+        ) from None

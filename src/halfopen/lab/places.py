@@ -44,9 +44,7 @@ class Places:
 
 
 IPV4_PLACES = Places(4, CLIENT, SERVER, ATTACKER, SPOOFED, _UPLINK, 32)
-IPV6_PLACES = Places(
-    6, "2001:db8:1::1", "2001:db8:2::2", "2001:db8:3::1", "2001:db8:5::/64", "2001:db8:4::/64", 128
-)
+IPV6_PLACES = Places(6, "2001:db8:1::1", "2001:db8:2::2", "2001:db8:3::1", "2001:db8:5::/64", "2001:db8:4::/64", 128)
 PLACES = {4: IPV4_PLACES, 6: IPV6_PLACES}
 
 _SPOOFED = tuple(Prefix.parse(places.spoofed) for places in PLACES.values())

@@ -10,10 +10,11 @@ from hashlib import sha256
 from html import escape
 from io import BytesIO
 
-from halfopen.base.addresses import Address, Prefix
+from halfopen.base.addresses import Address
 from halfopen.capture.pcap import open_capture
 from halfopen.capture.record import Record
 from halfopen.lab.measurements import CONFIDENCE, wilson
+from halfopen.lab.places import ends_in, is_ip, is_spoofed
 from halfopen.lab.scenario import Outcome, Scenario, Settings, shown
 from halfopen.report.arrows import Arrow
 from halfopen.report.dissect import ladder_of

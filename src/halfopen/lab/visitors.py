@@ -79,9 +79,7 @@ class Visitors:
         result.asked += 1
         begun = clock()
         try:
-            reader, writer = await asyncio.open_connection(
-                self._world.places.server, self._port, local_addr=local
-            )
+            reader, writer = await asyncio.open_connection(self._world.places.server, self._port, local_addr=local)
         except OSError:
             return False
         answer = b""

@@ -36,6 +36,7 @@ from halfopen.stack.config import StackConfig
 from halfopen.stack.neighbor import NeighborTable
 from halfopen.stack.routes import Route
 from halfopen.stack.stack import Stack
+from halfopen.stack.tcp_socket import TcpListener
 
 T = TypeVar("T")
 
@@ -235,6 +236,12 @@ class World:
 def neighbors_of(stack: Stack, address: Address) -> NeighborTable:
     """The table that ``address`` belongs in: ARP's, or that of neighbor discovery."""
     return stack.neighbors if len(address) == 4 else stack.ndp.neighbors.table
+
+
+def listener_of(stack: Stack) -> TcpListener:
+    """The first listening port of a host, of IPv6 if it has that: there is one of each version then."""
+    listeners = [each for each in stack.tcp.sockets() if isinstance(each, TcpListener)]
+    return next((each for each in listeners if len(each.address) == 16), listeners[0])
 
 
 def packed(host: SimHost) -> Address:

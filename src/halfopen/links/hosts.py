@@ -9,11 +9,12 @@ from contextlib import asynccontextmanager
 from halfopen.aio.host import Host
 from halfopen.base.addresses import Address, format_address, format_mac, parse_interface
 from halfopen.base.entropy import SystemRng
-from halfopen.links.interfaces import LinkSettings, configure
+from halfopen.links.interfaces import LinkSettings, configure, use_at_once
 from halfopen.links.link import LEFT_TO_LINK, Link
 from halfopen.links.real_pump import RealPump
 from halfopen.links.tuntap import TunTap
 from halfopen.stack.config import InterfaceConfig, StackConfig
+from halfopen.stack.config_ndp import AutoconfConfig, NdpConfig
 from halfopen.stack.interface import Interface
 from halfopen.stack.internet import default_route
 from halfopen.stack.stack import Stack
@@ -24,7 +25,9 @@ FAREWELL = 1.0
 
 @asynccontextmanager
 async def tap_host(address: str, name: str = "") -> AsyncIterator[Host]:
-    """A host with ``address`` (``"192.0.2.2/24"``) on a TAP device, in the running loop; the kernel is its neighbour.
+    """A host with ``address`` on a TAP device, in the running loop; the kernel is its neighbour.
+
+    ``address`` is ``"192.0.2.2/24"`` or ``"2001:db8::2/64"``.
 
     The kernel's end of a device that is made here gets `neighbor_of` as its address. Needs root, a namespace of one's
     own (`namespaces.enter_private_namespace`), or a device ``name`` that was made for this user.
@@ -44,7 +47,10 @@ def open_tap(address: str, name: str = "") -> TunTap:
     link = TunTap(name)
     if is_new:
         try:
-            configure(link.name, LinkSettings(addresses=(neighbor_of(address),), ipv6=False))
+            has_ipv6 = ":" in address
+            if has_ipv6:
+                use_at_once(link.name)
+            configure(link.name, LinkSettings(addresses=(neighbor_of(address),), ipv6=has_ipv6))
         except BaseException:
             link.close()
             raise
@@ -71,7 +77,7 @@ def make_host(loop: asyncio.AbstractEventLoop, link: Link, address: str, gateway
 
     Its way out of its network is ``gateway``, or else `neighbor_of`.
     """
-    stack = Stack(StackConfig(), SystemRng())
+    stack = Stack(StackConfig(ndp=NdpConfig(autoconf=AutoconfConfig(accept_ra=False))), SystemRng())
     interface = add_interface(stack, link, address)
     stack.routes.add(default_route(interface, gateway or parse_interface(neighbor_of(address))[0]))
     return Host(stack, RealPump(stack, loop, {interface: link}))

@@ -117,6 +117,12 @@ def set_sysctl(name: str, value: str) -> None:
         path.write_text(value)
 
 
+def use_at_once(name: str) -> None:
+    """Lets the kernel use addresses of IPv6 that it gets from now on without asking whether somebody has them (DAD)."""
+    set_sysctl(f"net/ipv6/conf/{name}/accept_dad", "0")
+    set_sysctl(f"net/ipv6/conf/{name}/dad_transmits", "0")
+
+
 def _index(netlink: Any, name: str) -> int:
     found = netlink.link_lookup(ifname=name)
     if not found:

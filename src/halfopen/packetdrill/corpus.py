@@ -5,7 +5,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from multiprocessing import get_context
 from pathlib import Path
 from typing import TypeAlias
@@ -40,15 +40,17 @@ class Tally:
     passed: int = 0
     failed: int = 0
     unsupported: int = 0
+    xfailed: int = 0
+    """Of the failed: those that are expected to fail."""
 
     @classmethod
     def of(cls, verdicts: Iterable[Verdict]) -> "Tally":
         """Of these."""
-        count = Counter(verdict.verdict for verdict in verdicts)
-        return cls(count["pass"], count["fail"], count["unsupported"])
+        count = Counter("xfail" if verdict.xfail else verdict.verdict for verdict in verdicts)
+        return cls(count["pass"], count["fail"] + count["xfail"], count["unsupported"], count["xfail"])
 
     def __add__(self, other: "Tally") -> "Tally":
-        return Tally(self.passed + other.passed, self.failed + other.failed, self.unsupported + other.unsupported)
+        return Tally(*(ours + theirs for ours, theirs in zip(astuple(self), astuple(other), strict=True)))
 
     @property
     def total(self) -> int:
@@ -56,7 +58,8 @@ class Tally:
         return self.passed + self.failed + self.unsupported
 
     def __str__(self) -> str:
-        return f"{self.passed} passed, {self.failed} failed, {self.unsupported} unsupported"
+        expected = f" (xfail: {self.xfailed} of the failed)" if self.xfailed else ""
+        return f"{self.passed} passed, {self.failed} failed, {self.unsupported} unsupported{expected}"
 
 
 def by_folder(verdicts: Iterable[Verdict], root: Path) -> list[tuple[str, Tally]]:

@@ -53,7 +53,8 @@ class Verdict:
 
     ``script`` is its path, ``line`` and ``column`` where it failed (0: nowhere in it). ``expected``, ``seen`` and
     ``trace`` are for people, and may be empty. ``malformed`` tells a `ScriptError` from another failure, and
-    ``endless`` one that would go on for ever.
+    ``endless`` one that would go on for ever. ``xfail``: a failure that a file beside the script says is expected; it
+    counts as one all the same.
     """
 
     script: str
@@ -67,6 +68,7 @@ class Verdict:
     trace: Trace = ()
     malformed: bool = False
     endless: bool = False
+    xfail: bool = False
 
     @property
     def is_untried(self) -> bool:

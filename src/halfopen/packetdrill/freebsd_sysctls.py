@@ -111,6 +111,12 @@ FREEBSD_TABLE: Table = {
     "net.inet.tcp.ecn.enable": Sysctl(
         "tcp.options.ecn", Kind(lambda field: field.value if isinstance(field, Ecn) else 0, _write_ecn), "ECN"
     ),
+    "net.inet.tcp.fast_finwait2_recycle": Sysctl(
+        "tcp.closing.fin_wait_2_by_keep_alive", _INVERSE, "a short FIN-WAIT-2"
+    ),
+    "net.inet.tcp.fastopen.acceptany": Sysctl("tcp.fast_open.needs_no_cookie", _SWITCH, "any cookie will do"),
+    "net.inet.tcp.fastopen.client_enable": Sysctl("tcp.fast_open.client", _SWITCH, "Fast Open by clients"),
+    "net.inet.tcp.fastopen.server_enable": Sysctl("tcp.fast_open.may_serve", _SWITCH, "Fast Open by servers"),
     "net.inet.tcp.finwait2_timeout": Sysctl("tcp.closing.fin_wait_2", _MILLISECONDS, "FIN-WAIT-2 without a user"),
     "net.inet.tcp.icmp_may_rst": Sysctl(
         "tcp_layer.hard_errors",
@@ -135,6 +141,9 @@ FREEBSD_TABLE: Table = {
     "net.inet.tcp.persmin": Sysctl("tcp.timeouts.persist_min", _MILLISECONDS, "the shortest time between probes"),
     "net.inet.tcp.recvspace": Sysctl("tcp.buffers.receive_initial", _OCTETS, "the receive buffer"),
     "net.inet.tcp.retries": Sysctl("tcp.retransmission.retries", whole(1, 127), "R2, in retransmissions"),
+    "net.inet.tcp.rexmit_drop_options": Sysctl(
+        "tcp.retransmission.drops_options", _SWITCH, "the fourth SYN has an MSS option and no other"
+    ),
     "net.inet.tcp.rexmit_initial": Sysctl("tcp.retransmission.rto_initial", _MILLISECONDS, "the first RTO"),
     "net.inet.tcp.rexmit_min": Sysctl("tcp.retransmission.rto_min", _MILLISECONDS, "the shortest RTO"),
     "net.inet.tcp.rexmit_slop": Sysctl("tcp.timeouts.slop", _MILLISECONDS, "added to each RTO but the first"),
@@ -167,10 +176,10 @@ FREEBSD_KEPT: Mapping[str, str] = {
         abc_l_var=2 ack_war_cnt=5 ack_war_timewindow=1000 blackhole_local=0 cc.abe=0 cc.abe_frlossreduce=0
         cc.available=newreno,cubic cc.newreno.beta=50 cc.newreno.beta_ecn=80 cc.cubic.hystartplusplus=0
         cc.dctcp.alpha=1024 cc.dctcp.shift_g=4 cc.dctcp.slowstart=0 cc.hystartplusplus.bblogs=0 debug=0 do_prr=1
-        do_prr_conservative=0 do_lrd=1 do_tcpdrain=1 ecn.maxretries=1 fast_finwait2_recycle=0
-        fastopen.acceptany=0 fastopen.autokey=120 fastopen.ccache_bucket_limit=16 fastopen.ccache_buckets=2048
-        fastopen.client_enable=1 fastopen.keylen=16 fastopen.maxkeys=2 fastopen.maxpsks=2 fastopen.numkeys=0
-        fastopen.numpsks=0 fastopen.path_disable_time=900 fastopen.psk_enable=0 fastopen.server_enable=0
+        do_prr_conservative=0 do_lrd=1 do_tcpdrain=1 ecn.maxretries=1
+        fastopen.autokey=120 fastopen.ccache_bucket_limit=16 fastopen.ccache_buckets=2048
+        fastopen.keylen=16 fastopen.maxkeys=2 fastopen.maxpsks=2 fastopen.numkeys=0
+        fastopen.numpsks=0 fastopen.path_disable_time=900 fastopen.psk_enable=0
         functions_available=freebsd functions_default=freebsd functions_inherit_listen_socket_stack=1
         hostcache.cachelimit=15360 hostcache.count=0 hostcache.enable=1 hostcache.expire=3600
         hostcache.hashsize=512 hostcache.prune=300 hostcache.purge=0 hostcache.purgenow=0
@@ -179,7 +188,7 @@ FREEBSD_KEPT: Mapping[str, str] = {
         per_cpu_timers=0 pmtud_blackhole_detection=0 pmtud_blackhole_mss=1200
         pmtud_blackhole_activated=0 pmtud_blackhole_failed=0 pmtud_blackhole_min_activated=0 reass.cursegments=0
         reass.maxqueuelen=100 reass.maxsegments=63500 reass.overflows=0 recvbuf_auto=1 recvbuf_inc=16384
-        recvbuf_max=2097152 require_unique_port=1 rexmit_drop_options=0 rfc3042=1 rfc3390=1 rfc3465=1
+        recvbuf_max=2097152 require_unique_port=1 rfc3042=1 rfc3390=1 rfc3465=1
         rfc6191=0 rfc6675_pipe=1 sack.globalholes=0 sack.globalmaxholes=65536 sack.lrd=1 sack.maxholes=128
         sack.revised=1 sack.tso=1 sendbuf_auto=1 sendbuf_auto_lowat=0 sendbuf_inc=8192 sendbuf_max=2097152
         soreceive_stream=0 syncache.bucketlimit=30 syncache.cachelimit=15375 syncache.count=0

@@ -10,6 +10,7 @@ from halfopen.tcp.congestion.base import INFINITE
 from halfopen.tcp.scoreboard import IN_FLIGHT, Sent
 from halfopen.tcp.state import State
 from halfopen.tcp.tcb import Phase, Tcb
+from halfopen.tcp.timers import Retransmit
 from halfopen.wire.ecn import CE, ECT_0, ECT_1
 
 LINUX_STATES: Final[Mapping[State, int]] = {
@@ -133,17 +134,19 @@ def _sending(tcb: Tcb, now: Instant) -> dict[str, int]:
     mss = max(1, snd.mss)
     acked = max(0, snd.una - snd.iss - 1)
     is_infinite = congestion.ssthresh >= INFINITE
-    seen = recovery.rack is not None and recovery.rack.reordering_seen
+    rack = recovery.rack
+    again = sum(_segments(each.end - each.start, mss) for each in snd.flight.records if _is_again(each))
+    delivered = (snd.una > snd.iss) + _segments(acked, mss) + _segments(snd.flight.sacked, mss)
     return {
         "tcpi_retransmits": min(recovery.retries, 255),
         "tcpi_probes": tcb.owed.unanswered,
         "tcpi_backoff": rtt.backoffs,
-        "tcpi_rto": rtt.rto // MICROSECOND,
+        "tcpi_rto": _timeout(tcb) // MICROSECOND,
         "tcpi_snd_mss": congestion.mss,
         "tcpi_unacked": sum(_segments(each.end - each.start, mss) for each in snd.flight.records),
-        "tcpi_sacked": _segments(snd.flight.sacked, mss),
-        "tcpi_lost": _segments(snd.flight.lost, mss),
-        "tcpi_retrans": sum(_segments(each.end - each.start, mss) for each in snd.flight.records if _is_again(each)),
+        "tcpi_sacked": _segments(snd.flight.sacked, mss) if tcb.agreed.sack else recovery.dupacks,
+        "tcpi_lost": _segments(snd.flight.lost, mss) + (again if recovery.phase is not Phase.OPEN else 0),
+        "tcpi_retrans": again,
         "tcpi_fackets": 0,
         "tcpi_last_data_sent": (now - recovery.sent_at) // MILLISECOND,
         "tcpi_last_ack_sent": 0,
@@ -152,13 +155,13 @@ def _sending(tcb: Tcb, now: Instant) -> dict[str, int]:
         "tcpi_snd_ssthresh": INFINITE if is_infinite else congestion.ssthresh // mss,
         "tcpi_snd_cwnd": congestion.cwnd // mss,
         "tcpi_advmss": min(tcb.opening.mss, tcb.user.config.options.mss or tcb.opening.mss) - tcb.agreed.option_octets,
-        "tcpi_reordering": tcb.user.config.retransmission.dupthresh,
-        "tcpi_reord_seen": int(seen),
+        "tcpi_reordering": max(tcb.user.config.retransmission.dupthresh, _segments(rack.extent, mss) if rack else 0),
+        "tcpi_reord_seen": rack.reordering_seen if rack else 0,
         "tcpi_total_retrans": tcb.opening.counters["RetransSegs"],
         "tcpi_min_rtt": rtt.min_rtt // MICROSECOND,
         "tcpi_bytes_acked": acked,
         "tcpi_bytes_sent": max(0, min(snd.nxt, snd.queue.stop) - snd.iss - 1),
-        "tcpi_delivered": (snd.una > snd.iss) + _segments(acked, mss) + _segments(snd.flight.sacked, mss),
+        "tcpi_delivered": delivered + (rack.duplicates if rack else 0),
         "tcpi_snd_wnd": snd.wnd,
         "tcpi_pacing_rate": 0,
         "tcpi_max_pacing_rate": (1 << 64) - 1,
@@ -166,8 +169,14 @@ def _sending(tcb: Tcb, now: Instant) -> dict[str, int]:
         "tcpi_busy_time": 0,
         "tcpi_rwnd_limited": 0,
         "tcpi_sndbuf_limited": 0,
-        "tcpi_dsack_dups": 0,
+        "tcpi_dsack_dups": rack.duplicates if rack else 0,
     }
+
+
+def _timeout(tcb: Tcb) -> int:
+    """The RTO; probes of a closed window come less and less often without it (Linux)."""
+    rtt = tcb.rtt
+    return rtt.rto >> rtt.backoffs if tcb.timers.retransmit_for is Retransmit.PERSIST else rtt.rto
 
 
 def _is_again(record: Sent) -> bool:

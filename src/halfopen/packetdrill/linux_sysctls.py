@@ -12,6 +12,7 @@ _COOKIES = ("off", "overflow", "always")
 
 _CLIENT, _SERVER, _CLIENT_NO_COOKIE, _SERVER_NO_COOKIE, _EVERY_LISTENER = 1, 2, 4, 0x200, 0x400
 _KEY = Struct("<4I")
+_NO_KEY = bytes(_KEY.size)
 
 
 def _read_fast_open(field: object) -> int:
@@ -35,11 +36,12 @@ def _write_fast_open(text: str, field: object) -> FastOpenConfig:
 
 def _read_keys(field: object) -> str:
     assert isinstance(field, tuple)
-    return ",".join("-".join(f"{word:08x}" for word in _KEY.unpack(key)) for key in field)
+    return ",".join("-".join(f"{word:08x}" for word in _KEY.unpack(key)) for key in field or (_NO_KEY,))
 
 
 def _write_keys(text: str, _: object) -> tuple[bytes, ...]:
-    return tuple(_KEY.pack(*(int(word, 16) for word in key.split("-"))) for key in text.split(","))
+    keys = tuple(_KEY.pack(*(int(word, 16) for word in key.split("-"))) for key in text.split(","))
+    return () if keys == (_NO_KEY,) else keys
 
 
 LINUX_TABLE: Table = {
@@ -50,6 +52,9 @@ LINUX_TABLE: Table = {
         Kind(lambda field: 3 if field else 0, lambda text, _: whole(0, 4).write(text, _) in (3, 4)),
         "tail loss probe: 3 or 4",
     ),
+    "net.ipv4.tcp_mtu_probing": Sysctl("tcp.timeouts.mtu_search.mode", whole(0, 2), "smaller segments after timeouts"),
+    "net.ipv4.tcp_base_mss": Sysctl("tcp.timeouts.mtu_search.base_mss", whole(1, 65535), "the first smaller size"),
+    "net.ipv4.tcp_mtu_probe_floor": Sysctl("tcp.timeouts.mtu_search.floor", whole(1, 65535), "the smallest size"),
     "net.ipv4.tcp_ecn_fallback": Sysctl("tcp.options.ecn_manner.fallback", switch(), "ECN is given up where it fails"),
     "net.ipv4.tcp_ecn_option": Sysctl("tcp.options.ecn_manner.option", whole(0, 3), "the option of Accurate ECN"),
     "net.ipv4.tcp_ecn_option_beacon": Sysctl("tcp.options.ecn_manner.beacon", whole(0, 63), "it goes in a round trip"),
@@ -78,13 +83,13 @@ LINUX_KEPT: Mapping[str, str] = {
         "net.ipv4.",
         """
         ip_default_ttl=64 ip_forward_use_pmtu=0 ip_no_pmtu_disc=0 ip_nonlocal_bind=0 tcp_abort_on_overflow=0
-        tcp_adv_win_scale=1 tcp_app_win=31 tcp_autocorking=1 tcp_backlog_ack_defer=1 tcp_base_mss=1024
+        tcp_adv_win_scale=1 tcp_app_win=31 tcp_autocorking=1 tcp_backlog_ack_defer=1
         tcp_challenge_ack_limit=2147483647 tcp_comp_sack_delay_ns=1000000 tcp_comp_sack_nr=44
         tcp_comp_sack_rtt_percent=33 tcp_comp_sack_slack_ns=100000 tcp_fack=0 tcp_fastopen_blackhole_timeout_sec=0
         tcp_frto=2 tcp_fwmark_accept=0 tcp_l3mdev_accept=0
         tcp_limit_output_bytes=4194304 tcp_low_latency=0 tcp_max_orphans=65536 tcp_max_reordering=300
-        tcp_max_ssthresh=0 tcp_min_rtt_wlen=300 tcp_min_tso_segs=2 tcp_moderate_rcvbuf=1 tcp_mtu_probe_floor=48
-        tcp_mtu_probing=0 tcp_no_metrics_save=0 tcp_no_ssthresh_metrics_save=1 tcp_pacing_ca_ratio=120
+        tcp_max_ssthresh=0 tcp_min_rtt_wlen=300 tcp_min_tso_segs=2 tcp_moderate_rcvbuf=1
+        tcp_no_metrics_save=0 tcp_no_ssthresh_metrics_save=1 tcp_pacing_ca_ratio=120
         tcp_pacing_ss_ratio=200 tcp_pingpong_thresh=1 tcp_plb_enabled=0 tcp_plb_cong_thresh=128
         tcp_plb_idle_rehash_rounds=3 tcp_plb_rehash_rounds=12 tcp_plb_suspend_rto_sec=60
         tcp_probe_interval=600 tcp_probe_threshold=8 tcp_rcvbuf_low_rtt=1000 tcp_reflect_tos=0

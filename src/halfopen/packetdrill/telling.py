@@ -13,7 +13,7 @@ from halfopen.report.tables import format_table, printable
 
 REMOTE, STACK, KERNEL = "script", "stack", "kernel"
 LAST_PACKETS = 8
-WORDS = {"pass": "passed", "fail": "FAILED", "unsupported": "unsupported"}
+WORDS = {"pass": "passed", "fail": "FAILED", "unsupported": "unsupported", "xfail": "xfail"}
 
 
 def as_object(verdict: Verdict) -> dict[str, object]:
@@ -24,6 +24,7 @@ def as_object(verdict: Verdict) -> dict[str, object]:
         "verdict": verdict.verdict,
         "line": verdict.line,
         "message": verdict.message,
+        **({"xfail": True} if verdict.xfail else {}),
     }
 
 
@@ -33,7 +34,7 @@ def as_line(verdict: Verdict) -> str:
         return f"{printable(verdict.script)}: {printable(verdict.message)}"
     place = f"{verdict.script}:{verdict.line}:{verdict.column}" if verdict.line else verdict.script
     message = f": {printable(verdict.message)}" if verdict.message else ""
-    return f"{printable(place)}: {WORDS[verdict.verdict]} ({verdict.ip_version}){message}"
+    return f"{printable(place)}: {WORDS['xfail' if verdict.xfail else verdict.verdict]} ({verdict.ip_version}){message}"
 
 
 def as_text(verdict: Verdict, width: int) -> str:

@@ -61,7 +61,19 @@ class _TooLong(BaseException):
 
 
 def attempt(trial: Trial) -> Verdict:
-    """Runs a script. What breaks the interpreter is a failure of this script, and of nothing else."""
+    """Runs a script, whose failure may be expected."""
+    verdict = _attempt(trial)
+    return replace(verdict, xfail=True) if verdict.verdict == "fail" and is_to_fail(trial.path) else verdict
+
+
+def is_to_fail(path: str) -> bool:
+    """FreeBSD's suite has a file ``.exfail`` beside a script that the system is known to fail."""
+    script = Path(path)
+    return script.with_suffix(".exfail").exists() or script.with_name(f"{script.name}.exfail").exists()
+
+
+def _attempt(trial: Trial) -> Verdict:
+    """What breaks the interpreter is a failure of this script, and of nothing else."""
     ip_version = trial.ip_version or family_of(trial.path) or IPV4
     try:
         with _limited(trial.seconds):

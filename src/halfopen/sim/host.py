@@ -3,6 +3,7 @@
 import asyncio
 import errno
 import signal
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from contextvars import ContextVar, Token, copy_context
@@ -49,7 +50,31 @@ class Visited(Host):
         self.__exit__(*exception)
 
 
-class SimHost(Visited):
+class Asking(Visited, ABC):
+    """A host that looks around in the network."""
+
+    @abstractmethod
+    def run(self, program: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+        """Starts a program on this host."""
+
+    async def ping(self, name: str, count: int = 3, interval: float = 1.0, octets: int = 56) -> PingResult:
+        """Echo requests to ``name``, one each ``interval`` seconds; the result prints as that of ping(8)."""
+        return await self.run(ping(self, Target.of(self, name), count, interval, octets))
+
+    async def ping6(self, name: str, count: int = 3, interval: float = 1.0, octets: int = 56) -> PingResult:
+        """The same, to an IPv6 address of ``name``."""
+        return await self.run(ping(self, Target.of(self, name, AF_INET6), count, interval, octets))
+
+    async def traceroute(self, name: str, max_hops: int = 30) -> TraceResult:
+        """The way to ``name``, router by router; the result prints as that of traceroute(8)."""
+        return await self.run(traceroute(self, Target.of(self, name), max_hops))
+
+    async def traceroute6(self, name: str, max_hops: int = 30) -> TraceResult:
+        """The same, to an IPv6 address of ``name``."""
+        return await self.run(traceroute(self, Target.of(self, name, AF_INET6), max_hops))
+
+
+class SimHost(Asking):
     """A stack with a name; programs started by `run`, or within ``with host:``, see its network as theirs.
 
     The block's own code only visits: it uses the host's network, but is none of its programs, which `power_off`,
@@ -200,22 +225,6 @@ class SimHost(Visited):
             self.stack.configure(write(self.stack.config, name, value))
             self.on_sysctl(name, value)
         return read(self.stack.config, name)
-
-    async def ping(self, name: str, count: int = 3, interval: float = 1.0, octets: int = 56) -> PingResult:
-        """Echo requests to ``name``, one each ``interval`` seconds; the result prints as that of ping(8)."""
-        return await self.run(ping(self, Target.of(self, name), count, interval, octets))
-
-    async def ping6(self, name: str, count: int = 3, interval: float = 1.0, octets: int = 56) -> PingResult:
-        """The same, to an IPv6 address of ``name``."""
-        return await self.run(ping(self, Target.of(self, name, AF_INET6), count, interval, octets))
-
-    async def traceroute(self, name: str, max_hops: int = 30) -> TraceResult:
-        """The way to ``name``, router by router; the result prints as that of traceroute(8)."""
-        return await self.run(traceroute(self, Target.of(self, name), max_hops))
-
-    async def traceroute6(self, name: str, max_hops: int = 30) -> TraceResult:
-        """The same, to an IPv6 address of ``name``."""
-        return await self.run(traceroute(self, Target.of(self, name, AF_INET6), max_hops))
 
     def ss(self) -> str:
         """Its ports, connections and sockets, as ``ss -tunap`` shows them."""

@@ -110,6 +110,8 @@ class Wiring:
             own.append(address)
         interface.mtu = laid.segment.mtu
         laid.cable.plug(station.host.sim_pump, interface)
+        if interface.has_ipv6:
+            station.host.sim_pump.kick()  # A router may have to say something, and who asks for one.
         station.plugged[interface.name] = laid
         member = Member(member.node, " ".join(map(format_address, own)))
         laid.segment = replace(laid.segment, members=(*laid.segment.members, member))
@@ -152,15 +154,15 @@ class Wiring:
         """Nobody else gets the addresses that ``topology`` gives."""
         for segment in topology.segments:
             for prefix in map(Prefix.parse, split(segment.prefix)):
-                for member in segment.members:
-                    for address in map(parse_address, split(member.address)):
-                        if address in prefix:
-                            self.plan.claim(member.node, address, prefix)
                 self.plan.reserve(prefix)
-        for node in topology.nodes:
-            for texts in node.addresses:
-                for text in split(texts):
-                    self.plan.reserve(parse_interface(text)[1])
+                self._foresee_members(segment, prefix)
+        for text in [text for node in topology.nodes for texts in node.addresses for text in split(texts)]:
+            self.plan.reserve(parse_interface(text)[1])
+
+    def _foresee_members(self, segment: Segment, prefix: Prefix) -> None:
+        for member in segment.members:
+            for address in [each for each in map(parse_address, split(member.address)) if each in prefix]:
+                self.plan.claim(member.node, address, prefix)
 
     def route(self) -> None:
         """Every host learns the routes to all networks, if something has changed since they were computed last."""

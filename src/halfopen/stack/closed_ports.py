@@ -53,8 +53,8 @@ class ClosedPorts:
         return None
 
     def swallow_syn(self, flow: bytes, segment: Segment, now: Instant) -> Segment | None:
-        """Nothing to a SYN, RST to the rest (FreeBSD ``net.inet.tcp.blackhole=1``)."""
-        return None if segment.flags & (SYN | ACK) == SYN else reset_for(segment)
+        """Nothing to a SYN or SYN,ACK, RST to the rest (FreeBSD ``net.inet.tcp.blackhole=1``)."""
+        return None if segment.flags & SYN else reset_for(segment)
 
     def reset_seldom(self, flow: bytes, segment: Segment, now: Instant) -> Segment | None:
         """RST, so many a second for all peers together (FreeBSD ``net.inet.icmp.icmplim``).

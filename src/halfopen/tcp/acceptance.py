@@ -8,7 +8,7 @@ from typing import Final
 from halfopen.base.clock import Instant
 from halfopen.base.errors import ConnectionRefused, ConnectionReset
 from halfopen.tcp.early import speaks_early
-from halfopen.tcp.ecn import on_duplicate
+from halfopen.tcp.ecn import on_duplicate, on_repeated_syn_ack
 from halfopen.tcp.state import State
 from halfopen.tcp.tcb import Tcb
 from halfopen.tcp.verdict import CONTINUE, STOP, Verdict
@@ -76,6 +76,8 @@ def _answer_unacceptable(tcb: Tcb, seg: Segment, now: Instant) -> None:
     elif seg.seq == tcb.rcv.nxt - 1 and not seg.flags & SYN:
         tcb.challenge(now, "answer to a probe")
     else:
+        if seg.flags & SYN:
+            on_repeated_syn_ack(tcb, seg)
         tcb.challenge(now)
 
 

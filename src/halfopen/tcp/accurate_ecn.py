@@ -250,7 +250,7 @@ def _likely_delta(delta: int, safe: int, delivered: int, sizes: tuple[int, int, 
 class AccurateEcn:
     """Both half-connections of one that uses Accurate ECN."""
 
-    __slots__ = ("account", "failures", "feedback", "handshake")
+    __slots__ = ("account", "answered", "failures", "feedback", "handshake")
 
     def __init__(self, codepoint: int) -> None:
         """``codepoint`` is that of the peer's SYN."""
@@ -259,6 +259,8 @@ class AccurateEcn:
         self.failures = 0
         self.handshake: int | None = None
         """The codepoint of a SYN,ACK that the next bare ACK answers."""
+        self.answered: int | None = None
+        """That of the one which the third ACK has answered."""
 
     @property
     def may_mark(self) -> bool:
@@ -278,7 +280,7 @@ class AccurateEcn:
 
         0b101 has no meaning yet and is taken as if all were well (3.1.3).
         """
-        self.handshake = seg.ecn
+        self.handshake = self.answered = seg.ecn
         if not self.account.meet(seg.options):
             self.fail(OPTION_RECEIVE)
         if self.account.seen:

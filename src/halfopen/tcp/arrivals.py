@@ -8,7 +8,7 @@ from functools import cache
 from typing import Final, TypeAlias
 
 from halfopen.base.clock import Instant
-from halfopen.base.errors import ConnectionAborted, ConnectionReset, TcpError
+from halfopen.base.errors import ConnectionAborted, ConnectionReset
 from halfopen.tcp import bsd_rules, linux_receiver, linux_rules
 from halfopen.tcp.acceptance import check_paws, check_rst, check_sequence, check_syn
 from halfopen.tcp.bsd_rules import check_timestamps_present, open_window, trim
@@ -18,7 +18,6 @@ from halfopen.tcp.early import speaks_early
 from halfopen.tcp.ecn import on_third_ack, see
 from halfopen.tcp.events import READABLE, URGENT
 from halfopen.tcp.handshake import establish, on_segment_in_syn_sent, take_syn
-from halfopen.tcp.negotiation import MINIMUM_MSS
 from halfopen.tcp.old_rules import believe_rst, charge_nothing, excuse_old_ack, prefer_latest, reset_for_syn
 from halfopen.tcp.reassembly import PIECE_OCTETS
 from halfopen.tcp.receiving import ReceiveSpace
@@ -26,16 +25,13 @@ from halfopen.tcp.recovery import on_ack
 from halfopen.tcp.resets import reset_for
 from halfopen.tcp.seqnum import unwrap
 from halfopen.tcp.state import CAN_RECEIVE, Event, State, move
-from halfopen.tcp.tcb import Cause, Tcb
+from halfopen.tcp.tcb import Tcb
 from halfopen.tcp.verdict import CONTINUE, STOP, Verdict
 from halfopen.tcp.windows import largest_window
 from halfopen.wire.tcp import ACK, AE, CWR, ECE, FIN, PSH, RST, SYN, URG, Segment
 
 Step: TypeAlias = Callable[[Tcb, Segment, Instant], Verdict]
 """One check of a segment."""
-
-PROVEN_SEGMENTS: Final = 10
-"""After so many segments' worth of text some have had the full size: an initial window (RFC 6928)."""
 
 # Compiled, a member is looked up by its name each time, and a constant is not.
 _CLOSED: Final = State.CLOSED
@@ -142,35 +138,38 @@ def process_text(tcb: Tcb, seg: Segment, now: Instant) -> Verdict:
     is_urgent = see(tcb, seg)
     if not seg.octets:
         return CONTINUE
-    if tcb.state is not _ESTABLISHED and tcb.state not in CAN_RECEIVE:
+    if tcb.state not in CAN_RECEIVE:
         tcb.count("TCPTextAfterFin")
         return CONTINUE
     if tcb.user.is_gone or (tcb.state is not State.ESTABLISHED and tcb.user.config.closing.is_deaf):
         _refuse_text(tcb, seg)
         return STOP
-    rcv, memory, delays = tcb.rcv, tcb.rcv.memory, tcb.owed.acks.delays
+    rcv, memory = tcb.rcv, tcb.rcv.memory
     if memory is not None and linux_receiver.refuses(tcb, seg, memory):
         return CONTINUE
     had_hole, pieces = bool(rcv.early.blocks), rcv.early.pieces
     moved = rcv.accept(seg.seq, seg.payload, seg.octets)
     if seg.seq < rcv.edge < seg.seq + seg.octets:
         tcb.count("TCPBeyondWindow")
-    if memory is not None and delays is not None:
-        linux_receiver.on_text(tcb, seg, moved, memory, delays, now)
     if not moved:
         tcb.owed.acks.duplicate()
         tcb.count(_fate(rcv, seg, pieces))
-        return CONTINUE
+    else:
+        _tell_readable(tcb)
+        if had_hole or rcv.early.duplicate is not None or is_urgent:
+            tcb.owed.acks.at_once()
+    if memory is not None:
+        linux_receiver.on_text(tcb, seg, moved, now)
+    elif moved:
+        rcv.grow(largest_window(tcb.user.config.buffers))
+        tcb.owed.acks.on_text(moved, seg.gso_size or seg.octets, tcb.opening.mss, now, tcb.user.config.acks)
+    return CONTINUE
+
+
+def _tell_readable(tcb: Tcb) -> None:
     if not tcb.user.reading:
         tcb.user.reading = True
         tcb.tell(READABLE)
-    if memory is None:
-        rcv.grow(largest_window(tcb.user.config.buffers))
-    if had_hole or rcv.early.duplicate is not None or is_urgent:
-        tcb.owed.acks.at_once()
-    if delays is None:
-        tcb.owed.acks.on_text(moved, seg.gso_size or seg.octets, tcb.opening.mss, now, tcb.user.config.acks)
-    return CONTINUE
 
 
 def _fate(rcv: ReceiveSpace, seg: Segment, pieces: int) -> str:
@@ -229,12 +228,13 @@ _PREDICTABLE: Final = ~(PSH | AE | CWR | ECE)
 
 BSD_ARRIVES: Final[tuple[Step, ...]] = (
     open_window,
-    check_simultaneous,
     bsd_rules.check_ack_of_syn,
+    check_simultaneous,
     bsd_rules.check_rst,
     bsd_rules.check_syn,
     bsd_rules.check_paws,
     trim,
+    bsd_rules.take_probe,
     bsd_rules.check_ghost_ack,
     check_ack,
     check_urgent,
@@ -330,82 +330,3 @@ def _answer_in_closed(tcb: Tcb, seg: Segment) -> None:
     reset = reset_for(seg)
     if reset is not None:
         tcb.owed.reset = (reset.seq, reset.ack if reset.flags & ACK else None)
-
-
-def on_icmp_error(tcb: Tcb, error: TcpError, seq: int, is_hard: bool) -> bool:
-    """An ICMP error quotes segment ``seq`` of ours (MUST-54).
-
-    False if it cannot be true: that octet is not in flight (RFC 5927 4.1). A hard one ends a connection that does not
-    stand yet; in all other cases it is soft, the user hears of it and the connection goes on (MUST-56, SHLD-25).
-
-    # Deviation: SHLD-26 has hard errors abort any connection; RFC 5927 5.2 and RFC 5461 4 advise against it.
-    """
-    weak = tcb.user.weak
-    if tcb.state is State.CLOSED or not _is_in_flight(tcb, seq):
-        tcb.count("OutOfWindowIcmps")
-        return False
-    if tcb.user.config.arrivals.order == "bsd":
-        bsd_rules.on_icmp_error(tcb, error, is_hard)
-        return True
-    is_deadly = tcb.state in (State.SYN_SENT, State.SYN_RECEIVED) or (weak is not None and not weak.soft_icmp_errors)
-    if is_hard and is_deadly:
-        tcb.delete(error)
-    else:
-        tcb.warn(error)
-    return True
-
-
-def _is_in_flight(tcb: Tcb, seq: int) -> bool:
-    """Whether an ICMP error that quotes ``seq`` can be about something that was sent just now (RFC 5927 4.1)."""
-    weak, snd = tcb.user.weak, tcb.snd
-    return snd.una <= unwrap(seq, snd.una) < snd.nxt or (weak is not None and not weak.icmp_sequence_check)
-
-
-def on_path_mtu(tcb: Tcb, mss: int, seq: int, is_known: bool) -> bool:
-    """ICMP says that segment ``seq`` was too big, ``mss`` octets with TCP's options would fit (RFC 1191 6.4, 5927 7).
-
-    False if it is not believed: not in flight, no reduction, or not yet. What is in flight is sent again in smaller
-    segments, and congestion control does not take it for congestion.
-    """
-    snd = tcb.snd
-    if not _is_in_flight(tcb, seq):
-        tcb.count("OutOfWindowIcmps")
-        return False
-    if tcb.state is State.SYN_SENT or _size_for(tcb, mss) >= snd.mss:
-        return False
-    if not is_known and _gets_through(tcb):
-        tcb.count("TCPMTUPostponed")
-        return False
-    tcb.resize(_size_for(tcb, mss))
-    snd.flight.mark_all_lost()
-    tcb.owed.cause = Cause.PATH_MTU
-    tcb.count("TCPMTUReductions")
-    return True
-
-
-def _gets_through(tcb: Tcb) -> bool:
-    """Segments of this size have arrived, and nothing has timed out since (RFC 5927 7.2, where MAXSEGRTO is 1).
-
-    A claim that one is too big can wait: if it is true, the timer expires, and the router says it again.
-    """
-    weak, snd = tcb.user.weak, tcb.snd
-    if weak is not None and not weak.delayed_pmtu:
-        return False
-    return snd.una - snd.iss > PROVEN_SEGMENTS * snd.mss and not tcb.rtt.backoffs
-
-
-def on_wider_path(tcb: Tcb, mss: int) -> bool:
-    """The host has found that the path takes ``mss``: what was learnt of it is old, larger is tried (RFC 1191 6.3).
-
-    False if that is no raise. A reduction is left to the first segment that does not fit.
-    """
-    size = _size_for(tcb, mss)
-    if tcb.state is State.SYN_SENT or size <= tcb.snd.mss:
-        return False
-    tcb.resize(size)
-    return True
-
-
-def _size_for(tcb: Tcb, mss: int) -> int:
-    """Eff.snd.MSS (MUST-16) on a path of ``mss``."""
-    return max(min(MINIMUM_MSS, tcb.agreed.mss), min(mss, tcb.agreed.mss)) - tcb.agreed.option_octets

@@ -8,10 +8,11 @@ window is cut off, is acknowledged, and its own ACK still counts; nothing is lim
 from typing import Final
 
 from halfopen.base.clock import Instant
-from halfopen.base.errors import ConnectionRefused, ConnectionReset, TcpError
+from halfopen.base.errors import ConnectionAborted, ConnectionRefused, ConnectionReset, TcpError
 from halfopen.base.octets import cut
-from halfopen.tcp.state import State
+from halfopen.tcp.state import CAN_RECEIVE, State
 from halfopen.tcp.tcb import Tcb
+from halfopen.tcp.timers import Retransmit
 from halfopen.tcp.verdict import CONTINUE, STOP, Verdict
 from halfopen.wire.tcp import ACK, FIN, PSH, RST, SYN, Segment
 
@@ -44,6 +45,8 @@ def check_ack_of_syn(tcb: Tcb, seg: Segment, now: Instant) -> Verdict:
         return CONTINUE
     is_bad = bool(seg.flags & ACK) and not tcb.snd.una < seg.ack <= tcb.snd.nxt
     if not is_bad and seg.seq >= tcb.rcv.irs:
+        if seg.flags & SYN:
+            tcb.owed.acks.at_once()
         return CONTINUE
     tcb.owed.reset = (seg.ack, None) if seg.flags & ACK else (0, seg.seq + seg.length)
     tcb.count("TCPBadAckInSynReceived")
@@ -104,6 +107,15 @@ def check_paws(tcb: Tcb, seg: Segment, now: Instant) -> Verdict:
     return STOP
 
 
+def take_probe(tcb: Tcb, seg: Segment, now: Instant) -> Verdict:
+    """The octet of a window probe is acknowledged: it has been sent, then."""
+    snd = tcb.snd
+    if seg.flags & ACK and seg.ack == snd.nxt + 1 and snd.unsent and tcb.timers.retransmit_for is Retransmit.PERSIST:
+        snd.flight.sent(snd.nxt, seg.ack, now)
+        snd.advance(seg.ack)
+    return CONTINUE
+
+
 def check_ghost_ack(tcb: Tcb, seg: Segment, now: Instant) -> Verdict:
     """An ACK of what was before our SYN is challenged, however large the peer's window has been."""
     weak = tcb.user.weak
@@ -125,12 +137,15 @@ def trim(tcb: Tcb, seg: Segment, now: Instant) -> Verdict:
     rcv = tcb.rcv
     if seg.seq < rcv.nxt:
         _trim_front(tcb, seg)
+    if seg.octets and tcb.user.is_gone and tcb.state in CAN_RECEIVE:
+        _refuse_text(tcb, seg)
+        return STOP
     beyond = seg.seq + seg.octets - rcv.edge
     if beyond <= 0:
         return CONTINUE
     tcb.count("TCPBeyondWindow")
     if beyond >= seg.octets and (rcv.wnd or seg.seq != rcv.nxt):
-        tcb.owed.acks.at_once()
+        _acknowledge(tcb)
         return STOP
     if beyond >= seg.octets:
         tcb.owed.acks.at_once()
@@ -138,6 +153,21 @@ def trim(tcb: Tcb, seg: Segment, now: Instant) -> Verdict:
     seg.payload = cut(seg.payload, 0, seg.octets)
     seg.flags &= ~(PSH | FIN)
     return CONTINUE
+
+
+def _acknowledge(tcb: Tcb) -> None:
+    """What acknowledges in SYN-RECEIVED is our SYN,ACK again, should it still be that when it leaves."""
+    tcb.owed.acks.at_once()
+    tcb.owed.syn = tcb.state is State.SYN_RECEIVED
+
+
+def _refuse_text(tcb: Tcb, seg: Segment) -> None:
+    """New text for a user who is gone: RST, before its ACK or the window is looked at (RFC 2525 2.17)."""
+    tcb.count("TCPAbortOnData")
+    end = seg.seq + seg.length
+    tcb.owed.reset = (seg.ack, None) if seg.flags & ACK else (0, end)
+    is_unfinished = len(tcb.snd.queue) > 0
+    tcb.delete(ConnectionAborted("text came for a user who had closed, and his may be lost") if is_unfinished else None)
 
 
 def _trim_front(tcb: Tcb, seg: Segment) -> None:
@@ -151,7 +181,7 @@ def _trim_front(tcb: Tcb, seg: Segment) -> None:
         tcb.owed.acks.at_once()
     if old > seg.octets or (old == seg.octets and not seg.flags & FIN):
         seg.flags &= ~FIN
-        tcb.owed.acks.at_once()
+        _acknowledge(tcb)
         old = seg.octets
     seg.payload = cut(seg.payload, old, seg.octets)
     seg.octets -= old

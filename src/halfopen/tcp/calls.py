@@ -45,12 +45,11 @@ def receive(tcb: Tcb, limit: int, now: Instant) -> Buffers:
     queue = rcv.queue
     taken = queue.take(limit)
     tcb.user.reading = queue.stop > queue.start
-    memory, delays = rcv.memory, tcb.owed.acks.delays
-    if memory is not None and delays is not None:
-        if taken and tcb.state in CAN_RECEIVE:
-            linux_receiver.on_read(tcb, memory, delays)
-    elif taken and tcb.state in CAN_RECEIVE and rcv.can_open(tcb.opening.mss):
-        tcb.owed.acks.at_once()
+    if taken and tcb.state in CAN_RECEIVE:
+        if rcv.memory is not None:
+            linux_receiver.on_read(tcb, rcv.memory)
+        elif rcv.can_open(tcb.opening.mss):
+            tcb.owed.acks.at_once()
     return taken
 
 
@@ -104,7 +103,8 @@ def close(tcb: Tcb, now: Instant) -> None:
 def abort(tcb: Tcb, now: Instant) -> None:
     """ABORT (RFC 9293 3.10.5): nothing is left, and the peer gets a RST unless it has nothing to wait for."""
     tcb.user.is_gone = True
-    if tcb.state in _ABORT_RESETS or len(tcb.snd.queue):
+    tells_all = tcb.user.config.arrivals.order == "bsd" and tcb.state in SYNCHRONIZED - _OVER
+    if tcb.state in _ABORT_RESETS or tells_all or len(tcb.snd.queue):
         _reset(tcb)
     else:
         tcb.delete(ConnectionAborted("aborted by its user"))
@@ -139,6 +139,9 @@ def configure(tcb: Tcb, config: TcpConfig) -> None:
 def _take_buffers(tcb: Tcb, buffers: BufferConfig, was: BufferConfig) -> None:
     """A window that opens by this is told at once, if it is worth an ACK; one that closes does so as text comes."""
     tcb.bound(buffers.send)
+    if tcb.rcv.memory is not None:
+        tcb.rcv.memory.resize(buffers, was)
+        return
     first = first_window(buffers, tcb.opening.mss)
     limit = tcb.rcv.limit if buffers.first_window == was.first_window else first
     tcb.rcv.limit = min(limit, max(first, largest_window(buffers)), tcb.rcv.widest)

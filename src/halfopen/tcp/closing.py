@@ -9,9 +9,9 @@ from halfopen.tcp.tcb import Tcb
 
 def on_fin(tcb: Tcb, now: Instant) -> None:
     """RCV.NXT has stepped over the peer's FIN (RFC 9293 3.10.7.4, eighth step)."""
-    memory, delays = tcb.rcv.memory, tcb.owed.acks.delays
-    if memory is not None and delays is not None and tcb.state is State.ESTABLISHED:
-        linux_receiver.on_fin(tcb, memory, delays, now)
+    memory = tcb.rcv.memory
+    if memory is not None and tcb.state is State.ESTABLISHED:
+        linux_receiver.on_fin(tcb, memory, now)
     else:
         tcb.owed.acks.at_once()
     tcb.tell(END_OF_STREAM)
@@ -40,7 +40,11 @@ def limit_fin_wait_2(tcb: Tcb, now: Instant) -> None:
     """
     if not tcb.user.is_gone or tcb.state is not State.FIN_WAIT_2:
         return
-    tcb.timers.wait = now + tcb.user.config.closing.fin_wait_2
+    closing, keep_alive = tcb.user.config.closing, tcb.user.config.keep_alive
+    if closing.fin_wait_2_by_keep_alive:
+        tcb.timers.wait = now + (keep_alive.count + 1) * keep_alive.interval
+        return
+    tcb.timers.wait = now + closing.fin_wait_2
     if tcb.timers.wait == now:
         tcb.owed.reset = (tcb.snd.nxt, None)
         tcb.count("TCPAbortOnLinger")

@@ -130,11 +130,29 @@ class RetransmissionConfig:
     """R2 as time without an acknowledgment, instead of `retries` (RFC 9293 3.10.2, RFC 5482, ``TCP_USER_TIMEOUT``)."""
     orphan_retries: int = 8
     """`retries` once the user has closed (Linux ``tcp_orphan_retries``)."""
+    drops_options: bool = False
+    """From the third retransmission on a SYN has no option but the MSS (FreeBSD ``rexmit_drop_options``)."""
     tail_loss_probe: bool = True
     rack: bool = True
     dupthresh: int = 3
     frto: bool = False
     """After a timeout new text is tried first, to find out whether anything was lost (RFC 5682, Linux ``tcp_frto``)."""
+
+
+@dataclass(slots=True, frozen=True, kw_only=True)
+class MtuSearchConfig:
+    """How large segments may be where ICMP does not tell (RFC 4821)."""
+
+    mode: int = 0
+    """Not 0: unanswered segments get smaller (Linux ``tcp_mtu_probing``)."""
+    base_mss: int = 1024
+    """At first (``tcp_base_mss``); then half of what they were, each time."""
+    floor: int = 48
+    """But never less (``tcp_mtu_probe_floor``)."""
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.mode <= 2 or self.base_mss < 1 or self.floor < 1:
+            raise ConfigError("mode is 0 to 2, base_mss and floor are at least 1")
 
 
 @dataclass(slots=True, frozen=True, kw_only=True)
@@ -146,12 +164,16 @@ class TimeoutConfig:
     (``"whole"``, RFC 6298 2.4)."""
     slop: Duration = 0
     """Added to every RTO but the first (FreeBSD ``rexmit_slop``)."""
+    mtu_search: MtuSearchConfig = field(default_factory=MtuSearchConfig)
+    """What a timeout says of the path MTU."""
     connect: Duration | None = None
     """An attempt to connect ends then, however many SYNs have been sent (FreeBSD ``keepinit``, ``TCP_KEEPINIT``)."""
     persist_min: Duration = 0
     """Between probes of a closed window lies an RTO, but at least this time (FreeBSD ``persmin``, 5 s) ..."""
     persist_max: Duration = 120 * SECOND
     """... and at most this one (``persmax``, 60 s)."""
+    probes_with_text: bool = False
+    """A probe of a closed window has the next octet, as RFC 9293 3.8.6.1 says and the BSDs do; else none."""
 
     def __post_init__(self) -> None:
         _check_choice("rto_min_of", self.rto_min_of, ("variance", "whole"))
@@ -224,6 +246,8 @@ class ClosingConfig:
     """TIME-WAIT lasts two of these. RFC 9293 suggests 2 minutes; Linux waits 60 s in all."""
     fin_wait_2: Duration = 1 * MINUTE
     """How long a connection whose user is gone waits for the peer's FIN (Linux ``tcp_fin_timeout``)."""
+    fin_wait_2_by_keep_alive: bool = False
+    """Instead it is given up as one whose keep-alive probes go unanswered (FreeBSD ``fast_finwait2_recycle=0``)."""
     linger: Duration | None = None
     """None: close returns and data is sent in peace. 0: close resets. Otherwise unsent data gets this long."""
     is_deaf: bool = False

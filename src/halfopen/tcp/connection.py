@@ -10,7 +10,7 @@ whether it needs it today or not.
 from halfopen.base.clock import Instant
 from halfopen.base.errors import TcpError
 from halfopen.base.octets import Buffer, Buffers
-from halfopen.tcp import arrivals, calls, output, timeouts
+from halfopen.tcp import arrivals, calls, icmp_errors, output, timeouts
 from halfopen.tcp.config import TcpConfig
 from halfopen.tcp.events import Event
 from halfopen.tcp.fast_open import Request
@@ -74,7 +74,7 @@ class Connection:
 
     def on_icmp_error(self, error: TcpError, seq: int, is_hard: bool, now: Instant) -> bool:
         """An ICMP error quotes our segment ``seq`` (as on the wire); False if it is not believed (RFC 5927)."""
-        return arrivals.on_icmp_error(self.tcb, error, seq, is_hard)
+        return icmp_errors.on_icmp_error(self.tcb, error, seq, is_hard)
 
     def on_path_mtu(self, mss: int, seq: int | None, now: Instant, *, is_known: bool = False) -> bool:
         """Our segment ``seq`` was too big: the path takes ``mss`` octets of options and text. False if not believed.
@@ -83,8 +83,8 @@ class Connection:
         has looked again, and the path may take more than before.
         """
         if seq is None:
-            return arrivals.on_wider_path(self.tcb, mss)
-        return arrivals.on_path_mtu(self.tcb, mss, seq, is_known)
+            return icmp_errors.on_wider_path(self.tcb, mss)
+        return icmp_errors.on_path_mtu(self.tcb, mss, seq, is_known)
 
     # Commands
 

@@ -204,6 +204,13 @@ def _see_classic(tcb: Tcb, seg: Segment) -> bool:
     return bool(seg.flags & CWR)
 
 
+def on_repeated_syn_ack(tcb: Tcb, seg: Segment) -> None:
+    """The third ACK seems to be lost, if nothing has come since: it is repeated as it was (RFC 9768 3.2.2.1)."""
+    accurate = tcb.agreed.accurate
+    if accurate is not None and seg.seq + 1 == tcb.rcv.nxt:
+        accurate.handshake = accurate.answered
+
+
 def on_duplicate(tcb: Tcb, seg: Segment) -> None:
     """All of the text has been here before. If an option has gone with the D-SACK for it, that ACK seems to be lost.
 

@@ -41,18 +41,20 @@ _LINK: Final = Struct("<H")
 _TAIL: Final = Struct("<IHHH")
 """Deadline in ticks, bits, the next newer and the next older record of the same queue."""
 _BITS: Final = Struct("<H")
-_WORD: Final = Struct("<I")
 _BITS_OFFSET: Final = 4
 _FIXED: Final = "IIIHIHHH"
 """What follows the flow: IRS, ISS, TS.Recent, the peer's MSS, and the tail."""
 _FIXED_OCTETS: Final = Struct("<" + _FIXED).size
 _TICK_BITS: Final = 12
 """Deadlines are kept in 32 bits of 4.096 us each and unwrapped like sequence numbers: good for 2.4 hours either way."""
-_ACCURATE_BITS: Final = 7
-"""Those of a deadline that say what is agreed on of Accurate ECN instead: it is a multiple of 32.768 us."""
+_ACCURATE_BITS: Final = 7  # those of a deadline that Accurate ECN has instead: it is a multiple of 32.768 us
 _ACCURATE_SHIFT: Final = 16
 _NO_SCALE: Final = 15
-_SACK, _TIMESTAMPS, _ECN, _IPV4, _CHALLENGED = 0x10, 0x20, 0x40, 0x80, 0x100
+_SACK, _TIMESTAMPS, _ECN, _IPV4 = 0x10, 0x20, 0x40, 0x80
+CHALLENGED: Final = 0x100
+"""A challenge ACK has been sent: the last before the next SYN-ACK (RFC 5961 7)."""
+SUSPECTED: Final = _ECN
+"""With Accurate ECN: a SYN has come without, so that one of the two was spoilt (RFC 9768 3.1.5)."""
 _RETRANSMISSIONS_SHIFT: Final = 9
 _BAD_ACKS_SHIFT: Final = 13
 MAX_BAD_ACKS: Final = 7
@@ -91,7 +93,7 @@ class HalfOpen:
         return self.deadline == NEVER
 
     def to_bits(self) -> int:
-        """All the small fields in 16 bits, that of `is_challenged` is set by `HalfOpenTable.challenge` only; and above
+        """All the small fields in 16 bits, that of `is_challenged` is set by `HalfOpenTable.flag` only; and above
         them those of Accurate ECN."""
         bits = _NO_SCALE if self.window_scale is None else self.window_scale
         if self.sack_permitted:
@@ -269,19 +271,11 @@ class HalfOpenTable:
         """The peer reset its handshake (RFC 9293 3.10.7.4): forgets it; False if there was none."""
         return self.complete(flow) is not None
 
-    def challenge(self, flow: bytes) -> None:
-        """A peer that `find` knows is sent a challenge ACK: the last before its next SYN-ACK (RFC 5961 7)."""
+    def flag(self, flow: bytes, what: int) -> None:
+        """Notes that a peer that `find` knows has been `CHALLENGED`, or is `SUSPECTED`."""
         at = self._tail_at(self._slot_of(flow, self._index.bucket_of(flow))) + _BITS_OFFSET
         (bits,) = _BITS.unpack_from(self._records, at)
-        _BITS.pack_into(self._records, at, bits | _CHALLENGED)
-
-    def suspect(self, flow: bytes) -> None:
-        """A peer that `find` knows has sent a SYN without ECN: with Accurate ECN one of the two was spoilt."""
-        at = self._tail_at(self._slot_of(flow, self._index.bucket_of(flow))) + _BITS_OFFSET
-        (bits,) = _BITS.unpack_from(self._records, at)
-        (ticks,) = _WORD.unpack_from(self._records, at - _BITS_OFFSET)
-        if ticks & ACCURATE:
-            _BITS.pack_into(self._records, at, bits | _ECN)
+        _BITS.pack_into(self._records, at, bits | what)
 
     def count_bad_ack(self, flow: bytes) -> int:
         """A peer that `find` knows has sent a wrong ACK: how many it has sent by now."""
@@ -343,7 +337,7 @@ class HalfOpenTable:
             window_scale=None if scale == _NO_SCALE else scale,
             sack_permitted=bits & _SACK != 0,
             ecn=_ecn(ticks & _ACCURATE_BITS, bits),
-            is_challenged=bits & _CHALLENGED != 0,
+            is_challenged=bits & CHALLENGED != 0,
             ts_recent=ts_recent if bits & _TIMESTAMPS else None,
             retransmissions=_level(bits),
             bad_acks=bits >> _BAD_ACKS_SHIFT,

@@ -11,6 +11,7 @@ from halfopen.tcp.ecn import from_record, settle_ecn
 from halfopen.tcp.events import CONNECTED
 from halfopen.tcp.fast_open import Early, Request
 from halfopen.tcp.half_open import SYNACK_TIMEOUT, HalfOpen
+from halfopen.tcp.linux_acks import Delays
 from halfopen.tcp.linux_memory import Memory
 from halfopen.tcp.negotiation import Agreed, agree, window_shift
 from halfopen.tcp.receiving import ReceiveSpace
@@ -93,6 +94,7 @@ def _begin_to_receive(tcb: Tcb, irs: int) -> None:
         mss -= agreed.option_octets
     tcb.rcv = ReceiveSpace(irs, first_window(buffers, mss), agreed.rcv_shift, WINDOWS[buffers.window].offer)
     if WINDOWS[buffers.window].offer == "segments":
+        tcb.owed.acks.delays = tcb.owed.acks.delays or Delays()
         tcb.rcv.memory = Memory(buffers, first_window(buffers, mss), tcb.opening.receive_mss)
     tcb.rcv.offer_syn()
 
@@ -164,6 +166,7 @@ def resume(tcb: Tcb, half_open: HalfOpen, now: Instant) -> None:
     if half_open.is_challenged:
         tcb.owed.challenged_at = now
     tcb.recovery.retries = half_open.retransmissions
-    tcb.recovery.progress_at = half_open.deadline - SYNACK_TIMEOUT if half_open.deadline else NEVER
+    is_timed = half_open.ts_recent is not None or tcb.user.config.arrivals.order != "bsd"
+    tcb.recovery.progress_at = half_open.deadline - SYNACK_TIMEOUT if half_open.deadline and is_timed else NEVER
     _size_segments(tcb)
     tcb.snd.advance(tcb.snd.iss + 1)

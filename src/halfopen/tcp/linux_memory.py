@@ -77,6 +77,13 @@ class Memory:
         elif self.clamp > before:
             self.threshold = max(min(self.wnd, self.clamp), self.threshold)
 
+    def resize(self, buffers: BufferConfig, was: BufferConfig) -> None:
+        """SO_RCVBUF or TCP_WINDOW_CLAMP; the window follows as text comes."""
+        if buffers.receive_initial != was.receive_initial:
+            self.buffer, self.largest = buffers.receive_initial, buffers.receive
+        if buffers.window_clamp is not None and buffers.window_clamp != was.window_clamp:
+            self.limit_to(buffers.window_clamp)
+
     def grow(self, octets: int, mss: tuple[int, int]) -> bool:
         """A segment worth its memory widens the window (``tcp_grow_window``); ``mss``: ours as advertised, the peer's.
 
@@ -139,11 +146,6 @@ class Memory:
         """The user has read everything before ``start``."""
         while self._queue and self._queue[0][0] <= start:
             self.used -= self._queue.popleft()[1]
-
-    def forget_early(self) -> None:
-        """What is behind holes is given up."""
-        self.used -= sum(size for _, size in self._early.values())
-        self._early.clear()
 
     def select(self, mss: int, unit: int) -> int:
         """What the window should be (``__tcp_select_window``); ``unit`` is the window scale's."""

@@ -32,9 +32,12 @@ def refuses(tcb: Tcb, seg: Segment, memory: Memory) -> bool:
     return True
 
 
-def on_text(tcb: Tcb, seg: Segment, moved: int, memory: Memory, delays: Delays, now: Instant) -> None:
+def on_text(tcb: Tcb, seg: Segment, moved: int, now: Instant) -> None:
     """Text has been taken, in order if it ``moved`` RCV.NXT (``tcp_event_data_recv``, ``__tcp_ack_snd_check``)."""
     rcv, acks = tcb.rcv, tcb.owed.acks
+    memory, delays = rcv.memory, acks.delays
+    assert memory is not None
+    assert delays is not None  # both or none: `halfopen.tcp.handshake`
     before = acks.full_size
     advertised = tcb.opening.receive_mss
     size = seg.gso_size or seg.octets
@@ -67,8 +70,10 @@ def acknowledge(tcb: Tcb, memory: Memory, delays: Delays, now: Instant) -> None:
         delay(tcb, delays, now)
 
 
-def on_fin(tcb: Tcb, memory: Memory, delays: Delays, now: Instant) -> None:
+def on_fin(tcb: Tcb, memory: Memory, now: Instant) -> None:
     """The peer has said all: our user is expected to answer (``tcp_fin``)."""
+    delays = tcb.owed.acks.delays
+    assert delays is not None
     delays.talks = True
     acknowledge(tcb, memory, delays, now)
 
@@ -82,15 +87,17 @@ def delay(tcb: Tcb, delays: Delays, now: Instant) -> None:
         acks.deadline = min(acks.deadline, now + wait)
 
 
-def on_read(tcb: Tcb, memory: Memory, delays: Delays) -> None:
+def on_read(tcb: Tcb, memory: Memory) -> None:
     """The user has taken text: the ACK that waits may be worth sending, or the window (``tcp_cleanup_rbuf``)."""
     rcv, acks = tcb.rcv, tcb.owed.acks
+    delays = acks.delays
+    assert delays is not None
     memory.take(rcv.queue.start)
     if acks.deadline < NEVER:
         drained = memory.is_empty and (delays.pushed > 1 or (delays.pushed and not delays.talks))
         if rcv.nxt - rcv.told > acks.full_size or drained:
             acks.at_once()
-    if 2 * rcv.wnd <= memory.clamp and rcv.wnd >= 0:
+    if 2 * rcv.wnd <= memory.clamp:
         window = memory.select(acks.full_size, 1 << rcv.shift)
         if window and window >= 2 * rcv.wnd:
             acks.at_once()

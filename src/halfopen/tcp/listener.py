@@ -9,13 +9,13 @@ from collections import deque
 from typing import Final
 
 from halfopen.base.clock import NEVER, SECOND, Duration, Instant
-from halfopen.tcp.accurate_ecn import ACE
+from halfopen.tcp.accurate_ecn import ACCURATE, ACE
 from halfopen.tcp.config import TcpConfig
 from halfopen.tcp.connection import Connection
 from halfopen.tcp.cookies import EPOCH
 from halfopen.tcp.early import begin_at_server
 from halfopen.tcp.fast_open import REFUSED
-from halfopen.tcp.half_open import SYNACK_TIMEOUT, HalfOpen, HalfOpenTable
+from halfopen.tcp.half_open import CHALLENGED, SUSPECTED, SYNACK_TIMEOUT, HalfOpen, HalfOpenTable
 from halfopen.tcp.passive import (
     Listening,
     PathLimits,
@@ -185,14 +185,16 @@ class Listener:
         if self.config.arrivals.order == "bsd" and not self._passes_syncache(record, segment, now):
             return
         if segment.flags & (SYN | ACK | RST) == SYN and segment.seq == wrap(record.irs):
-            self._on_same_syn(record, segment, now)
+            _suspect(self.listening, record, segment)
+            self._reply(record.flow, syn_ack(self.listening, record, now))
+            self._count("TCPSynAckAgain")
             return
         refusal = reset_for(segment)
         connection = _resume(self.listening, record, self.listening.paths(record.flow), self.config, now)
         connection.on_segment(segment, now)
         if connection.state is State.SYN_RECEIVED:
             if connection.tcb.owed.challenged_at == now:
-                self.listening.table.challenge(record.flow)
+                self.listening.table.flag(record.flow, CHALLENGED)
             if connection.tcb.owed.reset is not None:
                 self._on_bad_ack(record.flow)
             self._reply(record.flow, connection.poll_transmit(now))
@@ -205,13 +207,6 @@ class Listener:
         elif not self._is_full():
             self.listening.table.complete(record.flow)
             self._accept(record.flow, connection, now)
-
-    def _on_same_syn(self, record: HalfOpen, segment: Segment, now: Instant) -> None:
-        """Our SYN,ACK was lost; or ECN has been given up, as if that were the reason (RFC 9768 3.1.5)."""
-        if not segment.flags & ACE:
-            self.listening.table.suspect(record.flow)
-        self._reply(record.flow, syn_ack(self.listening, record, now))
-        self._count("TCPSynAckAgain")
 
     def _passes_syncache(self, record: HalfOpen, segment: Segment, now: Instant) -> bool:
         """Whether the segment may end the handshake; else it is answered here, as a BSD does."""
@@ -293,6 +288,12 @@ def _resume(listening: Listening, record: HalfOpen, limits: PathLimits, config: 
     connection = Connection.resume(make_opening(listening, record, limits), record, now)
     connection.configure(limits.configured(config))
     return connection
+
+
+def _suspect(listening: Listening, record: HalfOpen, syn: Segment) -> None:
+    """The same SYN again: somebody may have spoilt ECN, or the peer given it up, as if that helped (RFC 9768 3.1.5)."""
+    if record.ecn & ACCURATE and not syn.flags & ACE:
+        listening.table.flag(record.flow, SUSPECTED)
 
 
 def _may_be_cookie(listening: Listening, segment: Segment, since: Duration) -> bool:

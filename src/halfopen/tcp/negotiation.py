@@ -1,6 +1,6 @@
 """What the SYNs agree on (RFC 9293 3.7.1; RFC 7323 2.2, 3.2; RFC 2018 2; RFC 3168 6.1.1; RFC 9768 3.1)."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from halfopen.tcp.accurate_ecn import AccurateEcn, asks_for_accuracy, grants_accuracy
@@ -127,3 +127,8 @@ def agree_on_accuracy(config: TcpConfig, syn: Segment) -> AccurateEcn | None:
     accurate = AccurateEcn(NOT_ECT)
     accurate.on_syn_ack(syn, manner.fallback and (manner.checks_unmarked or syn.ecn == CE))
     return accurate
+
+
+def without_extensions(config: TcpConfig) -> TcpConfig:
+    """No window scaling, timestamps and SACK, for a peer that may be confused by them."""
+    return replace(config, options=replace(config.options, window_scaling=False, timestamps=False, sack=False))

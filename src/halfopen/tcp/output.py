@@ -10,10 +10,10 @@ from typing import Final
 
 from halfopen.base.clock import NEVER, Instant
 from halfopen.base.octets import Buffers
-from halfopen.tcp.bursts import is_deferred
+from halfopen.tcp.bursts import is_deferred, worthwhile
 from halfopen.tcp.early import enrich, speaks_early
 from halfopen.tcp.ecn import answering_flags, asking_flags, fit, mark, mark_new_text, to_record
-from halfopen.tcp.negotiation import answer, offer
+from halfopen.tcp.negotiation import answer, offer, without_extensions
 from halfopen.tcp.probing import wait_for_window, window_is_open
 from halfopen.tcp.recovery import room
 from halfopen.tcp.retransmission import arm, give_up_at
@@ -31,7 +31,6 @@ SACK_OCTETS: Final = 4
 SACK_BLOCK_OCTETS: Final = 8
 
 _CLOSED: Final = State.CLOSED
-_ESTABLISHED: Final = State.ESTABLISHED
 _SYN_SENT: Final = State.SYN_SENT
 _REORDER: Final = Retransmit.REORDER
 _MAY_SEND_TEXT: Final = frozenset(
@@ -51,11 +50,13 @@ def next_segment(tcb: Tcb, now: Instant) -> Segment | None:
         return _syn(tcb, now)
     if owed.acks.owed:
         return _duplicate(tcb, now)
-    segment = _text(tcb, now) if state is _ESTABLISHED or state in _MAY_SEND_TEXT else _early_text(tcb, now)
+    segment = _text(tcb, now) if state in _MAY_SEND_TEXT else _early_text(tcb, now)
     if segment is not None:
         return segment
     if owed.probe:
         owed.probe = False
+        if tcb.user.config.timeouts.probes_with_text and tcb.timers.retransmit_for is Retransmit.PERSIST:
+            return _data_segment(tcb, tcb.snd.nxt, 1, False, now)
         return _bare(tcb, tcb.snd.una - 1, now)
     if owed.acks.is_owed and state is not _SYN_SENT:
         return _acknowledgment(tcb, now)
@@ -97,6 +98,7 @@ def _new_text(tcb: Tcb, unsent: int, now: Instant) -> Segment | None:
         else:
             if allowed == free and free < min(unsent, snd.mss):
                 tcb.congestion.full_at = snd.nxt
+                _note_use(tcb)
             if snd.nxt == snd.una:
                 wait_for_window(tcb, now)
             return None
@@ -109,6 +111,7 @@ def _new_text(tcb: Tcb, unsent: int, now: Instant) -> Segment | None:
     snd.advance(end)
     if count % snd.mss and not tcb.owed.impatient:
         snd.flight.small_end = end
+    _note_use(tcb)
     tcb.owed.impatient = False
     tcb.recovery.sent_at = now
     if tcb.recovery.prr is not None:
@@ -121,6 +124,12 @@ def _new_text(tcb: Tcb, unsent: int, now: Instant) -> Segment | None:
     elif tcb.timers.retransmit_for is not _REORDER:
         arm(tcb, now)
     return segment
+
+
+def _note_use(tcb: Tcb) -> None:
+    congestion, snd = tcb.congestion, tcb.snd
+    if congestion.whole:
+        congestion.note_use(snd.una, snd.nxt, room(tcb) <= 0)
 
 
 def _early_text(tcb: Tcb, now: Instant) -> Segment | None:
@@ -172,6 +181,8 @@ def _sendable(tcb: Tcb, unsent: int, allowed: int, now: Instant) -> int:
     count = min(unsent, allowed, snd.burst if snd.up <= snd.nxt else mss)
     if count <= 0:
         return 0
+    if tcb.user.config.congestion.defers:
+        count = min(count, worthwhile(tcb), max(tcb.congestion.cwnd // mss // 2, 1) * mss)
     rest = count % mss
     if not rest:
         return count
@@ -269,7 +280,7 @@ def _data_segment(tcb: Tcb, start: int, count: int, fin: bool, now: Instant) -> 
     payload: Buffers = ()
     if count:
         payload = snd.queue.peek(start, count)
-        if start + count == snd.queue.stop or tcb.owed.impatient:
+        if start + count == snd.queue.stop or (tcb.owed.impatient and tcb.user.config.acks.patience == "rto"):
             flags |= PSH
     if fin:
         flags |= FIN
@@ -370,6 +381,8 @@ def _syn(tcb: Tcb, now: Instant) -> Segment:
     config = opening.config
     flags = SYN
     if tcb.state is State.SYN_SENT:
+        if config.retransmission.drops_options and tcb.recovery.retries > 2:
+            config = without_extensions(config)
         options = offer(config, opening.receive_mss, (clock_value(opening.timestamp_offset, now), 0))
         flags |= asking_flags(tcb)
         acknowledgment, window = 0, min(tcb.rcv.limit, 0xFFFF)

@@ -8,7 +8,7 @@ from typing import Final
 
 from halfopen.base.clock import MILLISECOND, NEVER, Duration, Instant
 from halfopen.base.errors import ConnectionTimedOut
-from halfopen.tcp.retransmission import give_up_at
+from halfopen.tcp.retransmission import arm_for_window
 from halfopen.tcp.tcb import Tcb
 from halfopen.tcp.timers import Retransmit
 
@@ -23,20 +23,14 @@ def wait_for_window(tcb: Tcb, now: Instant) -> None:
     """
     timers = tcb.timers
     if tcb.snd.usable > 0:
+        wait = PATIENCE if tcb.user.config.acks.patience == "fixed" else max(PATIENCE, tcb.rtt.rto)
         _stop_probing(tcb)
         if timers.patience == NEVER:
-            is_fixed = tcb.user.config.acks.patience == "fixed"
-            timers.patience = now + (PATIENCE if is_fixed else max(PATIENCE, tcb.rtt.rto))
+            timers.patience = now + wait
     elif timers.retransmit == NEVER:
         tcb.recovery.progress_at = now
         tcb.owed.unanswered = 0
-        _set_persist(tcb, now)
-
-
-def _set_persist(tcb: Tcb, now: Instant) -> None:
-    timers, bounds = tcb.timers, tcb.user.config.timeouts
-    wait = max(bounds.persist_min, min(tcb.rtt.rto, bounds.persist_max))
-    timers.retransmit, timers.retransmit_for = min(now + wait, give_up_at(tcb)), Retransmit.PERSIST
+        arm_for_window(tcb, now)
 
 
 def window_is_open(tcb: Tcb) -> None:
@@ -59,7 +53,7 @@ def on_persist_deadline(tcb: Tcb, now: Instant) -> None:
     tcb.owed.probe = True
     tcb.count("TCPWinProbe")
     tcb.rtt.backoff()
-    _set_persist(tcb, now)
+    arm_for_window(tcb, now)
 
 
 def on_keep_alive_deadline(tcb: Tcb, now: Instant) -> None:

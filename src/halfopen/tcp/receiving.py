@@ -17,6 +17,7 @@ from halfopen.tcp.seqnum import first_lap
 
 MAX_FIELD: Final = 0xFFFF
 
+
 class ReceiveSpace:
     """RCV.*. All memory it holds lies in the window it has offered: unread and early octets fit `limit` and 1/8."""
 
@@ -137,13 +138,18 @@ class ReceiveSpace:
             for buffer in buffers:
                 self.queue.append(buffer)
             self.nxt = end
-        if early.blocks and early.blocks[0].start == self.nxt:
-            block = early.pop()
-            for pieces in block.buffers:
-                for buffer in pieces:
+        if early.blocks:
+            self._join()
+        return self.nxt - before
+
+    def _join(self) -> None:
+        """If RCV.NXT has reached the first block, that is in order now."""
+        if self.early.blocks[0].start == self.nxt:
+            block = self.early.pop()
+            for buffers in block.buffers:
+                for buffer in buffers:
                     self.queue.append(buffer)
             self.nxt = block.end
-        return self.nxt - before
 
     def take_fin(self, position: int) -> None:
         """The peer says that its text ends at ``position``: believed once, in the window, and behind all text here."""

@@ -12,7 +12,7 @@ from halfopen.tcp.congestion.prr import Prr
 from halfopen.tcp.ecn import hear
 from halfopen.tcp.events import WRITABLE
 from halfopen.tcp.rack import Rack
-from halfopen.tcp.retransmission import arm, arm_for_reordering, expect_reneging
+from halfopen.tcp.retransmission import arm, arm_for_reordering, arm_for_window, expect_reneging
 from halfopen.tcp.scoreboard import IN_FLIGHT, LOST, SACKED, Delivery
 from halfopen.tcp.seqnum import unwrap
 from halfopen.tcp.tcb import Cause, Phase, Tcb
@@ -32,8 +32,12 @@ def on_ack(tcb: Tcb, seg: Segment, now: Instant) -> None:
     snd = tcb.snd
     una = snd.una
     outstanding = snd.nxt - una
-    window_moved = snd.update_window(seg.seq, seg.ack, seg.window << tcb.agreed.snd_shift)
+    window_moved = snd.update_window(
+        seg.seq, seg.ack, seg.window << tcb.agreed.snd_shift, tcb.user.config.arrivals.order != "linux"
+    )
     if not outstanding:
+        if tcb.timers.retransmit_for is Retransmit.PERSIST and not snd.wnd:
+            arm_for_window(tcb, now)
         if tcb.agreed.accurate is not None:
             hear(tcb, seg, Delivery())
         return
@@ -262,7 +266,9 @@ def _adapt_window(tcb: Tcb, is_marked: bool, delivery: Delivery, before: tuple[i
     outstanding, lost_before = before
     recovery, snd = tcb.recovery, tcb.snd
     was_recovering = recovery.phase is _RECOVERY
-    if recovery.phase is not _OPEN and snd.una >= recovery.point:
+    # Without SACK Linux waits for more than RecoveryPoint: what was sent again needlessly makes duplicate ACKs too.
+    edge = recovery.point + (tcb.congestion.whole and not tcb.agreed.sack and snd.nxt > recovery.point)
+    if recovery.phase is not _OPEN and snd.una >= edge:
         _leave_recovery(tcb, now)
     if recovery.phase is _OPEN and snd.flight.lost:
         known = snd.flight.sacked if tcb.agreed.sack else recovery.dupacks * snd.mss
@@ -274,18 +280,34 @@ def _adapt_window(tcb: Tcb, is_marked: bool, delivery: Delivery, before: tuple[i
         return
     if is_marked:
         _on_ecn_echo(tcb, outstanding, now)
+    elif tcb.congestion.whole:
+        if delivery.acked or (delivery.sacked and _reorders(tcb)):
+            _grow(tcb, delivery, outstanding, now)
     elif delivery.acked and not was_recovering:
-        rtt, congestion = tcb.rtt, tcb.congestion
+        _grow(tcb, delivery, outstanding, now)
+
+
+def _reorders(tcb: Tcb) -> bool:
+    """Holes are nothing special here: more reordering has been seen than duplicate ACKs are waited for."""
+    rack = tcb.recovery.rack
+    return rack is not None and rack.extent > _dupthresh(tcb) * tcb.snd.mss
+
+
+def _grow(tcb: Tcb, delivery: Delivery, outstanding: int, now: Instant) -> None:
+    """What has been delivered opens the window (RFC 5681 3.1), if that was the limit."""
+    rtt, congestion, snd = tcb.rtt, tcb.congestion, tcb.snd
+    weak = tcb.user.weak
+    grows_by = delivery.acked if weak is None or weak.byte_counting else snd.mss
+    if congestion.whole:
+        limited = congestion.was_filled
+        grows_by = max(-(-delivery.octets // snd.mss), delivery.pieces) * snd.mss
+    else:
         # Several ACKs may come before we send again: what they acknowledge filled the window, though it is emptier now.
         limited = snd.una - delivery.acked < congestion.full_at
         if congestion.cwnd < congestion.ssthresh:
             limited = limited or outstanding >= congestion.cwnd // 2
-        latest = max(1, now - delivery.sampled_at) if delivery.sampled_at is not None else 0
-        weak = tcb.user.weak
-        grows_by = delivery.acked if weak is None or weak.byte_counting else snd.mss
-        if congestion.whole:
-            grows_by = max(-(-grows_by // snd.mss), delivery.pieces) * snd.mss
-        congestion.on_ack(AckSample(grows_by, outstanding, latest, rtt.srtt, rtt.min_rtt, now, limited))
+    latest = max(1, now - delivery.sampled_at) if delivery.sampled_at is not None else 0
+    congestion.on_ack(AckSample(grows_by, outstanding, latest, rtt.srtt, rtt.min_rtt, now, limited))
 
 
 def _enter_recovery(tcb: Tcb, outstanding: int, recover_flight: int, now: Instant) -> None:

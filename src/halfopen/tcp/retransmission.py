@@ -120,7 +120,8 @@ def on_retransmission_timeout(tcb: Tcb, now: Instant) -> None:
         start_undo(tcb, now)
     episode = recovery.undo
     if episode is not None:
-        episode.is_open = tcb.user.config.retransmission.frto
+        is_doubtful = recovery.phase is not Phase.RECOVERY or recovery.retries > 0
+        episode.is_open = tcb.user.config.retransmission.frto and is_doubtful
         episode.tries_new = False
     if flight.records and flight.records[0].condition == SACKED:
         flight.forget_sacks()
@@ -159,6 +160,13 @@ def expect_reneging(tcb: Tcb, now: Instant) -> None:
     due = now + max(tcb.rtt.srtt // 2, RENEGING_GRACE)
     if due < tcb.timers.retransmit:
         tcb.timers.retransmit, tcb.timers.retransmit_for = due, _RTO
+
+
+def arm_for_window(tcb: Tcb, now: Instant) -> None:
+    """The next probe of a closed window: an RTO from now, within bounds."""
+    timers, bounds = tcb.timers, tcb.user.config.timeouts
+    wait = max(bounds.persist_min, min(tcb.rtt.rto, bounds.persist_max))
+    timers.retransmit, timers.retransmit_for = min(now + wait, give_up_at(tcb)), Retransmit.PERSIST
 
 
 def _restart_rto(tcb: Tcb, now: Instant) -> None:

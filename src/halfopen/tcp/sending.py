@@ -96,13 +96,15 @@ class SendSpace:
         if self.up < ack:
             self.up = ack
 
-    def update_window(self, seq: int, ack: int, window: int) -> bool:
+    def update_window(self, seq: int, ack: int, window: int, may_shrink: bool = True) -> bool:
         """SND.WND, if the segment is no older than the last update (RFC 9293 3.10.7.4, fifth step); is it another?
 
         One that acknowledges something new always is, whatever its sequence number: else text that overtakes other text
         would leave SND.WND counted from the wrong SND.UNA (Linux ``tcp_may_update_window``). To be called before
-        `acknowledge`.
+        `acknowledge`. Without ``may_shrink`` one that tells nothing else new opens the window, or closes it (Linux).
         """
+        if not may_shrink and ack <= self.una and seq == self.wl[0] and 0 < window <= self.wnd:
+            return False
         if ack <= self.una and (seq < self.wl[0] or (seq == self.wl[0] and ack < self.wl[1])):
             return False
         self.wl = (seq, ack)

@@ -3,6 +3,7 @@
 from halfopen.base.clock import NEVER, Instant
 from halfopen.base.errors import ConnectionTimedOut
 from halfopen.tcp.early import speaks_early
+from halfopen.tcp.mtu_probing import suspect_black_hole
 from halfopen.tcp.probing import on_keep_alive_deadline, on_persist_deadline
 from halfopen.tcp.recovery import on_rack_deadline
 from halfopen.tcp.retransmission import give_up_at, on_probe_deadline, on_retransmission_timeout
@@ -46,6 +47,8 @@ def _on_retransmit(tcb: Tcb, now: Instant) -> None:
     elif _is_hopeless(tcb, now):
         tcb.count("TCPAbortOnTimeout")
         attempts = max(tcb.recovery.retries, tcb.owed.unanswered)
+        if tcb.user.config.arrivals.order == "bsd" and tcb.state is not State.SYN_SENT:
+            tcb.owed.reset = (tcb.snd.nxt, tcb.rcv.nxt)
         tcb.delete(ConnectionTimedOut(f"no acknowledgment after {attempts} retransmissions or probes"))
     elif tcb.state in (State.SYN_SENT, State.SYN_RECEIVED):
         _on_syn_timeout(tcb)
@@ -53,6 +56,7 @@ def _on_retransmit(tcb: Tcb, now: Instant) -> None:
         on_persist_deadline(tcb, now)
     else:
         _warn(tcb)
+        suspect_black_hole(tcb)
         on_retransmission_timeout(tcb, now)
 
 
@@ -73,8 +77,9 @@ def _is_hopeless(tcb: Tcb, now: Instant) -> bool:
     retries = tcb.recovery.retries
     if config.user_timeout is not None:
         return now >= give_up_at(tcb)
-    if tcb.state is State.SYN_SENT:
-        return retries >= config.syn_retries or now >= give_up_at(tcb)
+    if tcb.state is State.SYN_SENT or (tcb.user.is_active and tcb.user.config.timeouts.connect is not None):
+        if tcb.state in (State.SYN_SENT, State.SYN_RECEIVED):
+            return retries >= config.syn_retries or now >= give_up_at(tcb)
     if tcb.state is State.SYN_RECEIVED:
         return retries >= config.synack_retries + speaks_early(tcb)  # one more, for it has more to lose (as Linux)
     if tcb.snd.wnd == 0:

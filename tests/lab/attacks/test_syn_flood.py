@@ -7,10 +7,11 @@ from halfopen.lab.crafting import SynStencil
 from halfopen.lab.flood_plan import CACHE, Plan, Schedule
 from halfopen.lab.floods import PORT, ends_of
 from halfopen.lab.measurements import rule_of_three, wilson
+from halfopen.lab.places import SERVER
 from halfopen.lab.results import DIFFER, findings, run
 from halfopen.lab.scenario import Outcome, Settings, Value
 from halfopen.lab.visitors import Visitors
-from halfopen.lab.world import SERVER, Layout, World
+from halfopen.lab.world import Layout, World
 from halfopen.stack.tcp_socket import TcpListener
 from halfopen.wire.packet import Packet
 

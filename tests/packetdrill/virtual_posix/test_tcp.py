@@ -212,7 +212,7 @@ def test_the_octets_that_are_left_come_as_ancillary_data() -> None:
 +0 recvmsg(4, {msg_name(...)=..., msg_iov(1)=[{..., 1000}], msg_flags=0,
                msg_control=[{cmsg_level=SOL_TCP, cmsg_type=TCP_CM_INQ, cmsg_data=1000}]}, 0) = 1000
 +0 < F. 2001:2001(0) ack 1 win 1000
-+0 > . 1:1(0) ack 2002
++.04 > . 1:1(0) ack 2002
 +0 recvmsg(4, {msg_name(...)=..., msg_iov(1)=[{..., 1000}], msg_flags=0,
                msg_control=[{cmsg_level=SOL_TCP, cmsg_type=TCP_CM_INQ, cmsg_data=1}]}, 0) = 1000
 """

@@ -157,3 +157,49 @@ def test_one_that_takes_over_goes_on_with_the_windows(ssthresh: int) -> None:
     assert (after.cwnd, after.ssthresh) == (15 * MSS, ssthresh)
     after.on_ack(sample(MSS, 15 * MSS))
     assert after.cwnd == 16 * MSS
+
+
+def whole(segments: int = 10) -> NewReno:
+    control = NewReno(1000, segments * 1000)
+    control.whole = True
+    return control
+
+
+def test_of_whole_segments_there_are_no_parts() -> None:
+    control = whole(7)
+    control.on_loss(7000, 0)
+    assert control.ssthresh == 3000
+
+
+def test_linux_grows_by_all_that_is_acknowledged() -> None:
+    control = whole(2)
+    control.on_ack(sample(5000, 5000))
+    assert control.cwnd == 7000
+
+
+@pytest.mark.parametrize(("rtos", "segments"), [(0.5, 40), (1.5, 20), (2.5, 10), (9.0, 10)])
+def test_linux_halves_an_idle_window_for_each_rto(rtos: float, segments: int) -> None:
+    control = whole()
+    control.cwnd = 40_000
+    control.on_idle(int(rtos * SECOND), SECOND, 0)
+    assert control.cwnd == segments * 1000
+
+
+def test_a_window_that_was_filled_may_grow() -> None:
+    control = whole()
+    control.ssthresh = 5000
+    control.note_use(0, 4000, False)
+    assert not control.was_filled
+    control.note_use(0, 10_000, True)
+    assert control.was_filled
+    control.note_use(1000, 5000, False)
+    assert control.was_filled
+    control.note_use(10_000, 12_000, False)
+    assert not control.was_filled
+
+
+def test_in_slow_start_more_than_half_of_it_is_enough() -> None:
+    control = whole()
+    control.note_use(0, 6000, False)
+    control.note_use(1000, 2000, False)
+    assert control.was_filled

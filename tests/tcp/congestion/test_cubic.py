@@ -309,3 +309,43 @@ def test_the_sawtooth_is_steady() -> None:
         peaks.append((flow.now - began) / SECOND)
     assert max(peaks) - min(peaks) < 0.1 * max(peaks)
     assert max(peaks) == pytest.approx((0.3 * 500 / 0.4) ** (1 / 3), rel=0.1)
+
+
+def counting(segments: int) -> Cubic:
+    """A window of whole segments after a loss, which is the limit."""
+    control = Cubic(1000, segments * 1000)
+    control.whole = True
+    control.on_loss(segments * 1000, 0)
+    control.on_recovered(0)
+    return control
+
+
+def acked(control: Cubic, segments: int, now: int) -> int:
+    control.on_ack(AckSample(segments * 1000, control.cwnd, 0, SECOND // 10, SECOND // 10, now))
+    return control.cwnd // 1000
+
+
+def test_linux_counts_acknowledged_segments_until_one_more_is_due() -> None:
+    control = counting(10)
+    now, windows = 300 * MILLISECOND, []
+    for segments in (2, 2, 2, 4, 6):
+        windows.append(acked(control, segments, now))
+        now += 70 * MILLISECOND
+    assert windows == [7, 7, 7, 9, 9]
+
+
+def test_at_the_top_it_stays_for_long_and_then_looks_for_more() -> None:
+    control = counting(10)
+    control.cwnd = 10_000
+    assert acked(control, 10, SECOND) == 10
+    assert acked(control, 10, 6 * SECOND) > 10
+
+
+def test_it_is_at_least_as_fast_as_reno() -> None:
+    control = counting(40)
+    control.cwnd = 40_000
+    now = SECOND
+    for _ in range(12):
+        acked(control, control.cwnd // 1000, now)
+        now += 1000
+    assert control.cwnd > 44_000

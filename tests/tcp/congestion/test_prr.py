@@ -80,6 +80,7 @@ def test_an_acknowledgment_that_delivers_nothing_allows_nothing() -> None:
     assert prr.delivered == 0
 
 
+@pytest.mark.rfc("9937", "9937.7")
 @pytest.mark.rfc("9937", "9937.4")
 def test_after_a_burst_loss_packets_are_conserved_and_safe_acks_add_a_segment() -> None:
     prr = Prr(MSS)

@@ -9,11 +9,12 @@ from typing import ClassVar
 
 from halfopen.base.addresses import Address
 from halfopen.lab.crafting import make_segment, make_tcp
-from halfopen.lab.floods import PORT, SAMPLE, Aim, Drain, Flood, Gauge, ends_of, is_spoofed
+from halfopen.lab.floods import PORT, SAMPLE, Aim, Drain, Flood, Gauge, ends_of
+from halfopen.lab.places import SPOOFED, is_spoofed
 from halfopen.lab.scenario import Outcome, Parameter, Scenario, Settings
 from halfopen.lab.syn_proxy import SynProxy
 from halfopen.lab.visitors import Served, Visitors
-from halfopen.lab.world import SPOOFED, Layout, World, packed
+from halfopen.lab.world import Layout, World, packed
 from halfopen.sim.cable import CableEnd
 from halfopen.stack.config import IpConfig, StackConfig, TcpLayerConfig
 from halfopen.wire.packet import Packet

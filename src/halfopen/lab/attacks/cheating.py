@@ -62,7 +62,7 @@ class Cheating(Scenario):
         tcp = replace(base, security=security, congestion=congestion)
         words = f"delay {DELAY / 3 * 1000:.4f}ms limit 1000000"
         with World(settings, Layout(configs={"server": StackConfig(tcp=tcp)}, words=words, silent=True)) as world:
-            world.tape.shorten(f"{world.attacker.host.address}/32", 900)
+            world.tape.shorten(f"{world.attacker.host.address}/{world.places.whole}", 900)
             return world.run(story(world, settings))
 
 

@@ -33,6 +33,7 @@ class Desynchronisation(Scenario):
         " the other sends by an ACK with its own idea of the numbers, which the other finds out of its window and"
         " answers in turn. Without a limit that goes on for ever, at the speed of the path, until a segment is lost."
     )
+    ip_versions: ClassVar[tuple[int, ...]] = (4, 6)
     parameters: ClassVar[Mapping[str, Parameter]] = {
         "seconds": Parameter(5.0, "s", "how long the storm is watched", least=1, most=60),
     }

@@ -6,19 +6,24 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from halfopen.aio.connecting import Connecting
+from halfopen.base.addresses import Address, Mac, format_address
 from halfopen.base.clock import SECOND, Instant
 from halfopen.capture.record import Direction
 from halfopen.lab.measurements import held_octets
 from halfopen.lab.scenario import Outcome, Parameter, Scenario, Settings
 from halfopen.lab.tape import Seen
-from halfopen.lab.world import Layout, World, packed
+from halfopen.lab.world import Layout, World, listener_of, packed
 from halfopen.sim.cable import CableEnd, Observer
+from halfopen.sim.match import Passing
 from halfopen.sim.scheduler import START
 from halfopen.stack.demux import make_flow
 from halfopen.stack.stack import Stack
-from halfopen.stack.tcp_socket import TcpListener, TcpSocket
+from halfopen.stack.tcp_socket import TcpSocket
 from halfopen.tcp.seqnum import wrap
+from halfopen.wire import ndp
 from halfopen.wire.arp import REPLY
+from halfopen.wire.icmpv6 import NEIGHBOR_ADVERTISEMENT
+from halfopen.wire.ndp import NeighborAdvertisement
 from halfopen.wire.packet import Packet
 from halfopen.wire.tcp import ACK, FIN, SYN, Segment
 
@@ -181,8 +186,7 @@ class Story(Observer):
 
 def record_octets(stack: Stack) -> int:
     """A half-open peer's share of its listener's table, the index included; the table never grows."""
-    listener = next(each for each in stack.tcp.sockets() if isinstance(each, TcpListener))
-    table = listener.listener.half_open
+    table = listener_of(stack).listener.half_open
     return -(-table.octets // table.capacity)
 
 
@@ -272,12 +276,13 @@ def mermaid(world: World, said: Sequence[Said], holdings: Sequence[Holding]) -> 
     """The first connection as a textbook draws it, but each arrow is a packet that was sent."""
     syn, syn_ack, ack = (each.segment for each in said[:3])
     states = {each.state: each.octets for each in reversed(holdings)}
+    way = "ARP" if world.places.version == 4 else "neighbor discovery"
     lines = [
         "sequenceDiagram",
         "    participant Client",
         "    participant Server",
         "",
-        *(f"    Note over {whose}: ARP, {text}" for whose, text in _arp_answers(world)),
+        *(f"    Note over {whose}: {way}, {text}" for whose, text in _link_addresses(world)),
         f"    Client->>+Server: SYN, CSEQ={syn.seq}",
         f"    Note right of Server: Server allocates memory to preserve state, {states['SYN-RECEIVED']} octets.",
         f"    Server-->>-Client: SYN, ACK, CSEQ+1={syn_ack.ack}, SSEQ={syn_ack.seq}",
@@ -291,7 +296,7 @@ def mermaid(world: World, said: Sequence[Said], holdings: Sequence[Holding]) -> 
     return "\n".join(lines)
 
 
-def _arp_answers(world: World) -> Iterator[tuple[str, str]]:
+def _link_addresses(world: World) -> Iterator[tuple[str, str]]:
     """What each end has learnt about its router."""
     for host in (world.client, world.server):
         for each in world.tape.seen(host.name):
@@ -306,8 +311,10 @@ def _answer_in(frame: Passing) -> tuple[Address, Mac] | None:
         return (frame.arp.sender_address, frame.arp.sender_mac) if frame.arp.operation == REPLY else None
     if frame.icmp is None or frame.icmp.type != NEIGHBOR_ADVERTISEMENT:
         return None
-    told = ndp.parse_advertisement(frame.icmp)
-    return (told.target, told.link_address) if told.link_address else None
+    told = ndp.parse(frame.icmp)
+    if not isinstance(told, NeighborAdvertisement) or not told.options.target_mac:
+        return None
+    return told.target, told.options.target_mac
 
 
 def _mermaid_arrow(said: Said, syn: Segment, syn_ack: Segment) -> str:

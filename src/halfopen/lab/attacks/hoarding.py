@@ -39,6 +39,7 @@ class Hoarding(Scenario):
         " stack goes on answering is alive by that rule. There it is for the program to give up (RFC 6429), or to limit"
         " what one address may have."
     )
+    ip_versions: ClassVar[tuple[int, ...]] = (4, 6)
     parameters: ClassVar[Mapping[str, Parameter]] = {
         "hoarder": Parameter("answering", text="what becomes of the attacker", choices=("answering", "gone")),
         "peers": Parameter(50, "connections", "of the attacker's", least=1, most=200),

@@ -10,6 +10,7 @@ from halfopen.lab.attacks.isn_drawing import Panel, attractors
 from halfopen.lab.crafting import make_segment
 from halfopen.lab.generators import GENERATORS
 from halfopen.lab.modulator import Modulator
+from halfopen.lab.places import ATTACKER, SERVER
 from halfopen.lab.predictability import (
     MODULUS,
     FirstGeneration,
@@ -22,7 +23,7 @@ from halfopen.lab.predictability import (
 from halfopen.lab.predictors import BLIND, BUDGET, MT_OUTPUTS, Predictability, predictability
 from halfopen.lab.probing import NMAP_SYNS, Prober
 from halfopen.lab.scenario import Outcome, Parameter, Scenario, Settings
-from halfopen.lab.world import ATTACKER, SERVER, Layout, World
+from halfopen.lab.world import Layout, World
 from halfopen.report.tables import format_table
 from halfopen.sim.cable import Cable
 from halfopen.stack.config import StackConfig, TcpLayerConfig

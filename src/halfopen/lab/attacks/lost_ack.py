@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from halfopen.lab.floods import PORT
 from halfopen.lab.scenario import Outcome, Parameter, Scenario, Settings
-from halfopen.lab.world import SERVER, Layout, World
+from halfopen.lab.world import Layout, World
 from halfopen.sim.match import Passing
 from halfopen.sim.rules import DROP, Verdict
 from halfopen.stack.config import StackConfig, TcpLayerConfig
@@ -127,7 +127,7 @@ async def _visit(*, client_first: bool) -> float | None:
     """How long it took until the server's first word; None if it never came."""
     loop = asyncio.get_running_loop()
     begun = loop.time()
-    reader, writer = await asyncio.open_connection(SERVER, PORT)
+    reader, writer = await asyncio.open_connection("server", PORT)
     try:
         if client_first:
             writer.write(b"?")

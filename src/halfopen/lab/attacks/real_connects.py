@@ -7,9 +7,10 @@ from typing import ClassVar
 
 from halfopen.base.addresses import format_address
 from halfopen.lab.floods import PORT
+from halfopen.lab.places import SERVER
 from halfopen.lab.scenario import Outcome, Parameter, Scenario, Settings
 from halfopen.lab.visitors import ANSWER, REQUEST
-from halfopen.lab.world import SERVER, Layout, World
+from halfopen.lab.world import Layout, World
 from halfopen.stack.config import IpConfig, StackConfig, TcpLayerConfig
 
 BOTS = 12

@@ -7,9 +7,10 @@ from halfopen.base.clock import SECOND, Duration, Instant
 from halfopen.lab import theory_floods as theory
 from halfopen.lab.crafting import make_segment
 from halfopen.lab.floods import PORT, ends_of
+from halfopen.lab.places import SERVER
 from halfopen.lab.scenario import Outcome, Parameter, Scenario, Settings
 from halfopen.lab.visitors import Visitors
-from halfopen.lab.world import SERVER, Layout, World
+from halfopen.lab.world import Layout, World
 from halfopen.sim.cable import Filter
 from halfopen.stack.config import IpConfig, StackConfig, TcpLayerConfig
 from halfopen.stack.interface import Interface

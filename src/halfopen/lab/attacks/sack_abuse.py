@@ -41,6 +41,7 @@ class SackAbuse(Scenario):
         " for what it costs beside its octets, so that a window full of them cannot hold more than the window says;"
         " they believe no SACK of less than a segment, with or without this defence."
     )
+    ip_versions: ClassVar[tuple[int, ...]] = (4, 6)
     parameters: ClassVar[Mapping[str, Parameter]] = {
         "weapon": Parameter("mss", text="what is tiny", choices=("mss", "early", "sack")),
     }

@@ -54,8 +54,8 @@ class SideChannel(Scenario):
             security = SecurityConfig(permit=SIMULATION_ONLY, challenge_limit="host")
         layout = Layout(configs={"server": victim(settings.whole("window"), security)})
         with World(settings, layout) as world:
-            world.tape.shorten(f"{world.client.address}/32", 60)
-            world.tape.shorten(f"{world.attacker.host.address}/32", 120)
+            world.tape.shorten(f"{world.client.address}/{world.places.whole}", 60)
+            world.tape.shorten(f"{world.attacker.host.address}/{world.places.whole}", 120)
             return world.run(Story(world).tell())
 
 

@@ -12,11 +12,12 @@ from halfopen.lab.floods import PORT, SAMPLE, Aim, Drain, Gauge, SynFlood, ends_
 from halfopen.lab.scenario import Outcome, Parameter, Scenario, Settings
 from halfopen.lab.syn_proxy import SynProxy
 from halfopen.lab.visitors import Served, Visitors
-from halfopen.lab.world import World, packed
+from halfopen.lab.world import World, listener_of, packed
 from halfopen.sim.cable import CableEnd
-from halfopen.stack.tcp_socket import TcpListener
 from halfopen.tcp.half_open import HalfOpenTable
 
+RECORD_OCTETS = {4: 36, 6: 60}
+"""Of a half-open peer, by version of IP."""
 PATIENCE = 3.0
 """Seconds that a connected client waits for its answer."""
 
@@ -124,8 +125,7 @@ class Story:
         return (None if "ingress-filter" in self.plan.defences else server), server
 
     def _table(self) -> HalfOpenTable:
-        sockets = self.world.server.stack.tcp.sockets()
-        return next(each.listener.half_open for each in sockets if isinstance(each, TcpListener))
+        return listener_of(self.world.server.stack).listener.half_open
 
     def _outcome(
         self, served: Served, flood: SynFlood, counts: tuple[int, int], kept: tuple[HalfOpenTable, int]
@@ -150,7 +150,8 @@ class Story:
         expected = {
             "clients served": plan.success(schedule.clients),
             "spoofed SYNs at the server": 0.0 if plan.shields else 1.0,
-            "half-open memory, octets": plan.table.capacity * 36 + plan.table.buckets * 4.0,
+            "half-open memory, octets": plan.table.capacity * RECORD_OCTETS[self.world.places.version]
+            + plan.table.buckets * 4.0,
         }
         # The request goes with the ACK: two RTTs. A proxy half way opens its window half an RTT later.
         expected["median wait, RTT"] = 2.5 if "syn-proxy" in plan.defences else 2.0

@@ -28,6 +28,7 @@ class TimeWaitAssassination(Scenario):
         " forgotten the connection, answers that by RST; and by the letter of RFC 793 the RST ends TIME-WAIT at once."
         " Nobody did anything wrong, and the protection is gone. RFC 1337 wants the RST ignored."
     )
+    ip_versions: ClassVar[tuple[int, ...]] = (4, 6)
     parameters: ClassVar[Mapping[str, Parameter]] = {
         "after": Parameter(5.0, "s", "how long the connection has been closed", least=0.1, most=50),
     }

@@ -58,6 +58,7 @@ class Wrap(Scenario):
         " kept for a whole lap of 2^32 octets: its number is exactly the next one expected, its data is not. Only the"
         " timestamp tells it from the right one (PAWS, RFC 7323 5). Without timestamps it becomes part of the stream."
     )
+    ip_versions: ClassVar[tuple[int, ...]] = (4, 6)
     parameters: ClassVar[Mapping[str, Parameter]] = {
         "before": Parameter(10_000, "octets", "sent below 2^32", least=3000, most=1_000_000),
         "after": Parameter(10_000, "octets", "sent above it", least=6000, most=1_000_000),

@@ -96,12 +96,8 @@ class Stream:
             self.has_fin = True
         elif isinstance(event, Closed):
             self._end(event.reason)
-        elif isinstance(event, SoftError) and self._hears(event.error):
+        elif isinstance(event, SoftError) and not isinstance(event.error, ConnectionTimedOut):
             self._on_icmp(event.error)
-
-    def _hears(self, error: TcpError) -> bool:
-        """Of an ICMP error; only Linux makes a difference between those that end attempts to connect and others."""
-        return isinstance(error, NetworkUnreachable) or self._kernel.traits.error_before_end
 
     def _on_icmp(self, error: TcpError) -> None:
         """A soft error ends an attempt to connect on Linux; on a connection it is remembered, or told to who asks."""

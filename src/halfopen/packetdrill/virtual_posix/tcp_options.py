@@ -7,6 +7,7 @@ from types import MappingProxyType
 
 from halfopen.aio.options import LEAST_SEND, OPTIONS
 from halfopen.aio.tcp_info import pack_tcp_info
+from halfopen.base.clock import SECOND
 from halfopen.packetdrill.symbols import LINUX_SYMBOLS
 from halfopen.packetdrill.virtual_posix.ancillary import STAMP_FLAGS, start_stamps
 from halfopen.packetdrill.virtual_posix.fast_open import get_keys, set_client, set_keys, set_no_cookie, set_server
@@ -155,7 +156,7 @@ def _error(socket: TcpFace) -> int:
     """SO_ERROR: told once; if there is none, the one that only may matter."""
     errors = socket.errors
     pending = errors.take()
-    if not pending:
+    if not pending and not socket.kernel.traits.error_before_end:
         pending, errors.soft = errors.soft, 0
     return pending
 
@@ -210,6 +211,18 @@ def _congestion(socket: TcpFace) -> bytes:
     return socket.config.congestion.algorithm.encode().ljust(_CONGESTION_ROOM, b"\0")
 
 
+def _set_patience(socket: TcpFace, seconds: int) -> None:
+    """TCP_KEEPINIT."""
+    if seconds <= 0:
+        raise failure(errno.EINVAL)
+    timeouts = replace(socket.config.timeouts, connect=seconds * SECOND)
+    socket.configure(replace(socket.config, timeouts=timeouts))
+
+
+def _patience(socket: TcpFace) -> int:
+    return (socket.config.timeouts.connect or 0) // SECOND
+
+
 _SETTERS: Mapping[str, Callable[[TcpFace, int], None]] = MappingProxyType(
     {
         "SO_SNDBUF": _set_send_buffer,
@@ -226,6 +239,7 @@ _SETTERS: Mapping[str, Callable[[TcpFace, int], None]] = MappingProxyType(
         "TCP_FASTOPEN": set_server,
         "TCP_FASTOPEN_CONNECT": set_client,
         "TCP_FASTOPEN_NO_COOKIE": set_no_cookie,
+        "TCP_KEEPINIT": _set_patience,
         "TCP_NOOPT": _set_no_options,
     }
 )
@@ -238,6 +252,7 @@ _GETTERS: Mapping[str, Callable[[TcpFace], int | bytes]] = MappingProxyType(
         "SO_ACCEPTCONN": lambda socket: int(socket.listener is not None),
         "SO_SNDBUF": _buffer("SO_SNDBUF"),
         "SO_RCVBUF": _buffer("SO_RCVBUF"),
+        "TCP_KEEPINIT": _patience,
         "TCP_MAXSEG": _mss,
         "TCP_INFO": _info,
         "TCP_CONGESTION": _congestion,

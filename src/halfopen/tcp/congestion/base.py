@@ -50,7 +50,7 @@ class CongestionControl(ABC):
     ECN-Echo is an `on_loss` with nothing to retransmit (RFC 3168 6.1.2). ``mss`` may be set when the path MTU changes.
     """
 
-    __slots__ = ("_hystart", "_undo", "cwnd", "full_at", "initial_window", "mss", "ssthresh", "whole")
+    __slots__ = ("_hystart", "_undo", "_use", "cwnd", "full_at", "initial_window", "mss", "ssthresh", "whole")
 
     def __init__(self, mss: int, initial_window: int, hystart: HyStart | None = None) -> None:
         self.mss = mss
@@ -61,6 +61,8 @@ class CongestionControl(ABC):
         """SND.NXT, unwrapped, when cwnd last held text back: until that is acknowledged, cwnd is the limit."""
         self.whole = False
         """Windows are whole segments, as Linux counts them, and grow by all that is acknowledged."""
+        self._use = (0, 0, False)
+        """(until which SND.UNA it holds, octets in flight at most, whether they filled the window)."""
         self._hystart = hystart
         self._undo: tuple[int, int] | None = None
 
@@ -101,6 +103,18 @@ class CongestionControl(ABC):
             self.ssthresh = max(self.ssthresh, self.cwnd - self.cwnd // 4)
             halvings = (unsent - 1) // rto if self.whole else 31
             self.cwnd = max(self._floor(self.cwnd >> min(halvings, 31)), min(self.initial_window, self.cwnd))
+
+    def note_use(self, una: int, nxt: int, is_full: bool) -> None:
+        """What of the window has been in use, remembered for a round trip (Linux ``tcp_cwnd_validate``)."""
+        end, most, was_full = self._use
+        if una >= end or is_full or (not was_full and nxt - una > most):
+            self._use = (nxt, nxt - una, is_full)
+
+    @property
+    def was_filled(self) -> bool:
+        """The window was the limit, or in slow start half of it was in use: it may grow (``tcp_is_cwnd_limited``)."""
+        _, most, was_full = self._use
+        return was_full or (self.cwnd < self.ssthresh and self.cwnd < 2 * most)
 
     def take_over(self, other: "CongestionControl") -> None:
         """Goes on with the windows of ``other``, in whose place the user has put this (as Linux)."""
