@@ -143,9 +143,10 @@ def requirements_of(call: ast.Call, where: str) -> list[tuple[str, str]]:
 
 
 def unknown(requirements: Sequence[Requirement], proofs: Proofs) -> Iterator[str]:
-    """A complaint for each mark whose id stands in no checklist."""
+    """A complaint for each mark whose id its RFC's checklist does not have; an RFC without one is a reference only."""
+    rfcs = {row.rfc for row in requirements}
     known = {row.key for row in requirements}
-    for number, id_ in sorted(proofs.keys() - known, key=natural):
+    for number, id_ in sorted((key for key in proofs if key[0] in rfcs and key not in known), key=natural):
         yield from (
             f"{proof.path}: {proof.name}: RFC {number} has no requirement {id_}" for proof in proofs[number, id_]
         )
@@ -170,7 +171,7 @@ def render(requirements: Sequence[Requirement], titles: Mapping[str, str], proof
         "# Conformance",
         "",
         "Made by `make conformance` from the checklists in `docs/conformance` and the marks of the tests.",
-        "A requirement is *proven* by the tests named beside it, or carries the *reason* why it is not met, or not whole.",
+        "A requirement is *proven* by the tests named beside it, or carries the *reason* why none does, or not whole.",
         "An id with neither fails `make check`.",
         "",
         *summary(requirements, proofs),
@@ -185,6 +186,7 @@ def render(requirements: Sequence[Requirement], titles: Mapping[str, str], proof
         "|---|---|---|---|",
         *(f"| {row.id} | {row.section} | {row.text} | {shown_by(row, proofs)} |" for row in leveled),
         *render_others([row for row in requirements if not row.level], titles, proofs),
+        *render_references(requirements, titles, proofs),
     ]
     return "\n".join(lines) + "\n"
 
@@ -213,6 +215,14 @@ def render_others(rows: Sequence[Requirement], titles: Mapping[str, str], proofs
         yield from ("", f"### RFC {number}, {titles.get(number, '')}", "")
         yield from ("| id | requirement | shown by |", "|---|---|---|")
         yield from (f"| {row.id} | {row.text} | {shown_by(row, proofs)} |" for row in its)
+
+
+def render_references(requirements: Sequence[Requirement], titles: Mapping[str, str], proofs: Proofs) -> Iterator[str]:
+    """What tests prove of RFCs that have no checklist here."""
+    rfcs = {row.rfc for row in requirements}
+    yield from ("", "## RFCs without a checklist here", "", "| RFC | section | shown by |", "|---|---|---|")
+    for number, section in sorted((key for key in proofs if key[0] not in rfcs), key=natural):
+        yield f"| {number} {titles.get(number, '')} | {section} | {show(proofs[number, section])} |"
 
 
 def figures(rows: Sequence[Requirement], proofs: Proofs) -> str:

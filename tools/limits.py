@@ -35,7 +35,11 @@ EXCEPTIONS: dict[tuple[str, str, str], str] = {
     ("src/halfopen/aio/loop.py", "StackNetworking.getaddrinfo", "parameters"): "the signature is asyncio's",
     ("src/halfopen/stack/datagram.py", "Datagram.__init__", "parameters"): RECORD,
     ("src/halfopen/stack/datagram.py", "Outgoing.__init__", "parameters"): RECORD,
-    ("src/halfopen/stack/reassembly.py", "Piece.__init__", "parameters"): "as a generic dataclass mypyc gives it no slots",
+    (
+        "src/halfopen/stack/reassembly.py",
+        "Piece.__init__",
+        "parameters",
+    ): "as a generic dataclass mypyc gives it no slots",
     ("src/halfopen/tcp/congestion/base.py", "AckSample.__init__", "parameters"): RECORD,
     ("src/halfopen/wire/codec_native.py", "pack_ipv4", "parameters"): FIELDS,
     ("src/halfopen/wire/codec_native.py", "pack_tcp", "parameters"): FIELDS,

@@ -13,7 +13,7 @@ from tests.cli.running import complaint
     [
         (parameters.host_address, "192.0.2"),
         (parameters.host_address, "example.org"),
-        (parameters.host_address, "2001:db8::1"),
+        (parameters.host_address, "ff02::1"),
         (parameters.host_address, "224.0.0.1"),
         (parameters.host_address, "0.0.0.0"),
         (parameters.listening_address, "255.255.255.255"),
@@ -22,7 +22,7 @@ from tests.cli.running import complaint
         (parameters.interface_address, "192.0.2.0/24"),
         (parameters.interface_address, "192.0.2.255/24"),
         (parameters.interface_address, "127.0.0.1/8"),
-        (parameters.interface_address, "2001:db8::1/64"),
+        (parameters.interface_address, "fe80::1/64"),
         (parameters.port_number, "0"),
         (parameters.port_number, "65536"),
         (parameters.port_number, "http"),
@@ -39,6 +39,12 @@ def test_what_is_not_one_is_named_and_told_what_was_expected(parse: Callable[[st
         parse(text)
     assert repr(text) in caught.value.message
     assert "expected" in caught.value.message
+
+
+def test_both_versions_of_ip_are_taken() -> None:
+    assert len(parameters.host_address("2001:db8::1")) == 16
+    assert parameters.listening_address("::") == bytes(16)
+    assert parameters.interface_address("2001:db8::2/64") == "2001:db8::2/64"
 
 
 def test_good_ones_are_taken() -> None:

@@ -149,8 +149,8 @@ def reset_scripts() -> Iterator[tuple[str, str]]:
         yield (
             f"{folder(place)}/reset-write",
             (
-                base
-                + "+0    write(4, ..., 100) = -1 EPIPE\n+0    getsockopt(4, SOL_SOCKET, SO_ERROR, [ECONNRESET], [4]) = 0\n"
+                base + "+0    write(4, ..., 100) = -1 EPIPE\n"
+                "+0    getsockopt(4, SOL_SOCKET, SO_ERROR, [ECONNRESET], [4]) = 0\n"
             ),
         )
         yield f"{folder(place)}/reset-shutdown", base + "+0    shutdown(4, SHUT_WR) = -1 ENOTCONN\n"

@@ -259,8 +259,32 @@ def test_a_capture_decodes_in_tshark(tmp_path: Path) -> None:
     path.write_bytes(octets.getvalue())
     command = ["tshark", "-r", str(path), "-o", "tcp.check_checksum:TRUE", "-T", "fields", "-e", "_ws.col.Protocol"]
     found = subprocess.run(
-        [*command, "-Y", "!_ws.malformed && tcp.checksum.status != 0 || icmpv6.checksum.status == 1"], capture_output=True, text=True, check=True
+        [*command, "-Y", "!_ws.malformed && tcp.checksum.status != 0 || icmpv6.checksum.status == 1"],
+        capture_output=True,
+        text=True,
+        check=True,
     )
     everything = subprocess.run(command, capture_output=True, text=True, check=True)
     assert found.stdout == everything.stdout
     assert {"ICMPv6", "TCP"} <= set(found.stdout.split())
+
+
+def test_after_a_boot_a_host_has_only_the_routes_that_were_given_to_it() -> None:
+    """What a router has advertised is gone with the memory, until it is advertised again."""
+    advertise = AdvertiseConfig(
+        interface="eth0", prefixes=("2001:db8:ff::/64",), max_interval=4 * SECOND, min_interval=3 * SECOND
+    )
+    config = StackConfig(ip=IpConfig(forwarding=True), ndp=NdpConfig(router=RouterConfig(advertise=(advertise,))))
+    with Network(families="ipv6") as network:
+        host = network.host("host", config=StackConfig())
+        network.link(host, network.router("router", config=config))
+        network.run(asyncio.sleep(10))
+        told = {str(route.prefix) for route in host.stack.routes}
+        host.power_off()
+        host.power_on()
+        kept = {str(route.prefix) for route in host.stack.routes}
+        assert told - kept == {"2001:db8:ff::/64"}
+        assert "2001:db8:1::/64" in kept
+        assert len(list(host.stack.routes)) < len(told) + 2
+        network.run(asyncio.sleep(10))
+        assert {str(route.prefix) for route in host.stack.routes} == told

@@ -257,6 +257,7 @@ def test_one_jump_of_time_equals_many() -> None:
     assert history(None) == history(SECOND) == history(7 * MILLISECOND * 100)
 
 
+@pytest.mark.rfc("826", "826.2")
 def test_a_request_from_a_stranger_makes_no_entry() -> None:
     world = make().takes(arp_frame(arp.REQUEST))
     assert len(world.host.arp.table) == 0

@@ -38,7 +38,7 @@ def test_all_but_rst_is_reset(policy: str) -> None:
 
 
 def test_one_black_hole_swallows_syns_and_one_everything() -> None:
-    assert answers("blackhole-syn") == {**RESETS, "syn": None}
+    assert answers("blackhole-syn") == {**RESETS, "syn": None, "syn-ack": None}
     assert set(answers("blackhole").values()) == {None}
 
 

@@ -68,6 +68,14 @@ def test_a_datagram_goes_on_one_hop_older_and_otherwise_untouched() -> None:
     assert world.counters["IpForwDatagrams"] == 1
 
 
+@pytest.mark.rfc("1812", "1812.11")
+def test_datagrams_leave_in_the_order_in_which_they_came() -> None:
+    world = router()
+    for number in range(20):
+        world.takes(datagram(destination=FAR, identification=number))
+    assert [ip_of(packet).identification for _, packet in world.sent_by(0)] == list(range(20))
+
+
 def test_every_ttl_keeps_the_checksum_right() -> None:
     for ttl in range(2, 256):
         world = router().takes(datagram(destination=FAR, ttl=ttl))

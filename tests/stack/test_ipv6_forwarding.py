@@ -56,6 +56,7 @@ def test_no_way_is_told() -> None:
     assert (message.type, message.code) == (icmpv6.DESTINATION_UNREACHABLE, icmpv6.NO_ROUTE)
 
 
+@pytest.mark.rfc("8200", "8200.5")
 @pytest.mark.rfc("4443", "4443.1")
 def test_what_does_not_fit_is_told_with_the_mtu() -> None:
     world = make(mtu=1280)

@@ -1,3 +1,5 @@
+import pytest
+
 from halfopen.base.addresses import parse_address
 from halfopen.base.clock import SECOND
 from halfopen.stack.ndp_changes import MAX_REDIRECTS
@@ -49,6 +51,7 @@ def test_every_change_makes_known_paths_stale() -> None:
     assert world.routes.generation > before
 
 
+@pytest.mark.rfc("4861", "4861.9")
 def test_a_redirect_of_the_current_first_hop_is_followed() -> None:
     world = routed().takes(redirect(), ROUTER)
     assert first_hop(world, FAR) == OTHER_ROUTER
@@ -65,6 +68,7 @@ def test_a_destination_may_turn_out_to_be_a_neighbor() -> None:
     assert route.gateway is None
 
 
+@pytest.mark.rfc("4861", "4861.9")
 def test_a_redirect_of_anybody_else_is_refused() -> None:
     world = routed().takes(redirect(), OTHER_ROUTER)
     assert first_hop(world, FAR) == ROUTER

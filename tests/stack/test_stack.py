@@ -1,5 +1,7 @@
 """The whole host: IP, UDP and TCP together, between two of them over a perfect wire."""
 
+import pytest
+
 from halfopen.base.addresses import Prefix, parse_address
 from halfopen.base.clock import NEVER, SECOND
 from halfopen.base.rng import SeededRng
@@ -195,3 +197,13 @@ def test_a_host_follows_another_configuration() -> None:
     assert second.counters["IcmpInEchoIgnored"] == 1
     assert second.tcp.connect((OURS, 80), OWNER, 0).config.retransmission.syn_retries == 1
     assert second.rebooted(0).config is second.config
+
+
+@pytest.mark.rfc("6528", "6528.2")
+def test_each_host_has_a_secret_of_its_own_for_its_sequence_numbers() -> None:
+    hosts = [Stack(StackConfig(), SeededRng(seed)) for seed in ("one", "one", "another")]
+    for host in hosts:
+        host.add_interface(tun(address="192.0.2.1/24"))
+    sockets = [host.tcp.connect((PEER, 80), OWNER, 0, local=(OURS, 5000)) for host in hosts]
+    first, again, another = [socket.connection.tcb.snd.iss for socket in sockets]
+    assert first == again != another

@@ -174,3 +174,21 @@ def test_a_window_that_is_wide_is_not_told_anew() -> None:
     acks_of(exchange, 1, 1000, 3)
     exchange.user.reads(1500)
     exchange.peer.expects_nothing()
+
+
+def test_a_segment_that_is_worth_its_memory_widens_the_window() -> None:
+    exchange = opened()
+    memory = exchange.connection.tcb.rcv.memory
+    assert memory is not None
+    before = memory.threshold
+    acks_of(exchange, 1, 1400, 1)
+    assert memory.threshold > before + 2000
+
+
+def test_reading_a_little_of_a_full_buffer_tells_nothing() -> None:
+    exchange = opened(8000, "mss 1460")
+    acks_of(exchange, 1, 1000, 2)
+    exchange.after(300 * MILLISECOND)
+    exchange.peer.ignores()
+    exchange.user.reads(1)
+    exchange.peer.expects_nothing()

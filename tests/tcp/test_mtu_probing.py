@@ -19,10 +19,12 @@ def sizes(search: MtuSearchConfig, mss: int = 1460, least: int = 48) -> list[int
     return list(dict.fromkeys(seen.segment.octets for seen in exchange.peer.ignores()))
 
 
+@pytest.mark.rfc("4821", "4821.4", "4821.5")
 def test_segments_that_time_out_again_and_again_get_smaller() -> None:
     assert sizes(MtuSearchConfig(mode=1))[:3] == [1460, 1024, 512]
 
 
+@pytest.mark.rfc("4821", "4821.5")
 @pytest.mark.parametrize(("floor", "least"), [(400, 48), (48, 400)])
 def test_there_is_a_smallest_size(floor: int, least: int) -> None:
     assert sizes(MtuSearchConfig(mode=2, floor=floor), least=least) == [1460, 1024, 512, 400]

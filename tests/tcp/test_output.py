@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from halfopen.base.clock import MILLISECOND, SECOND
-from halfopen.tcp.config import DEFAULT, AckConfig, BufferConfig, CongestionConfig, Ecn, OptionsConfig
+from halfopen.tcp.config import DEFAULT, AckConfig, BufferConfig, CongestionConfig, Ecn, OptionsConfig, TimeoutConfig
 from halfopen.tcp.connection import Connection
 from halfopen.tcp.early import begin_at_server
 from halfopen.tcp.half_open import HalfOpen
@@ -780,7 +780,9 @@ def test_linux_pushes_what_it_has_waited_with_for_an_rto() -> None:
     exchange.user.sends(5000)
     exchange.peer.ignores()
     exchange.peer.sends(". 1:1(0) ack 4001 win 600")
-    exchange.after(RTO - 1)
+    rto = exchange.connection.tcb.rtt.rto
+    assert rto > 200 * MILLISECOND
+    exchange.after(rto - 1)
     exchange.peer.expects_nothing()
     exchange.after(1)
     exchange.peer.expects("P. 4001:4601(600) ack 1")
@@ -815,7 +817,7 @@ def test_what_would_be_a_single_segment_of_a_burst_waits() -> None:
 
 
 def test_new_text_goes_ahead_of_what_a_timeout_calls_lost() -> None:
-    exchange = connect("mss 1000", config=retransmitting(frto=True, tail_loss_probe=False))
+    exchange = connect("mss 1000", config=replace(PLAIN, timeouts=TimeoutConfig(frto=True)))
     exchange.user.sends(20_000)
     exchange.peer.ignores()
     exchange.after(RTO)

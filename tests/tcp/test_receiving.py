@@ -570,6 +570,7 @@ def test_a_window_that_is_counted_by_memory_is_open_in_full_from_the_syn_on() ->
     assert rcv.offer(1460) == 49_500
     rcv.memory.is_refusing = True
     assert rcv.offer(1460) == 0
+    assert rcv.offer(1460) > 40_000
 
 
 def test_a_bsd_offers_what_there_is() -> None:
@@ -588,3 +589,10 @@ def test_a_fin_behind_a_hole_is_told_by_sack_until_it_counts() -> None:
     put(rcv, 0, b"0123")
     assert rcv.reach_fin()
     assert not rcv.early.has_report
+
+
+def test_a_fin_in_order_counts_at_once() -> None:
+    rcv = opened()
+    rcv.take_fin(rcv.nxt)
+    assert rcv.early.fin is None
+    assert rcv.reach_fin()

@@ -529,6 +529,18 @@ def test_congestion_echo_halves_the_window_once_and_the_next_new_text_says_so() 
     assert exchange.counters["TCPECNReductions"] == 2
 
 
+@pytest.mark.rfc("9438", "9438.8")
+def test_cubic_takes_a_congestion_echo_for_a_loss() -> None:
+    exchange = Exchange.active(Setting(config=replace(EAGER, options=OptionsConfig(ecn=Ecn.ACTIVE))))
+    exchange.after(RTT)
+    exchange.peer.sends(f"S.E 0:0(0) ack 1 win 65535 <{SACK}>")
+    exchange.peer.ignores()
+    flight(exchange, 10)
+    exchange.after(RTT)
+    exchange.peer.sends(".E 1:1(0) ack 1001")
+    assert exchange.connection.tcb.congestion.ssthresh == 7000
+
+
 def test_echoes_that_were_never_agreed_on_are_ignored() -> None:
     exchange = connect(config=PLAIN)
     flight(exchange, 10)
@@ -723,6 +735,7 @@ def test_where_order_breaks_by_more_than_three_segments_a_sack_opens_the_window(
     exchange.user.sends(30_000)
     exchange.peer.ignores()
     congestion = exchange.connection.tcb.congestion
+    exchange.after(RTT)
     exchange.peer.sends(". 1:1(0) ack 1 <sack 5001:6001>")
     assert congestion.cwnd == 10_000
     exchange.peer.sends(". 1:1(0) ack 1 <sack 1001:2001 5001:6001>")
@@ -738,7 +751,7 @@ def test_the_answer_to_a_window_probe_begins_the_interval_anew() -> None:
     assert len(exchange.peer.ignores()) == 1
     exchange.after(RTT)
     exchange.peer.sends(". 1:1(0) ack 1001 win 0")
-    exchange.after(2 * RTO - 1)
+    exchange.after(exchange.connection.tcb.rtt.rto - 1)
     exchange.peer.expects_nothing()
     exchange.after(1)
     assert len(exchange.peer.ignores()) == 1

@@ -6,8 +6,8 @@ import pytest
 
 from halfopen.base.clock import MILLISECOND, NEVER, SECOND, Duration
 from halfopen.base.trace import ListSink
-from halfopen.tcp.config import DEFAULT, CongestionConfig, RetransmissionConfig
-from halfopen.tcp.retransmission import MAX_ACK_DELAY, MIN_PTO, MIN_WAIT, expect_reneging
+from halfopen.tcp.config import DEFAULT, CongestionConfig, RetransmissionConfig, TimeoutConfig
+from halfopen.tcp.retransmission import MAX_ACK_DELAY, MIN_PTO, MIN_WAIT, expect_reneging, on_retransmission_timeout
 from halfopen.tcp.tcb import Phase
 from halfopen.testing.exchange import Exchange, Setting
 from tests.tcp.exchanges import EAGER, PLAIN, PTO, RTO, RTT, WITHOUT_RACK, connect, flight, retransmitting
@@ -354,7 +354,7 @@ def test_time_without_anything_to_wait_for_does_not_count() -> None:
 LINUX = replace(
     EAGER,
     congestion=CongestionConfig(algorithm="reno", whole_segments=True),
-    retransmission=RetransmissionConfig(frto=True),
+    timeouts=TimeoutConfig(frto=True),
 )
 
 
@@ -394,3 +394,14 @@ def test_reneging_puts_no_timer_off() -> None:
     tcb.timers.retransmit = now = exchange.now
     expect_reneging(tcb, now)
     assert tcb.timers.retransmit == now
+
+
+def test_a_repeated_timeout_of_an_episode_that_was_taken_back_has_nothing_to_prove() -> None:
+    exchange = connect("mss 1000,sackOK", config=LINUX)
+    exchange.user.sends(2000)
+    exchange.after(3 * RTO)
+    recovery = exchange.connection.tcb.recovery
+    recovery.undo = None
+    assert recovery.retries > 0
+    on_retransmission_timeout(exchange.connection.tcb, exchange.now)
+    assert recovery.undo is None

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from halfopen.tcp.config import RetransmissionConfig
+from halfopen.tcp.config import TimeoutConfig
 from halfopen.tcp.tcb import Phase
 from halfopen.testing.exchange import Exchange
 from tests.tcp.exchanges import EAGER, PLAIN, PTO, RTO, RTT, WITHOUT_RACK, connect, flight
@@ -143,7 +143,7 @@ def test_the_echo_of_a_probe_is_a_round_trip_like_any_other() -> None:
     assert exchange.connection.tcb.rtt.latest_rtt == RTT
 
 
-FRTO = replace(PLAIN, retransmission=RetransmissionConfig(tail_loss_probe=False, frto=True))
+FRTO = replace(PLAIN, timeouts=TimeoutConfig(frto=True))
 """What RFC 5682 adds."""
 
 
@@ -190,3 +190,11 @@ def test_a_sack_of_what_was_sent_once_proves_it_too() -> None:
     exchange = timed_out(segments=1 + 9)
     exchange.peer.sends(". 1:1(0) ack 1001 <sack 2001:3001>")
     assert exchange.counters["TCPSpuriousRTOs"] == 1
+
+
+def test_a_repeated_ack_of_what_was_sent_again_leaves_it_open() -> None:
+    exchange = timed_out("mss 1000,sackOK")
+    exchange.peer.sends(". 1:1(0) ack 1 <sack 10001:10001>")
+    assert exchange.connection.tcb.recovery.phase is Phase.LOSS
+    exchange.peer.sends(". 1:1(0) ack 1001")
+    exchange.peer.expects(". 10001:11001(1000) ack 1")

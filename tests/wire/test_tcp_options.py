@@ -254,7 +254,9 @@ def test_what_of_accurate_ecn_hangs_over_a_word_takes_the_place_of_padding(optio
     assert tcp_options.length(options) == len(bytes.fromhex(octets))
 
 
-@pytest.mark.parametrize(("value", "counters"), [("", ()), ("0000", ()), ("000001", (1,)), ("000001 000002 00", (1, 2))])
+@pytest.mark.parametrize(
+    ("value", "counters"), [("", ()), ("0000", ()), ("000001", (1,)), ("000001 000002 00", (1, 2))]
+)
 def test_counters_that_are_not_whole_are_ignored(value: str, counters: tuple[int, ...]) -> None:
     data = bytes.fromhex(value)
     assert parse(bytes((172, 2 + len(data))) + data) == Options(accurate_ecn=(172, counters))

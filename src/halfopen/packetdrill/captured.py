@@ -1,7 +1,7 @@
 """What a capture shows of a datagram that the host has sent."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from struct import Struct
 
 from halfopen.base.addresses import Address
@@ -40,6 +40,8 @@ class Captured:
     flow_label: int
     header_octets: int
     octets: bytes
+    udp_ports: tuple[int, int] | None = None
+    """Of the datagram that a segment was in."""
 
     @property
     def ports(self) -> tuple[int, int]:
@@ -106,12 +108,18 @@ def _capture(data: bytes, when: Instant) -> Captured:
     )
 
 
+def unwrapped(captured: Captured) -> Captured:
+    """The TCP segment in a UDP datagram, as if it had come alone; anything else as it is."""
+    if captured.protocol != PROTOCOL_UDP or len(captured.octets) < udp.HEADER_OCTETS + _TCP.size:
+        return captured
+    octets = captured.octets[udp.HEADER_OCTETS :]
+    return replace(captured, protocol=PROTOCOL_TCP, octets=octets, udp_ports=captured.ports)
+
+
 def segment_of(captured: Captured) -> CapturedSegment:
-    """The TCP segment in it, directly or in UDP; Malformed if there is none."""
+    """The TCP segment in it; Malformed if there is none."""
     octets = captured.octets
-    if captured.protocol == PROTOCOL_UDP:
-        octets = octets[udp.HEADER_OCTETS :]
-    elif captured.protocol != PROTOCOL_TCP:
+    if captured.protocol != PROTOCOL_TCP:
         raise Malformed("NotTcp")
     if len(octets) < _TCP.size:
         raise Malformed("TcpTruncated")

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from halfopen.base.clock import Duration, Instant
 from halfopen.base.errors import Malformed
-from halfopen.packetdrill.captured import Captured, CapturedSegment, capture, segment_of
+from halfopen.packetdrill.captured import Captured, CapturedSegment, Emitted, capture, segment_of, unwrapped
 from halfopen.packetdrill.errors import Mismatch, Unsupported
 from halfopen.packetdrill.mapping import SequenceNumbers, Unmapped
 from halfopen.packetdrill.matching import (
@@ -42,7 +42,7 @@ class Outbound:
     def collect(self) -> None:
         """Captures what has been sent so far: it may tell our port, too."""
         while (emitted := self._world.next_output(self._world.now)) is not None:
-            self._queue.extend(capture(emitted))
+            self._capture(emitted)
         for captured in self._queue:
             if self._tracker.takes(captured):
                 self._tracker.suppose(captured)
@@ -58,11 +58,15 @@ class Outbound:
             emitted = self._world.next_output(until)
             if emitted is None:
                 return None
-            self._queue.extend(capture(emitted))
+            self._capture(emitted)
+
+    def _capture(self, emitted: Emitted) -> None:
+        captured = capture(emitted)
+        self._queue.extend(map(unwrapped, captured) if self._settings.is_tcp_in_udp else captured)
 
     def expect(self, line: PacketLine, position: Position, until: Instant, elapsed: Duration) -> Instant:
         """Compares what comes next with ``line``; when it was sent. ``elapsed`` since the start of the script."""
-        if line.encapsulation or line.udp_ports is not None:
+        if line.encapsulation:
             raise Unsupported(position, "encapsulated packets are not supported")
         try:
             first = self.next(until)
@@ -78,6 +82,8 @@ class Outbound:
         until, elapsed = limits
         transport = line.transport
         differences: list[str] = list(compare_ip(line.ip, first, self._tracker))
+        if line.udp_ports != first.udp_ports:
+            differences.append(f"UDP ports: expected {line.udp_ports}, saw {first.udp_ports}")
         seen, sent = "", first.when
         match transport:
             case TcpLine() if first.protocol == PROTOCOL_TCP:

@@ -119,7 +119,7 @@ FREEBSD_TABLE: Table = {
     "net.inet.tcp.fastopen.server_enable": Sysctl("tcp.fast_open.may_serve", _SWITCH, "Fast Open by servers"),
     "net.inet.tcp.finwait2_timeout": Sysctl("tcp.closing.fin_wait_2", _MILLISECONDS, "FIN-WAIT-2 without a user"),
     "net.inet.tcp.icmp_may_rst": Sysctl(
-        "tcp_layer.hard_errors",
+        "icmp.hard_errors",
         Kind(
             lambda field: int(bool(field)),
             lambda text, _: ICMP_RESETS if _number(text, 0, 1) else frozenset(),
@@ -142,7 +142,7 @@ FREEBSD_TABLE: Table = {
     "net.inet.tcp.recvspace": Sysctl("tcp.buffers.receive_initial", _OCTETS, "the receive buffer"),
     "net.inet.tcp.retries": Sysctl("tcp.retransmission.retries", whole(1, 127), "R2, in retransmissions"),
     "net.inet.tcp.rexmit_drop_options": Sysctl(
-        "tcp.retransmission.drops_options", _SWITCH, "the fourth SYN has an MSS option and no other"
+        "tcp.options.drops_late", _SWITCH, "the fourth SYN has an MSS option and no other"
     ),
     "net.inet.tcp.rexmit_initial": Sysctl("tcp.retransmission.rto_initial", _MILLISECONDS, "the first RTO"),
     "net.inet.tcp.rexmit_min": Sysctl("tcp.retransmission.rto_min", _MILLISECONDS, "the shortest RTO"),
@@ -167,6 +167,7 @@ FREEBSD_TABLE: Table = {
         "SYN cookies for everybody",
     ),
     "net.inet.tcp.tolerate_missing_ts": Sysctl("tcp.options.needs_timestamps", _INVERSE, "take what has no timestamp"),
+    "net.inet.tcp.udp_tunneling_port": Sysctl("tcp_over_udp", whole(0, 65535), "where TCP comes in UDP"),
 }
 
 FREEBSD_KEPT: Mapping[str, str] = {
@@ -193,7 +194,7 @@ FREEBSD_KEPT: Mapping[str, str] = {
         sack.revised=1 sack.tso=1 sendbuf_auto=1 sendbuf_auto_lowat=0 sendbuf_inc=8192 sendbuf_max=2097152
         soreceive_stream=0 syncache.bucketlimit=30 syncache.cachelimit=15375 syncache.count=0
         syncache.hashsize=512 syncache.rst_on_sock_fail=1 syncache.see_other=0 tcbhashsize=131072
-        ts_offset_per_conn=1 tso=1 udp_tunneling_overhead=8 udp_tunneling_port=0 use_sack=1 v6mssdflt=1220
+        ts_offset_per_conn=1 tso=1 udp_tunneling_overhead=8 use_sack=1 v6mssdflt=1220
         v6pmtud_blackhole_mss=1220 rack.cfg=0
         """,
     ),

@@ -30,11 +30,14 @@ def build(line: PacketLine, tracker: Tracker, mss: int) -> Packet:
     receive offloads hands them up.
     """
     transport = line.transport
-    if line.encapsulation or line.udp_ports is not None:
+    if line.encapsulation:
         raise Unmapped("encapsulated packets are not supported")
     if isinstance(transport, TcpLine):
         tested = tracker.on_inbound(transport)
         octets = _segment(transport, tested, tracker.timestamps)
+        if line.udp_ports is not None:
+            header = udp.emit(*line.udp_ports, udp.HEADER_OCTETS + len(octets) + transport.octets, 0)
+            return _datagram(line.ip, tracker.addressing, PROTOCOL_UDP, (header + octets, transport.octets), 0)
         return _datagram(line.ip, tracker.addressing, PROTOCOL_TCP, (octets, transport.octets), mss)
     if isinstance(transport, UdpLine):
         source, destination = _ports(transport.ports, tracker.on_inbound(None))

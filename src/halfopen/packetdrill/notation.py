@@ -22,7 +22,8 @@ def describe_packet(captured: Captured, numbers: SequenceNumbers, *, inbound: bo
     direction = "<" if inbound else ">"
     ecn = _ECN_NAMES[captured.tos & 3]
     if captured.protocol == PROTOCOL_TCP:
-        return f"{direction} {ecn}{describe_segment(segment_of(captured), numbers, inbound=inbound)}"
+        text = f"{direction} {ecn}{describe_segment(segment_of(captured), numbers, inbound=inbound)}"
+        return text if captured.udp_ports is None else f"{text} /udp({captured.udp_ports[0]} > {captured.udp_ports[1]})"
     if captured.protocol == PROTOCOL_UDP:
         return f"{direction} {ecn}udp ({len(captured.octets) - udp.HEADER_OCTETS})"
     kind, code = captured.octets[0], captured.octets[1]

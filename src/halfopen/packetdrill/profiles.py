@@ -11,7 +11,7 @@ from types import MappingProxyType
 from halfopen.base.clock import MILLISECOND, SECOND
 from halfopen.packetdrill.permit import IN_SCRIPT
 from halfopen.stack import datagram as kinds
-from halfopen.stack.config import IpConfig, StackConfig, TcpLayerConfig
+from halfopen.stack.config import IcmpConfig, IpConfig, StackConfig, TcpLayerConfig
 from halfopen.tcp.config import (
     AckConfig,
     ArrivalConfig,
@@ -66,7 +66,8 @@ LINUX = Profile(
             buffers=BufferConfig(
                 receive_initial=131072, receive=32 * 1024 * 1024, send=4 * 1024 * 1024, window="linux"
             ),
-            retransmission=RetransmissionConfig(syn_retries=6, frto=True),
+            retransmission=RetransmissionConfig(syn_retries=6),
+            timeouts=TimeoutConfig(frto=True),
             congestion=CongestionConfig(whole_segments=True, defers=True),
             options=OptionsConfig(ecn_manner=EcnConfig(checks_unmarked=False)),
             acks=AckConfig(manner="linux", nagle_for="small", patience="rto"),
@@ -88,6 +89,7 @@ FREEBSD = Profile(
     mtu=_PLAIN_MTUS,
     stack=StackConfig(
         ip=IpConfig(pmtu_min=256),
+        icmp=IcmpConfig(hard_errors=ICMP_RESETS),
         tcp=TcpConfig(
             options=OptionsConfig(layout="dense", least_mss=216, needs_timestamps=True),
             buffers=BufferConfig(receive_initial=65536, receive=2 * 1024 * 1024, send=32768, window="bsd"),
@@ -123,7 +125,7 @@ FREEBSD = Profile(
             security=_BELIEVES_PMTU,
             arrivals=ArrivalConfig(order="bsd"),
         ),
-        tcp_layer=TcpLayerConfig(backlog=128, hard_errors=ICMP_RESETS),
+        tcp_layer=TcpLayerConfig(backlog=128),
     ),
 )
 """FreeBSD 14 and later, with its base TCP stack."""

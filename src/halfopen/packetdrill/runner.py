@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from halfopen.base.clock import NEVER, SECOND, Instant
 from halfopen.packetdrill.addressing import IPV4
 from halfopen.packetdrill.calls import Operation
-from halfopen.packetdrill.captured import Emitted, capture
+from halfopen.packetdrill.captured import Emitted, capture, unwrapped
 from halfopen.packetdrill.errors import DrillError, Endless, Mismatch, Unsupported, Verdict, failure
 from halfopen.packetdrill.expecting import Outbound
 from halfopen.packetdrill.inbound import build
@@ -135,7 +135,7 @@ class Runner:
 
     def _inject(self, line: PacketLine, position: Position) -> None:
         """An inbound packet; what it is to acknowledge has been captured before."""
-        if line.encapsulation or line.udp_ports is not None:
+        if line.encapsulation:
             raise Unsupported(position, "encapsulated packets are not supported")
         self._outbound.collect()
         try:
@@ -143,7 +143,8 @@ class Runner:
         except Unmapped as error:
             raise Mismatch(position, str(error)) from None
         for captured in capture(Emitted(self._world.now, packet), whole=True):
-            self._tell(self._world.now, describe_packet(captured, self._numbers, inbound=True))
+            seen = unwrapped(captured) if line.udp_ports is not None else captured
+            self._tell(self._world.now, describe_packet(seen, self._numbers, inbound=True))
         self._world.inject(packet)
 
     def _call(self, event: Event, call: Call) -> None:

@@ -9,7 +9,7 @@ from halfopen.base.clock import MICROSECOND, Duration
 from halfopen.packetdrill.addressing import IP_VERSIONS, Addressing, default_addressing
 from halfopen.packetdrill.errors import ScriptError
 from halfopen.packetdrill.profiles import LINUX, Profile
-from halfopen.packetdrill.script import Position, Script
+from halfopen.packetdrill.script import PacketLine, Position, Script
 
 Parsed = TypeVar("Parsed")
 
@@ -66,6 +66,8 @@ class Settings:
     strict_segments: bool = False
     non_fatal: frozenset[str] = frozenset()
     tcp_md5_secret: str | None = None
+    is_tcp_in_udp: bool = False
+    """What comes in UDP datagrams are TCP segments."""
 
     def allowance(self, elapsed: Duration) -> Duration:
         """How far a time may be off that lies ``elapsed`` after the event before."""
@@ -93,6 +95,7 @@ def settings_of(script: Script, options: RunOptions) -> Settings:
         strict_segments=reader.switch("strict_segments"),
         non_fatal=reader.take("non_fatal", lambda text: frozenset(text.split(",")), frozenset[str]()),
         tcp_md5_secret=reader.take("tcp_md5_secret", str, None),
+        is_tcp_in_udp=reader.take("udp_encapsulation", _is_tcp, False) or _has_udp_ports(script),
     )
     reader.check_rest()
     return settings
@@ -120,7 +123,7 @@ class _Reader:
 
     def check_rest(self) -> None:
         for name, (_, position) in self._written.items():
-            if name not in OTHER_OPTIONS and not name.startswith(("wire_", "psp_", "udp_encapsulation")):
+            if name not in OTHER_OPTIONS and not name.startswith(("wire_", "psp_")):
                 raise ScriptError(position, f"--{name}: there is no such option")
 
 
@@ -140,6 +143,17 @@ def _addressing(reader: _Reader) -> Addressing:
     if len(addressing.local) != len(default.local) or len(addressing.remote) != len(default.remote):
         return default  # Written for the other version, as scripts that are run for both do.
     return addressing
+
+
+def _is_tcp(text: str) -> bool:
+    if text != "tcp":
+        raise ValueError("only TCP is known in UDP")
+    return True
+
+
+def _has_udp_ports(script: Script) -> bool:
+    actions = (event.action for event in script.events)
+    return any(isinstance(action, PacketLine) and action.udp_ports is not None for action in actions)
 
 
 def _ip_version(text: str) -> str:

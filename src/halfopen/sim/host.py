@@ -12,6 +12,7 @@ from typing import Any, Self, TypeVar
 
 from halfopen.aio.host import Host
 from halfopen.aio.names import Names
+from halfopen.aio.resolving import has_ipv6
 from halfopen.base.addresses import format_address, is_link_local
 from halfopen.base.errors import SimulationError
 from halfopen.sim.loop import CURRENT_HOST, SimLoop
@@ -176,6 +177,8 @@ class SimHost(Asking):
         if not self.is_on:
             self.stack = self.stack.rebooted(self.sim_pump.now())
             self.sim_pump.boot(self.stack)
+            if has_ipv6(self.stack):
+                self.sim_pump.kick()  # It asks for routers.
             self._programs = self.loop.processes.start(self)
 
     def kill(self) -> None:

@@ -136,10 +136,16 @@ class FragmentConfig:
     """A key of `halfopen.stack.fragments.OVERLAP_POLICIES`."""
 
 
+HARD: Final = frozenset({kinds.PROTOCOL_UNREACHABLE, kinds.PORT_UNREACHABLE, kinds.ADMIN_PROHIBITED, kinds.PRECEDENCE})
+"""Errors that end an attempt to connect (RFC 1122 4.2.3.9, code 4 apart); Linux takes "prohibited" for one as well."""
+
+
 @dataclass(slots=True, frozen=True, kw_only=True)
 class IcmpConfig:
     """ICMP (RFC 792, RFC 1122 3.2.2)."""
 
+    hard_errors: frozenset[str] = HARD
+    """Those that we are told of and that end an attempt to connect."""
     error_interval: Duration = 1 * MILLISECOND
     """On average one error in this time (Linux ``icmp_msgs_per_sec`` 1000) ..."""
     error_burst: int = 50
@@ -153,10 +159,6 @@ class IcmpConfig:
     reply_queue: int = 256
     """Answers to our own echo requests that wait to be polled."""
     ttl: int = 64
-
-
-HARD: Final = frozenset({kinds.PROTOCOL_UNREACHABLE, kinds.PORT_UNREACHABLE, kinds.ADMIN_PROHIBITED, kinds.PRECEDENCE})
-"""Errors that end an attempt to connect (RFC 1122 4.2.3.9, code 4 apart); Linux takes "prohibited" for one as well."""
 
 
 @dataclass(slots=True, frozen=True, kw_only=True)
@@ -194,8 +196,6 @@ class TcpLayerConfig:
     """
     closed_ports: str = "reset"
     """What is said where nobody listens: a key of `halfopen.stack.closed_ports.POLICIES`."""
-    hard_errors: frozenset[str] = HARD
-    """ICMP errors that end an attempt to connect."""
     rst_rate: int = RST_RATE
     """RSTs a second from closed ports, if `closed_ports` is ``"limit"``."""
     time_wait: int = 65536
@@ -238,3 +238,5 @@ class StackConfig:
     tcp: TcpConfig = field(default_factory=TcpConfig)
     """For connections and listeners that are not given a configuration of their own."""
     tcp_layer: TcpLayerConfig = field(default_factory=TcpLayerConfig)
+    tcp_over_udp: int = 0
+    """The UDP port where TCP comes as well, in datagrams (FreeBSD ``udp_tunneling_port``); 0: none."""

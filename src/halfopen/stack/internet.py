@@ -1,6 +1,7 @@
 """The Internet layer of one host, assembled: links below, transports above."""
 
 from collections import deque
+from collections.abc import Set
 from dataclasses import replace
 from typing import Final
 
@@ -71,6 +72,11 @@ class Internet:
     def routes(self) -> Routes:
         """The routing table of both versions."""
         return self._commons.routes
+
+    @property
+    def learnt_routes(self) -> Set[Route]:
+        """Those of the routing table that nobody has configured."""
+        return self._v6.ip.learnt_routes
 
     def configure(self, config: StackConfig) -> None:
         """Another configuration from now on, as far as it is about ICMP and forwarding."""

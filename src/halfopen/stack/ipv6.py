@@ -1,5 +1,6 @@
 """IPv6: which way, from which address, with which header (RFC 8200, RFC 4291, RFC 6724)."""
 
+from collections.abc import Set
 from hashlib import blake2s
 from struct import Struct
 from typing import Final
@@ -16,6 +17,7 @@ from halfopen.stack.ipv6_fragments import fragment
 from halfopen.stack.ndp import NdpLayer
 from halfopen.stack.ndp_changes import ChangeFollower
 from halfopen.stack.path import Path
+from halfopen.stack.routes import Route
 from halfopen.wire import icmpv6, ipv6
 from halfopen.wire.icmpv4 import Icmp, Quoted
 from halfopen.wire.ipv4 import PROTOCOL_TCP, PROTOCOL_UDP
@@ -103,6 +105,11 @@ class Ipv6Layer(NetworkLayer):
             gso_size,
         )
         self.output.append((path.interface, packet))
+
+    @property
+    def learnt_routes(self) -> Set[Route]:
+        """What neighbor discovery has found out, and would find again."""
+        return self._changes.learnt
 
     def discover(self, datagram: Datagram, message: Icmp, now: Instant) -> None:
         """A message of neighbor discovery, whose checksum is right, and what follows from it; raises Malformed."""

@@ -123,7 +123,9 @@ LINUX_TABLE: Final[Table] = {
     "net.ipv4.route.mtu_expires": Sysctl("ip.pmtu_lifetime", _SECONDS, "a larger path MTU is tried then"),
     "net.ipv4.tcp_congestion_control": Sysctl("tcp.congestion.algorithm", _ALGORITHM, "congestion control"),
     "net.ipv4.tcp_early_retrans": Sysctl("tcp.retransmission.tail_loss_probe", switch(3), "tail loss probe: 3 or 0"),
-    "net.ipv4.tcp_ecn": Sysctl("tcp.options.ecn", _ECN, "ECN: 0 never, 1 ask for it, 2 when the peer asks; 3 to 5 Accurate ECN"),
+    "net.ipv4.tcp_ecn": Sysctl(
+        "tcp.options.ecn", _ECN, "ECN: 0 never, 1 ask for it, 2 when the peer asks; 3 to 5 Accurate ECN"
+    ),
     "net.ipv4.tcp_fin_timeout": Sysctl("tcp.closing.fin_wait_2", _SECONDS, "seconds in FIN-WAIT-2 without a user"),
     "net.ipv4.tcp_invalid_ratelimit": Sysctl(
         "tcp.acks.challenge_interval", _MILLISECONDS, "time between challenge ACKs of a connection"

@@ -69,9 +69,11 @@ class Discovery(ABC):
 class ChangeFollower:
     """Keeps the routes of one host as Neighbor Discovery finds them."""
 
-    __slots__ = ("_counters", "_redirects", "_routes")
+    __slots__ = ("_counters", "_redirects", "_routes", "learnt")
 
     def __init__(self, routes: Routes, counters: Counters) -> None:
+        self.learnt: set[Route] = set()
+        """The routes that are there because of what has been found; nobody has configured them."""
         self._routes = routes
         self._counters = counters
         self._redirects: dict[Prefix, Route] = {}
@@ -98,8 +100,10 @@ class ChangeFollower:
     def _follow_route(self, change: RouteChange) -> None:
         if change.is_added:
             self._routes.add(change.route)
+            self.learnt.add(change.route)
         elif change.route in list(self._routes):
             self._routes.remove(change.route)
+            self.learnt.discard(change.route)
 
     def _follow_redirect(self, change: Redirected) -> None:
         """The Destination Cache entry of RFC 4861 8.3, as a route to one host."""
@@ -116,6 +120,7 @@ class ChangeFollower:
         route = Route(prefix=prefix, interface=change.interface, gateway=gateway)
         self._redirects[prefix] = route
         self._routes.add(route)
+        self.learnt.add(route)
         self._counters.add("NdpRedirectsFollowed")
 
     def _follow_loss(self, change: HopLost) -> None:

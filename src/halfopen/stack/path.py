@@ -1,6 +1,7 @@
 """Where to send to: the answer of the routing table, kept by who sends often."""
 
 from abc import ABC, abstractmethod
+from typing import ClassVar
 
 from halfopen.base.addresses import Address
 from halfopen.base.clock import Instant
@@ -18,6 +19,8 @@ class Network(ABC):
 
     __slots__ = ("routes",)
 
+    encapsulation: ClassVar[int] = 0
+    """Octets between IP's header and the transport's."""
     routes: Routes
 
     @abstractmethod

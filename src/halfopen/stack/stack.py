@@ -19,6 +19,7 @@ from halfopen.stack.neighbor import NeighborTable
 from halfopen.stack.ports import DoubleHashPorts, PortTable
 from halfopen.stack.routes import Routes
 from halfopen.stack.tcp import TcpLayer
+from halfopen.stack.tcp_over_udp import TcpOverUdp
 from halfopen.stack.udp import UdpLayer
 from halfopen.wire.packet import Packet
 
@@ -30,7 +31,19 @@ class Stack:
     once. Datagrams from the host to itself are delivered while it is polled, so that events may come of polling, too.
     """
 
-    __slots__ = ("_rng", "config", "counters", "icmp", "internet", "ip", "ports", "routes", "tcp", "udp")
+    __slots__ = (
+        "_rng",
+        "config",
+        "counters",
+        "icmp",
+        "internet",
+        "ip",
+        "ports",
+        "routes",
+        "tcp",
+        "tcp_over_udp",
+        "udp",
+    )
 
     def __init__(self, config: StackConfig, rng: Rng) -> None:
         self.config = config
@@ -43,6 +56,8 @@ class Stack:
         self.ports = PortTable(DoubleHashPorts(rng, config.ports))
         self.tcp = TcpLayer(self.ip, self.ports, config, rng, self.counters)
         self.udp = UdpLayer(self.ip, self.icmp, self.ports, self.counters)
+        self.tcp_over_udp = TcpOverUdp(self.tcp, self.udp, self.counters)
+        self.tcp_over_udp.listen(config.tcp_over_udp)
 
     @property
     def interfaces(self) -> tuple[Interface, ...]:
@@ -73,17 +88,24 @@ class Stack:
         self.internet.add_address(interface, address, prefix, now)
 
     def configure(self, config: StackConfig) -> None:
-        """Another configuration: ICMP, forwarding and TCP's opens follow it at once, the rest when rebooted."""
+        """Another configuration: ICMP, forwarding and TCP's opens follow it at once, the rest when rebooted.
+
+        Raises AddressInUse if TCP is to come in UDP at a port that is taken.
+        """
+        self.tcp_over_udp.listen(config.tcp_over_udp)
         self.config = config
         self.internet.configure(config)
         self.tcp.config = config
 
     def rebooted(self, now: Instant) -> "Stack":
-        """A new stack with the same configuration, interfaces and routes, which remembers nothing else."""
+        """A new stack with the same configuration, interfaces and routes, which remembers nothing else.
+
+        Not even routes that routers have told; they will tell them again.
+        """
         stack = Stack(self.config, self._rng)
         twins = {each: stack.add_interface(self._config_of(each), now) for each in self.interfaces}
         known = set(stack.routes)
-        for route in self.routes:
+        for route in [route for route in self.routes if route not in self.internet.learnt_routes]:
             twin = route if route.interface is None else replace(route, interface=twins[route.interface])
             if twin not in known:
                 stack.routes.add(twin)

@@ -204,10 +204,11 @@ class TcpLayer(PortSource, Attention):
         if error.kind == kinds.FRAGMENTATION_NEEDED:
             mtu = max(error.mtu, min(least_mtu(quoted.destination, self.config.ip), socket.path.interface.mtu))
             is_known = socket.path.mtu <= mtu
-            if socket.connection.on_path_mtu(mtu - headers_octets(flow), seq, now, is_known=is_known):
+            room = mtu - socket.path.network.encapsulation - headers_octets(flow)
+            if socket.connection.on_path_mtu(room, seq, now, is_known=is_known):
                 self.paths.learn_mtu(quoted.destination, mtu, now)
         else:
-            is_hard = error.kind in self.config.tcp_layer.hard_errors
+            is_hard = error.kind in self.config.icmp.hard_errors
             socket.connection.on_icmp_error(_as_tcp_error(error.kind), seq, is_hard, now)
         self.mark(socket)
 

@@ -1,11 +1,13 @@
 """From segments to datagrams: ways to the peers, and the header that depends on addresses."""
 
+from abc import ABC, abstractmethod
 from typing import Final
 
 from halfopen.base.addresses import Address
 from halfopen.base.clock import Instant
 from halfopen.base.counters import Counters
 from halfopen.base.errors import NetworkUnreachable
+from halfopen.base.native import trait
 from halfopen.stack.datagram import Outgoing
 from halfopen.stack.demux import Flow, local_of, make_flow, remote_of
 from halfopen.stack.ip import IpLayer
@@ -38,10 +40,19 @@ def headers_octets(flow: Flow) -> int:
     return 40 if len(flow) == IPV4_FLOW_OCTETS else 60
 
 
+@trait
+class Tunnels(ABC):
+    """Who knows that segments of some flows travel in something else than IP."""
+
+    @abstractmethod
+    def path(self, flow: Flow, path: Path) -> Path:
+        """What is to be taken instead of ``path``, or ``path``."""
+
+
 class TcpPaths:
     """Where the segments of one host go. Connections to one peer share a path."""
 
-    __slots__ = ("_cache", "_counters", "_ip", "_now", "clock_offsets", "guard")
+    __slots__ = ("_cache", "_counters", "_ip", "_now", "clock_offsets", "guard", "tunnels")
 
     def __init__(self, ip: IpLayer, secret: bytes, counters: Counters, hashing: str = "blake2s") -> None:
         self._ip = ip
@@ -52,6 +63,8 @@ class TcpPaths:
         self._now: Instant = 0
         self.guard: Guard | None = None
         """Signs what leaves, if the host has keys."""
+        self.tunnels: Tunnels | None = None
+        """Asked for every path to a peer, if the host has any."""
 
     def is_broadcast(self, address: Address) -> bool:
         """Whether ``address`` means several hosts."""
@@ -82,12 +95,15 @@ class TcpPaths:
             path = self.find(local, remote, self._now)
         except NetworkUnreachable:
             return PathLimits(mss=default_mss, default_mss=default_mss, timestamp_offset=offset)
-        headers = headers_octets(flow)
+        if self.tunnels is not None:
+            path = self.tunnels.path(flow, path)
+        encapsulation = path.network.encapsulation
+        headers = headers_octets(flow) + encapsulation
         burst = max(0, (path.gso_octets or SOFTWARE_GSO) - headers - MAXIMUM_OCTETS)
         signature = self.guard.option_octets(flow) if self.guard is not None else 0
         return PathLimits(
             mss=path.mtu - headers,
-            burst=0 if signature else burst,  # a super-segment has one signature, its pieces would need theirs
+            burst=0 if signature or encapsulation else burst,  # each piece needs its own signature, or datagram
             default_mss=default_mss,
             timestamp_offset=offset,
             signature_octets=signature,
@@ -103,7 +119,10 @@ class TcpPaths:
             except NetworkUnreachable:
                 self._counters.add("TcpOutNoRoutes")
                 return
-            socket.connection.on_path_mtu(path.mtu - headers_octets(socket.flow), None, now)
+            if self.tunnels is not None:
+                path = socket.path = self.tunnels.path(socket.flow, path)
+            headers = headers_octets(socket.flow) + path.network.encapsulation
+            socket.connection.on_path_mtu(path.mtu - headers, None, now)
         self._emit(path, segment, socket.pseudo_sum, socket.marks, now)
 
     def send_to(self, flow: Flow, segment: Segment, now: Instant) -> None:
@@ -114,6 +133,8 @@ class TcpPaths:
         except NetworkUnreachable:
             self._counters.add("TcpOutNoRoutes")
             return
+        if self.tunnels is not None:
+            path = self.tunnels.path(flow, path)
         self._emit(path, segment, pseudo_header_sum(local, remote, PROTOCOL_TCP, 0), DEFAULT_MARKS, now)
 
     def _emit(self, path: Path, segment: Segment, pseudo_sum: int, marks: Marks, now: Instant) -> None:

@@ -19,7 +19,7 @@ from halfopen.base.errors import (
 )
 from halfopen.base.octets import Buffer, Buffers, cut
 from halfopen.stack import datagram as seam
-from halfopen.stack.datagram import Datagram, IcmpError, Outgoing
+from halfopen.stack.datagram import Datagram, IcmpError, Outgoing, Transport
 from halfopen.stack.icmp import IcmpLayer
 from halfopen.stack.interface import Interface
 from halfopen.stack.ip import IpLayer
@@ -183,7 +183,7 @@ class UdpSocket:
 class UdpLayer(PortSource):
     """All UDP sockets of one host."""
 
-    __slots__ = ("_counters", "_icmp", "_ip", "_ports", "_sockets", "news")
+    __slots__ = ("_counters", "_icmp", "_ip", "_ports", "_sockets", "news", "tunnels")
 
     def __init__(self, ip: IpLayer, icmp: IcmpLayer, ports: PortTable, counters: Counters) -> None:
         self._ip = ip
@@ -193,6 +193,8 @@ class UdpLayer(PortSource):
         self._sockets: dict[tuple[Address, int], UdpSocket] = {}
         self.news: dict[UdpSocket, None] = {}
         """What `poll_event` hands out; to look at."""
+        self.tunnels: dict[int, Transport] = {}
+        """Who takes what comes to a port, and errors about what has been sent from it, in place of its socket."""
         ports.add_source(self)
         ip.register(PROTOCOL_UDP, self)
 
@@ -280,6 +282,10 @@ class UdpLayer(PortSource):
         if not _sum_holds(datagram, octets, sum_field, text):
             self._drop("UdpInErrors", "UdpInCsumErrors")
             return
+        if port in self.tunnels:
+            self._counters.add("UdpInDatagrams")
+            self.tunnels[port].receive(datagram, now)
+            return
         socket = self._find(datagram.destination, port, datagram.source, source_port)
         if socket is None:
             self._counters.add("UdpNoPorts")
@@ -296,6 +302,9 @@ class UdpLayer(PortSource):
         """Passes an ICMP error to the socket whose datagram it quotes (RFC 1122 4.1.3.3)."""
         quoted = error.quoted
         port = int.from_bytes(quoted.transport[0:2], "big")
+        if port in self.tunnels:
+            self.tunnels[port].on_error(error, now)
+            return
         remote_port = int.from_bytes(quoted.transport[2:4], "big")
         socket = self._find(quoted.source, port, quoted.destination, remote_port)
         if socket is None:

@@ -18,7 +18,17 @@ class AckPolicy:
     received so far (MUST-58, MUST-59).
     """
 
-    __slots__ = ("_acknowledge", "_full", "_quick", "_size", "_unacknowledged", "deadline", "delays", "is_apart", "owed")
+    __slots__ = (
+        "_acknowledge",
+        "_full",
+        "_quick",
+        "_size",
+        "_unacknowledged",
+        "deadline",
+        "delays",
+        "is_apart",
+        "owed",
+    )
 
     def __init__(self, config: AckConfig) -> None:
         self.owed = 0

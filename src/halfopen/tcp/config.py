@@ -66,6 +66,8 @@ class OptionsConfig:
     """Octets that came twice are reported too (RFC 2883, Linux ``tcp_dsack``)."""
     ecn: Ecn = Ecn.PASSIVE
     ecn_manner: EcnConfig = field(default_factory=EcnConfig)
+    drops_late: bool = False
+    """From the third retransmission on a SYN has no option but the MSS (FreeBSD ``rexmit_drop_options``)."""
     layout: str = "aligned"
     """How a SYN carries them: ``"aligned"``, as Linux; ``"dense"``, as the BSDs (`halfopen.wire.tcp_options.emit`)."""
     needs_timestamps: bool = False
@@ -130,13 +132,9 @@ class RetransmissionConfig:
     """R2 as time without an acknowledgment, instead of `retries` (RFC 9293 3.10.2, RFC 5482, ``TCP_USER_TIMEOUT``)."""
     orphan_retries: int = 8
     """`retries` once the user has closed (Linux ``tcp_orphan_retries``)."""
-    drops_options: bool = False
-    """From the third retransmission on a SYN has no option but the MSS (FreeBSD ``rexmit_drop_options``)."""
     tail_loss_probe: bool = True
     rack: bool = True
     dupthresh: int = 3
-    frto: bool = False
-    """After a timeout new text is tried first, to find out whether anything was lost (RFC 5682, Linux ``tcp_frto``)."""
 
 
 @dataclass(slots=True, frozen=True, kw_only=True)
@@ -174,6 +172,9 @@ class TimeoutConfig:
     """... and at most this one (``persmax``, 60 s)."""
     probes_with_text: bool = False
     """A probe of a closed window has the next octet, as RFC 9293 3.8.6.1 says and the BSDs do; else none."""
+
+    frto: bool = False
+    """After a timeout new text is tried first, to find out whether anything was lost (RFC 5682, Linux ``tcp_frto``)."""
 
     def __post_init__(self) -> None:
         _check_choice("rto_min_of", self.rto_min_of, ("variance", "whole"))

@@ -79,7 +79,11 @@ class FastOpenServer:
             option = None
         if option is not None and not option[1]:
             self._counters.add("TCPFastOpenCookieReqd")
-        if not (config.server and config.may_serve) or (option is None and not syn.octets) or self._is_full(config, now):
+        if (
+            not (config.server and config.may_serve)
+            or (option is None and not syn.octets)
+            or self._is_full(config, now)
+        ):
             return REFUSED
         if config.needs_no_cookie:
             return self._accept()

@@ -10,7 +10,6 @@ from typing import Final
 
 from halfopen.base.clock import NEVER, Instant
 from halfopen.base.octets import Buffers
-from halfopen.tcp.bursts import is_deferred, worthwhile
 from halfopen.tcp.early import enrich, speaks_early
 from halfopen.tcp.ecn import answering_flags, asking_flags, fit, mark, mark_new_text, to_record
 from halfopen.tcp.negotiation import answer, offer, without_extensions
@@ -18,6 +17,7 @@ from halfopen.tcp.probing import wait_for_window, window_is_open
 from halfopen.tcp.recovery import room
 from halfopen.tcp.retransmission import arm, give_up_at
 from halfopen.tcp.scoreboard import Sent
+from halfopen.tcp.segmentation import sendable
 from halfopen.tcp.seqnum import wrap
 from halfopen.tcp.state import State
 from halfopen.tcp.tcb import TailProbe, Tcb
@@ -90,7 +90,7 @@ def _new_text(tcb: Tcb, unsent: int, now: Instant) -> Segment | None:
         _restart_if_idle(tcb, now)
     free, usable = room(tcb), snd.usable
     allowed = min(free, usable, snd.una + tcb.user.flight_limit - snd.nxt)
-    count = 0 if _is_deferred(tcb, unsent, allowed, now) else _sendable(tcb, unsent, allowed, now)
+    count = sendable(tcb, unsent, allowed, now)
     fin = snd.fin and count == unsent and count < (usable if tcb.owed.tail_probe else allowed)
     if count == 0 and not fin:
         if tcb.owed.tail_probe and usable >= min(unsent, snd.mss) > 0:
@@ -109,10 +109,8 @@ def _new_text(tcb: Tcb, unsent: int, now: Instant) -> Segment | None:
     segment = _data_segment(tcb, start, count, fin, now)
     mark_new_text(tcb, segment)
     snd.advance(end)
-    if count % snd.mss and not tcb.owed.impatient:
-        snd.flight.small_end = end
+    _note_size(tcb, count)
     _note_use(tcb)
-    tcb.owed.impatient = False
     tcb.recovery.sent_at = now
     if tcb.recovery.prr is not None:
         tcb.recovery.prr.on_sent(count)
@@ -126,7 +124,15 @@ def _new_text(tcb: Tcb, unsent: int, now: Instant) -> Segment | None:
     return segment
 
 
+def _note_size(tcb: Tcb, count: int) -> None:
+    """Segments that are not full are remembered, but for one that has been waited with for long enough."""
+    if count % tcb.snd.mss and not tcb.owed.impatient:
+        tcb.snd.flight.small_end = tcb.snd.nxt
+    tcb.owed.impatient = False
+
+
 def _note_use(tcb: Tcb) -> None:
+    """Whether the congestion window has been the limit, for Linux's rule of when it may grow."""
     congestion, snd = tcb.congestion, tcb.snd
     if congestion.whole:
         congestion.note_use(snd.una, snd.nxt, room(tcb) <= 0)
@@ -139,7 +145,7 @@ def _early_text(tcb: Tcb, now: Instant) -> Segment | None:
     snd = tcb.snd
     start = snd.nxt
     allowed = min(room(tcb), snd.usable, snd.una + tcb.user.flight_limit - start)
-    count = _sendable(tcb, snd.unsent, allowed, now)
+    count = sendable(tcb, snd.unsent, allowed, now)
     if count <= 0:
         return None
     snd.flight.sent(start, start + count, now)
@@ -159,53 +165,6 @@ def _restart_if_idle(tcb: Tcb, now: Instant) -> None:
 def _tries_new(tcb: Tcb) -> bool:
     """F-RTO: what may be lost waits for the answer to new text."""
     return tcb.recovery.undo is not None and tcb.recovery.undo.tries_new
-
-
-def _is_deferred(tcb: Tcb, unsent: int, allowed: int, now: Instant) -> bool:
-    return (
-        tcb.user.config.congestion.defers
-        and not (tcb.owed.tail_probe or tcb.owed.impatient)
-        and is_deferred(tcb, unsent, allowed, now)
-    )
-
-
-def _sendable(tcb: Tcb, unsent: int, allowed: int, now: Instant) -> int:
-    """How many octets of new text make a segment now (RFC 9293 3.7.4 Nagle, 3.8.6.2.1 silly window avoidance).
-
-    Whole segments; and a rest, if it is all that is queued, and nothing is in flight or Nagle is off, and it is not
-    corked; and less than that, half of the largest window ever offered, or when patience has run out. Urgent text is in
-    no super-segment, in whose parts the one pointer would name different octets (MUST-62).
-    """
-    snd = tcb.snd
-    mss = snd.mss
-    count = min(unsent, allowed, snd.burst if snd.up <= snd.nxt else mss)
-    if count <= 0:
-        return 0
-    if tcb.user.config.congestion.defers:
-        count = min(count, worthwhile(tcb), max(tcb.congestion.cwnd // mss // 2, 1) * mss)
-    rest = count % mss
-    if not rest:
-        return count
-    if count == unsent:
-        acks = tcb.user.config.acks
-        if snd.fin or not (acks.cork or (acks.nagle and _waits(tcb, count, now))):
-            return count
-        if snd.nxt < snd.up or tcb.owed.impatient:
-            return count
-    elif count < mss and (tcb.owed.impatient or (count == snd.usable and 2 * count >= snd.max_wnd)):
-        return count
-    return count - rest
-
-
-def _waits(tcb: Tcb, count: int, now: Instant) -> bool:
-    """Nagle's rule for what is not a full segment (RFC 9293 3.7.4), or one of its variants."""
-    snd = tcb.snd
-    kind = tcb.user.config.acks.nagle_for
-    if kind == "any" or snd.nxt == snd.una:
-        return kind == "any" and (snd.nxt > snd.una or count > snd.mss)
-    if kind == "earlier":
-        return snd.flight.records[0].sent_at != now
-    return snd.flight.small_end > snd.una
 
 
 def _retransmission(tcb: Tcb, record: Sent, allowed: int, now: Instant) -> Segment | None:
@@ -381,7 +340,7 @@ def _syn(tcb: Tcb, now: Instant) -> Segment:
     config = opening.config
     flags = SYN
     if tcb.state is State.SYN_SENT:
-        if config.retransmission.drops_options and tcb.recovery.retries > 2:
+        if config.options.drops_late and tcb.recovery.retries > 2:
             config = without_extensions(config)
         options = offer(config, opening.receive_mss, (clock_value(opening.timestamp_offset, now), 0))
         flags |= asking_flags(tcb)

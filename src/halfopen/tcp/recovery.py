@@ -36,7 +36,7 @@ def on_ack(tcb: Tcb, seg: Segment, now: Instant) -> None:
         seg.seq, seg.ack, seg.window << tcb.agreed.snd_shift, tcb.user.config.arrivals.order != "linux"
     )
     if not outstanding:
-        if tcb.timers.retransmit_for is Retransmit.PERSIST and not snd.wnd:
+        if tcb.timers.retransmit_for is Retransmit.PERSIST and tcb.timers.retransmit != NEVER and not snd.wnd:
             arm_for_window(tcb, now)
         if tcb.agreed.accurate is not None:
             hear(tcb, seg, Delivery())
@@ -254,7 +254,7 @@ def on_rack_deadline(tcb: Tcb, now: Instant) -> None:
         outstanding = tcb.snd.outstanding
         _enter_recovery(tcb, outstanding, outstanding - flight.sacked, now)
         tcb.owed.cause = Cause.RACK
-        tcb.congestion.cwnd = pipe(tcb) + tcb.snd.mss
+        tcb.congestion.cwnd = pipe(tcb) + tcb.congestion.mss
     arm_for_reordering(tcb, due, now)
 
 
@@ -276,7 +276,9 @@ def _adapt_window(tcb: Tcb, is_marked: bool, delivery: Delivery, before: tuple[i
     if recovery.phase is _RECOVERY and recovery.prr is not None:
         in_network = pipe(tcb)
         safe = delivery.acked > 0 and snd.flight.lost <= lost_before
-        tcb.congestion.cwnd = max(in_network + recovery.prr.on_ack(delivery.octets, in_network, safe), snd.mss)
+        tcb.congestion.cwnd = max(
+            in_network + recovery.prr.on_ack(delivery.octets, in_network, safe), tcb.congestion.mss
+        )
         return
     if is_marked:
         _on_ecn_echo(tcb, outstanding, now)

@@ -121,7 +121,7 @@ def on_retransmission_timeout(tcb: Tcb, now: Instant) -> None:
     episode = recovery.undo
     if episode is not None:
         is_doubtful = recovery.phase is not Phase.RECOVERY or recovery.retries > 0
-        episode.is_open = tcb.user.config.retransmission.frto and is_doubtful
+        episode.is_open = tcb.user.config.timeouts.frto and is_doubtful
         episode.tries_new = False
     if flight.records and flight.records[0].condition == SACKED:
         flight.forget_sacks()
@@ -145,7 +145,7 @@ def on_retransmission_timeout(tcb: Tcb, now: Instant) -> None:
     _mark_timed_out(tcb, now)
     # The loss window is one segment (RFC 5681 3.1) beside what RACK takes to be on its way still, as in Linux: the
     # oldest segment is sent in any case (RFC 6298 5.4).
-    tcb.congestion.cwnd = snd.pipe + snd.mss
+    tcb.congestion.cwnd = snd.pipe + tcb.congestion.mss
     tcb.rtt.backoff()
     _restart_rto(tcb, now)
     if tcb.opening.trace.enabled:

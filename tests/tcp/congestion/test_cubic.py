@@ -134,7 +134,7 @@ def test_alpha_is_nine_seventeenths() -> None:
     assert pytest.approx(9 / 17) == ALPHA
 
 
-@pytest.mark.rfc("9438", "9438.5", "9438.8")
+@pytest.mark.rfc("9438", "9438.5")
 @pytest.mark.parametrize(("flight", "ssthresh"), [(100, 70), (3, 2.1), (2, 2), (1, 2)])
 def test_a_loss_keeps_seven_tenths_of_the_flight_and_at_least_two_segments(flight: int, ssthresh: float) -> None:
     control = Cubic(MSS, 100 * MSS)

@@ -57,19 +57,22 @@ class TcpFace(SocketDescriptor):
         wants = early or bool(self.kept.get("TCP_FASTOPEN_CONNECT"))
         fast_open = replace(self._config.fast_open, connect=wants)
         try:
-            tcp = self.kernel.stack.tcp.connect(
-                remote,
-                self.kernel.owner,
-                self.kernel.now,
-                config=replace(self._config, fast_open=fast_open) if wants else self._config,
-                local=self.port.for_peer(remote),
-            )
+            tcp = self._connect(remote, replace(self._config, fast_open=fast_open) if wants else self._config)
         except HalfopenError as error:
             in_use = isinstance(error, AddressInUse) and self.port.is_taken
             raise failure(errno.EADDRNOTAVAIL if in_use else errno_of(error)) from error
         self.stream = Stream(self.kernel, tcp, self.errors, is_established=False)
         self.mark()
         return self.stream
+
+    def _connect(self, remote: Endpoint, config: TcpConfig) -> TcpSocket:
+        kernel, local = self.kernel, self.port.for_peer(remote)
+        stack, udp_port = kernel.stack, self.kept.get("TCP_REMOTE_UDP_ENCAPS_PORT", 0)
+
+        def connect() -> TcpSocket:
+            return stack.tcp.connect(remote, kernel.owner, kernel.now, config=config, local=local)
+
+        return stack.tcp_over_udp.through(udp_port, connect) if udp_port else connect()
 
     def mark(self) -> None:
         """The connection's IP headers are as the options say."""

@@ -15,6 +15,7 @@ from halfopen.packetdrill.virtual_posix.headers import DEFAULT_TTL, ttl
 from halfopen.packetdrill.virtual_posix.kernel import failure
 from halfopen.packetdrill.virtual_posix.names import level_of
 from halfopen.packetdrill.virtual_posix.tcp_face import TcpFace
+from halfopen.stack.tcp_over_udp import remote_udp_port
 from halfopen.tcp.state import State
 from halfopen.tcp.status import make_status
 
@@ -219,6 +220,20 @@ def _set_patience(socket: TcpFace, seconds: int) -> None:
     socket.configure(replace(socket.config, timeouts=timeouts))
 
 
+def _set_udp_port(socket: TcpFace, number: int) -> None:
+    """TCP_REMOTE_UDP_ENCAPS_PORT: to be chosen before there is a connection, where TCP comes in UDP at all."""
+    has_tunnel = socket.kernel.stack.tcp_over_udp.port > 0
+    if not 0 <= number <= 0xFFFF or (number and not has_tunnel) or socket.state is not State.CLOSED:
+        raise failure(errno.EINVAL)
+    socket.kept["TCP_REMOTE_UDP_ENCAPS_PORT"] = number
+
+
+def _udp_port(socket: TcpFace) -> int:
+    if socket.stream is not None:
+        return remote_udp_port(socket.stream.tcp)
+    return socket.kept.get("TCP_REMOTE_UDP_ENCAPS_PORT", 0)
+
+
 def _patience(socket: TcpFace) -> int:
     return (socket.config.timeouts.connect or 0) // SECOND
 
@@ -241,6 +256,7 @@ _SETTERS: Mapping[str, Callable[[TcpFace, int], None]] = MappingProxyType(
         "TCP_FASTOPEN_NO_COOKIE": set_no_cookie,
         "TCP_KEEPINIT": _set_patience,
         "TCP_NOOPT": _set_no_options,
+        "TCP_REMOTE_UDP_ENCAPS_PORT": _set_udp_port,
     }
 )
 _GETTERS: Mapping[str, Callable[[TcpFace], int | bytes]] = MappingProxyType(
@@ -262,5 +278,6 @@ _GETTERS: Mapping[str, Callable[[TcpFace], int | bytes]] = MappingProxyType(
         "IP_TTL": lambda socket: ttl(socket.kept, is_ipv6=socket.is_ipv6),
         "IPV6_UNICAST_HOPS": lambda socket: ttl(socket.kept, is_ipv6=socket.is_ipv6),
         "TCP_NOTSENT_LOWAT": _unsent_low,
+        "TCP_REMOTE_UDP_ENCAPS_PORT": _udp_port,
     }
 )
