@@ -41,6 +41,11 @@ EXCEPTIONS: dict[tuple[str, str, str], str] = {
         "parameters",
     ): "as a generic dataclass mypyc gives it no slots",
     ("src/halfopen/tcp/congestion/base.py", "AckSample.__init__", "parameters"): RECORD,
+    (
+        "src/halfopen/tcp/tcb.py",
+        "Opening",
+        "attributes",
+    ): "the arguments of OPEN (RFC 9293 3.10.1) and its host, as one record",
     ("src/halfopen/wire/codec_native.py", "pack_ipv4", "parameters"): FIELDS,
     ("src/halfopen/wire/codec_native.py", "pack_tcp", "parameters"): FIELDS,
     ("src/halfopen/wire/codec_native.py", "pack_tcp_with_timestamps", "parameters"): FIELDS,

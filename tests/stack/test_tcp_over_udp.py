@@ -18,6 +18,7 @@ from halfopen.wire.packet import Packet
 from tests.stack.tcp_world import CLIENT, PEER, PORT, SERVER, US, Wire, received
 
 HEADER_OCTETS = 20
+STAMPS = 12
 NEAR_UDP = 9899
 FAR_UDP = 9900
 UDP_AND_TCP = HEADER_OCTETS + udp.HEADER_OCTETS
@@ -90,7 +91,7 @@ def test_a_datagram_with_a_wrong_checksum_does_not_reach_tcp() -> None:
 def test_segments_are_eight_octets_shorter() -> None:
     wire = Tunnelled()
     near, far, _ = wire.establish()
-    assert (near.connection.tcb.snd.mss, far.connection.tcb.snd.mss) == (1452, 1452)
+    assert (near.connection.tcb.snd.mss, far.connection.tcb.snd.mss) == (1452 - STAMPS, 1452 - STAMPS)
     near.send(bytes(20_000), wire.now)
     wire.settle()
     assert len(received(far, wire.now)) == 20_000
@@ -120,7 +121,7 @@ def test_a_new_route_leads_through_the_same_datagrams() -> None:
     near.send(b"later", wire.now)
     wire.settle()
     assert received(far, wire.now) == b"later"
-    assert (remote_udp_port(near), near.connection.tcb.snd.mss) == (FAR_UDP, 1452)
+    assert (remote_udp_port(near), near.connection.tcb.snd.mss) == (FAR_UDP, 1452 - STAMPS)
 
 
 def test_segments_from_another_port_than_the_peers_are_dropped() -> None:
@@ -149,7 +150,7 @@ def test_what_a_router_has_room_for_is_room_for_the_datagram() -> None:
     wire.near.udp.on_error(_error_about(wire.log[-1][1], 28), wire.now)
     wire.near.udp.on_error(_error_about(wire.log[-1][1], 28), wire.now)
     wire.run(wire.now + 3_000_000_000)
-    assert near.connection.tcb.snd.mss == 1000 - 48
+    assert near.connection.tcb.snd.mss == 1000 - 48 - STAMPS
 
 
 @pytest.mark.parametrize("octets", [8, 12])

@@ -4,7 +4,8 @@ import pytest
 
 from halfopen.base.clock import SECOND
 from halfopen.base.errors import ConfigError
-from halfopen.tcp.config import MtuSearchConfig, OptionsConfig, TcpConfig, TimeoutConfig
+from halfopen.tcp.config import OptionsConfig, TcpConfig, TimeoutConfig
+from halfopen.tcp.mtu_search import MtuSearchConfig
 from halfopen.testing.exchange import Exchange, Setting
 
 

@@ -35,7 +35,7 @@ def test_a_connection_in_the_middle_of_things(iss: int, irs: int) -> None:
     assert (rcv.unread, rcv.early, rcv.urgent) == (100, 100, 50)
     assert rcv.wnd == exchange.connection.tcb.rcv.wnd
     assert status.state is State.ESTABLISHED
-    assert (status.sack, status.timestamps, status.retries) == (True, True, 0)
+    assert (status.options.sack, status.options.timestamps, status.retries) == (True, True, 0)
     assert status.phase is Phase.OPEN
     assert status.srtt > 0
     assert status.rto > status.srtt
@@ -49,7 +49,7 @@ def test_a_connection_that_is_just_beginning() -> None:
     exchange.after(3000 * MILLISECOND)
     status = make_status(exchange.connection.tcb)
     assert status.state is State.SYN_SENT
-    assert (status.srtt, status.retries, status.sack, status.timestamps) == (0, 2, False, False)
+    assert (status.srtt, status.retries, status.options.sack, status.options.timestamps) == (0, 2, False, False)
 
 
 def test_a_picture_does_not_change_with_the_connection() -> None:
@@ -64,8 +64,8 @@ def test_a_picture_does_not_change_with_the_connection() -> None:
 @pytest.mark.parametrize("is_child", [False, True])
 def test_fast_open_is_seen(is_child: bool) -> None:
     tcb = Tcb(Opening(local_port=1, remote_port=2, iss=7), is_active=not is_child)
-    assert not make_status(tcb).syn_data and not make_status(tcb).fast_open_child
+    assert not make_status(tcb).options.syn_data and not make_status(tcb).options.fast_open_child
     tcb.user.early = Early(None if is_child else Request(ServerCookies(), b"peer", None, 0, True))
     tcb.user.early.is_acknowledged = not is_child
     status = make_status(tcb)
-    assert (status.syn_data, status.fast_open_child) == (not is_child, is_child)
+    assert (status.options.syn_data, status.options.fast_open_child) == (not is_child, is_child)

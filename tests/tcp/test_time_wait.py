@@ -3,7 +3,7 @@
 import pytest
 
 from halfopen.base.clock import MILLISECOND, SECOND
-from halfopen.tcp.time_wait import ACKNOWLEDGE, IGNORE, REOPEN, TimeWait, TimeWaitResult
+from halfopen.tcp.time_wait import ACKNOWLEDGE, IGNORE, REOPEN, TimeWait, TimeWaitResult, TimeWaitRules
 from halfopen.wire.tcp import ACK, FIN, PSH, RST, SYN, Segment
 from halfopen.wire.tcp_options import Options
 
@@ -222,7 +222,7 @@ def test_unbounded_sequence_numbers_are_wrapped_for_the_wire() -> None:
 @pytest.mark.parametrize(("offset", "ends"), [(-1, False), (0, True), (501, True), (502, False)])
 def test_without_rfc_1337_a_rst_in_the_window_ends_time_wait(offset: int, ends: bool) -> None:
     record = time_wait()
-    record.ignores_rst = False
+    record.rules = TimeWaitRules(ignores_rst=False)
     result = record.on_segment(segment(RST, offset), NOW)
     assert (result.action, result.reply) == (IGNORE, None)
     assert result.counter == ("TCPTimeWaitRst" if ends else "TCPTimeWaitRstIgnored")
@@ -230,7 +230,9 @@ def test_without_rfc_1337_a_rst_in_the_window_ends_time_wait(offset: int, ends: 
 
 
 def bsd_record(**choices: bool) -> TimeWait:
-    return TimeWait(80, 9, snd_nxt=2, rcv_nxt=2, rcv_wnd=1000, deadline=60, duration=60, is_bsd=True, **choices)
+    return TimeWait(
+        80, 9, snd_nxt=2, rcv_nxt=2, rcv_wnd=1000, deadline=60, duration=60, rules=TimeWaitRules(is_bsd=True, **choices)
+    )
 
 
 @pytest.mark.parametrize(

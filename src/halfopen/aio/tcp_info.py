@@ -34,7 +34,9 @@ _MOST = 0xFFFFFFFF
 def pack_tcp_info(status: Status) -> bytes:
     """What ``getsockopt(IPPROTO_TCP, TCP_INFO)`` returns; fields that we do not keep are 0."""
     snd, rcv = status.snd, status.rcv
-    options = _TIMESTAMPS * status.timestamps | _SACK * status.sack | _SCALE * bool(snd.shift or rcv.shift)
+    options = (
+        _TIMESTAMPS * status.options.timestamps | _SACK * status.options.sack | _SCALE * bool(snd.shift or rcv.shift)
+    )
     mss = max(1, snd.mss)
     small = (
         STATES[status.state],

@@ -60,7 +60,7 @@ class Remnants:
         """The answer to a segment in TIME-WAIT, and whether the listener is to see it: a new connection (RFC 6191)."""
         result = remnant.record.on_segment(segment, now)
         if result.action == REOPEN and not somebody_listens:
-            if remnant.record.is_bsd:
+            if remnant.record.rules.is_bsd:
                 self.forget(remnant)
                 return None, True
             result = remnant.record.challenge(now)

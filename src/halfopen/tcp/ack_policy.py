@@ -92,7 +92,7 @@ class AckPolicy:
         self.owed += 1
 
     def apart(self) -> None:
-        """One ACK with the numbers alone, as 4.4BSD's ``tcp_respond`` sends them, in the place of what was to be said."""
+        """One ACK with the numbers alone, as 4.4BSD's ``tcp_respond`` sends it, in the place of what was to be said."""
         self._acknowledge = False
         self.owed = 1
         self.is_apart = True

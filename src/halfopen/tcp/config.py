@@ -10,6 +10,7 @@ from typing import Final
 from halfopen.base.clock import MILLISECOND, MINUTE, SECOND, Duration
 from halfopen.base.errors import ConfigError
 from halfopen.base.permit import Permit
+from halfopen.tcp.mtu_search import MtuSearchConfig
 from halfopen.tcp.siphash import KEY_OCTETS
 
 
@@ -135,22 +136,6 @@ class RetransmissionConfig:
     tail_loss_probe: bool = True
     rack: bool = True
     dupthresh: int = 3
-
-
-@dataclass(slots=True, frozen=True, kw_only=True)
-class MtuSearchConfig:
-    """How large segments may be where ICMP does not tell (RFC 4821)."""
-
-    mode: int = 0
-    """Not 0: unanswered segments get smaller (Linux ``tcp_mtu_probing``)."""
-    base_mss: int = 1024
-    """At first (``tcp_base_mss``); then half of what they were, each time."""
-    floor: int = 48
-    """But never less (``tcp_mtu_probe_floor``)."""
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.mode <= 2 or self.base_mss < 1 or self.floor < 1:
-            raise ConfigError("mode is 0 to 2, base_mss and floor are at least 1")
 
 
 @dataclass(slots=True, frozen=True, kw_only=True)
@@ -373,8 +358,8 @@ class ArrivalConfig:
     """How segments are looked at (RFC 9293 3.10.7)."""
 
     order: str = "rfc9293"
-    """``"rfc9293"``; ``"bsd"``: that of 4.4BSD (`halfopen.tcp.bsd_rules`, `halfopen.tcp.syncache`); or ``"linux"``, with
-    what Linux does besides (`halfopen.tcp.linux_rules`)."""
+    """``"rfc9293"``; ``"bsd"``: that of 4.4BSD (`halfopen.tcp.bsd_rules`, `halfopen.tcp.syncache`); or ``"linux"``,
+    with what Linux does besides (`halfopen.tcp.linux_rules`)."""
 
     def __post_init__(self) -> None:
         _check_choice("order", self.order, ("rfc9293", "bsd", "linux"))

@@ -19,7 +19,7 @@ from halfopen.tcp.handshake import resume, start_active
 from halfopen.tcp.receiving import MAX_FIELD
 from halfopen.tcp.state import State
 from halfopen.tcp.tcb import Opening, Tcb
-from halfopen.tcp.time_wait import REOPEN, TimeWait
+from halfopen.tcp.time_wait import REOPEN, TimeWait, TimeWaitRules
 from halfopen.wire.tcp import Segment
 
 
@@ -168,8 +168,10 @@ def _make_time_wait(tcb: Tcb) -> TimeWait:
         duration=2 * tcb.user.config.closing.msl,
         ts_recent=timestamps.recent if timestamps is not None else None,
         ts_recent_at=timestamps.recent_at if timestamps is not None else 0,
-        ignores_rst=tcb.user.weak is None or tcb.user.weak.rfc1337,
-        is_bsd=tcb.user.config.arrivals.order == "bsd",
-        needs_timestamps=tcb.user.config.options.needs_timestamps,
+        rules=TimeWaitRules(
+            ignores_rst=tcb.user.weak is None or tcb.user.weak.rfc1337,
+            is_bsd=tcb.user.config.arrivals.order == "bsd",
+            needs_timestamps=tcb.user.config.options.needs_timestamps,
+        ),
         ts_offset=tcb.opening.timestamp_offset if tcb.user.config.options.timestamps else None,
     )

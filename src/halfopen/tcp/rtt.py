@@ -1,5 +1,7 @@
 """Round-trip time and retransmission timeout (RFC 6298). Nothing else writes SRTT or RTO."""
 
+from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from halfopen.base.clock import MILLISECOND, MINUTE, SECOND, Duration, Instant
@@ -10,6 +12,28 @@ MIN_RTT_WINDOW: Final[Duration] = 5 * MINUTE
 """A minimum older than this is forgotten: the path may be another (Linux ``tcp_min_rtt_wlen``)."""
 
 
+@dataclass(slots=True, frozen=True)
+class Bounds:
+    """What every RTO keeps to; connections share one."""
+
+    initial: Duration
+    largest: Duration
+    of_variance: Duration
+    """4 * RTTVAR is no less ..."""
+    of_whole: Duration
+    """... nor SRTT + 4 * RTTVAR less than this."""
+    slop: Duration
+
+    def whole(self) -> "Bounds":
+        """The minimum bounds all of the RTO (RFC 6298 2.4)."""
+        return _bounds(self.initial, self.largest, 0, self.of_variance, self.slop)
+
+
+@lru_cache(maxsize=64)
+def _bounds(initial: Duration, largest: Duration, of_variance: Duration, of_whole: Duration, slop: Duration) -> Bounds:
+    return Bounds(initial, largest, of_variance, of_whole, slop)
+
+
 class RttEstimator:
     """SRTT, RTTVAR and RTO of one connection, in nanoseconds.
 
@@ -18,11 +42,7 @@ class RttEstimator:
     """
 
     __slots__ = (
-        "_floor",
-        "_floor_of_whole",
-        "_rto_initial",
-        "_rto_max",
-        "_slop",
+        "_bounds",
         "_window_min",
         "_window_start",
         "backoffs",
@@ -54,17 +74,13 @@ class RttEstimator:
         self.backoffs = 0
         self.expired: Duration = 0
         """The RTO that has expired last."""
-        self._rto_initial = rto_initial
-        self._rto_max = rto_max
-        self._floor = max(granularity, rto_min)
-        self._floor_of_whole: Duration = 0
-        self._slop = slop
+        self._bounds = _bounds(rto_initial, rto_max, max(granularity, rto_min), 0, slop)
         self._window_min: Duration = 0
         self._window_start: Instant = 0
 
     def bound_whole(self) -> None:
         """The minimum bounds all of the RTO from now on, not 4 * RTTVAR alone (RFC 6298 2.4)."""
-        self._floor_of_whole, self._floor = self._floor, 0
+        self._bounds = self._bounds.whole()
 
     def sample(self, rtt: Duration, now: Instant) -> None:
         """A measured round trip: updates RTTVAR, then SRTT, then RTO (RFC 6298 2.2, 2.3), which ends any backoff.
@@ -87,25 +103,27 @@ class RttEstimator:
         """The timer expired: "back off the timer", RTO doubles up to the maximum (RFC 6298 5.5)."""
         self.backoffs += 1
         self.expired = self.rto
-        bare = self.rto - self._slop if self.backoffs > 1 or self.srtt else self.rto
-        self.rto = min(2 * bare + self._slop, self._rto_max)
+        bounds = self._bounds
+        bare = self.rto - bounds.slop if self.backoffs > 1 or self.srtt else self.rto
+        self.rto = min(2 * bare + bounds.slop, bounds.largest)
 
     def reset_backoff(self) -> None:
         """RTO as it follows from the estimate, or the initial one (RFC 6298 2.1, 2.3)."""
         # Unlike RFC 6298 2.4, and like Linux, the minimum stands under 4 * RTTVAR, not under the whole: RTO is always
         # at least rto_min above SRTT, so that a peer that delays its ACK on a long quiet path causes no timeout.
+        bounds = self._bounds
         self.backoffs = 0
         if self.srtt:
-            bare = max(self._floor_of_whole, self.srtt + max(self._floor, 4 * self.rttvar))
-            self.rto = min(bare + self._slop, self._rto_max)
+            bare = max(bounds.of_whole, self.srtt + max(bounds.of_variance, 4 * self.rttvar))
+            self.rto = min(bare + bounds.slop, bounds.largest)
         else:
-            self.rto = self._rto_initial
+            self.rto = bounds.initial
 
     def on_established(self, syn_was_lost: bool) -> None:
         """The handshake is over: RTO is 3 s if its SYN was lost and no timestamp gave a sample (RFC 6298 5.7)."""
         if syn_was_lost and self.srtt == 0:
             self.backoffs = 0
-            self.rto = max(FALLBACK, self._rto_initial)
+            self.rto = max(FALLBACK, self._bounds.initial)
 
     def _update_minimum(self, rtt: Duration, now: Instant) -> None:
         """The minimum over this half of the window and the one before (RFC 8985 6.2, step 1)."""

@@ -40,6 +40,18 @@ class ReceiveStatus:
 
 
 @dataclass(slots=True, frozen=True, kw_only=True)
+class OptionStatus:
+    """What options have made of the connection."""
+
+    sack: bool
+    timestamps: bool
+    syn_data: bool
+    """Text in our SYN was acknowledged by the SYN,ACK (``TCPI_OPT_SYN_DATA``)."""
+    fast_open_child: bool
+    """A SYN with a Fast Open cookie has made it (``TCPI_OPT_TFO_CHILD``)."""
+
+
+@dataclass(slots=True, frozen=True, kw_only=True)
 class Status:
     """The connection at one moment."""
 
@@ -53,12 +65,7 @@ class Status:
     srtt: Duration
     rto: Duration
     retries: int
-    sack: bool
-    timestamps: bool
-    syn_data: bool
-    """Text in our SYN was acknowledged by the SYN,ACK (``TCPI_OPT_SYN_DATA``)."""
-    fast_open_child: bool
-    """A SYN with a Fast Open cookie has made it (``TCPI_OPT_TFO_CHILD``)."""
+    options: OptionStatus
 
 
 def make_status(tcb: Tcb) -> Status:
@@ -94,8 +101,10 @@ def make_status(tcb: Tcb) -> Status:
         srtt=tcb.rtt.srtt,
         rto=tcb.rtt.rto,
         retries=tcb.recovery.retries,
-        sack=tcb.agreed.sack,
-        timestamps=tcb.timestamps is not None,
-        syn_data=early is not None and early.is_acknowledged,
-        fast_open_child=early is not None and early.is_child,
+        options=OptionStatus(
+            sack=tcb.agreed.sack,
+            timestamps=tcb.timestamps is not None,
+            syn_data=early is not None and early.is_acknowledged,
+            fast_open_child=early is not None and early.is_child,
+        ),
     )

@@ -40,6 +40,21 @@ _NO_ACK_BIT: Final = TimeWaitResult(IGNORE, "TCPTimeWaitNoAck")
 _SKIPPED: Final = TimeWaitResult(IGNORE, "TCPACKSkippedTimeWait")
 
 
+@dataclass(slots=True, frozen=True)
+class TimeWaitRules:
+    """What segments in TIME-WAIT may do."""
+
+    ignores_rst: bool = True
+    """RFC 1337 3, fix F1: the echo of an old duplicate must not end TIME-WAIT."""
+    is_bsd: bool = False
+    """Segments are looked at in 4.4BSD's order: no answer is one too many, and a SYN's number alone decides."""
+    needs_timestamps: bool = False
+    """What comes without the timestamps agreed on is dropped (RFC 7323 3.2)."""
+
+
+DEFAULT_RULES: Final = TimeWaitRules()
+
+
 @dataclass(slots=True, eq=False)
 class TimeWait:
     """A dozen numbers in the place of a connection; ``deadline`` is when they may be forgotten.
@@ -60,12 +75,7 @@ class TimeWait:
     ts_offset: int | None = None
     acknowledged_at: Instant = _NOT_YET
     """When an answer to a segment out of place was last sent."""
-    ignores_rst: bool = True
-    """RFC 1337 3, fix F1: the echo of an old duplicate must not end TIME-WAIT."""
-    is_bsd: bool = False
-    """Segments are looked at in 4.4BSD's order: no answer is one too many, and a SYN's number alone decides."""
-    needs_timestamps: bool = False
-    """What comes without the timestamps agreed on is dropped (RFC 7323 3.2)."""
+    rules: TimeWaitRules = DEFAULT_RULES
 
     def on_segment(self, segment: Segment, now: Instant) -> TimeWaitResult:
         """SEGMENT ARRIVES in TIME-WAIT, where "the only thing that can arrive is a retransmission of the remote FIN".
@@ -74,11 +84,11 @@ class TimeWait:
         """
         flags = segment.flags
         if flags & RST:
-            if self.ignores_rst or not 0 <= signed_difference(segment.seq, self.rcv_nxt) <= self.rcv_wnd:
+            if self.rules.ignores_rst or not 0 <= signed_difference(segment.seq, self.rcv_nxt) <= self.rcv_wnd:
                 return _RST_IGNORED
             self.deadline = now
             return _RST_BELIEVED
-        if self.is_bsd:
+        if self.rules.is_bsd:
             return self._on_segment_as_bsd(segment, now)
         if flags & SYN and not flags & ACK:
             return _REOPEN if self.may_reopen(segment) else self.challenge(now)
@@ -104,7 +114,7 @@ class TimeWait:
         if flags & (SYN | ACK) == SYN and start > 0:
             return _REOPEN
         timestamps = segment.options.timestamps if segment.options is not None else None
-        is_missing = self.needs_timestamps and self.ts_recent is not None and timestamps is None
+        is_missing = self.rules.needs_timestamps and self.ts_recent is not None and timestamps is None
         if not flags & ACK or is_missing:
             return _NO_ACK_BIT
         if flags & FIN and start + segment.length == 0:

@@ -77,14 +77,18 @@ def _is_hopeless(tcb: Tcb, now: Instant) -> bool:
     retries = tcb.recovery.retries
     if config.user_timeout is not None:
         return now >= give_up_at(tcb)
-    if tcb.state is State.SYN_SENT or (tcb.user.is_active and tcb.user.config.timeouts.connect is not None):
-        if tcb.state in (State.SYN_SENT, State.SYN_RECEIVED):
-            return retries >= config.syn_retries or now >= give_up_at(tcb)
+    if tcb.state is State.SYN_SENT or (tcb.state is State.SYN_RECEIVED and _has_patience(tcb)):
+        return retries >= config.syn_retries or now >= give_up_at(tcb)
     if tcb.state is State.SYN_RECEIVED:
         return retries >= config.synack_retries + speaks_early(tcb)  # one more, for it has more to lose (as Linux)
     if tcb.snd.wnd == 0:
         retries = max(tcb.owed.unanswered, tcb.rtt.backoffs if tcb.user.is_gone else 0)
     return retries >= (config.orphan_retries if tcb.user.is_gone else config.retries)
+
+
+def _has_patience(tcb: Tcb) -> bool:
+    """An attempt to connect for which there is a time (FreeBSD ``keepinit``)."""
+    return tcb.user.is_active and tcb.user.config.timeouts.connect is not None
 
 
 def _warn(tcb: Tcb) -> None:

@@ -1,0 +1,14 @@
+import pytest
+
+from halfopen.base.errors import ConfigError
+from halfopen.tcp.mtu_search import MtuSearchConfig
+
+
+@pytest.mark.parametrize("choice", [{"mode": 3}, {"mode": -1}, {"base_mss": 0}, {"floor": 0}], ids=str)
+def test_sizes_and_modes_that_cannot_be_are_refused(choice: dict[str, int]) -> None:
+    with pytest.raises(ConfigError, match="mode is 0 to 2"):
+        MtuSearchConfig(**choice)
+
+
+def test_nothing_is_searched_for_by_default() -> None:
+    assert MtuSearchConfig().mode == 0
