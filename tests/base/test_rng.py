@@ -73,3 +73,8 @@ def test_uniform_covers_the_unit_interval_and_never_reaches_one() -> None:
     assert Scripted(bytes(7)).uniform() == 0.0
     assert Scripted(b"\xff" * 7).uniform() == 1 - 2**-53
     assert Scripted(b"\x80" + bytes(6)).uniform() == 0.5
+
+
+def test_without_streams_of_their_own_all_parts_draw_from_one_generator() -> None:
+    rng = Scripted(b"ab")
+    assert rng.fork("cable") is rng

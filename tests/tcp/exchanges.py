@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from halfopen.base.clock import MILLISECOND, Duration
-from halfopen.tcp.config import DEFAULT, AckConfig, CongestionConfig, RetransmissionConfig, TcpConfig
+from halfopen.tcp.config import DEFAULT, AckConfig, CongestionConfig, Ecn, OptionsConfig, RetransmissionConfig, TcpConfig
 from halfopen.testing.exchange import Exchange, Setting
 
 RTT: Duration = 50 * MILLISECOND
@@ -47,3 +47,15 @@ def flight(exchange: Exchange, segments: int, octets: int = 1000) -> None:
     """Sends that many segments, and takes them from the wire."""
     exchange.user.sends(segments * octets)
     assert len(exchange.peer.ignores()) == segments
+
+
+def shrunk_by_an_option(segments: int = 10) -> Exchange:
+    """Accurate ECN's option, which is due now, has made segments of 1012 octets into such of 1000: so many in flight."""
+    options = OptionsConfig(ecn=Ecn.ACCURATE, timestamps=False)
+    exchange = Exchange.active(Setting(config=replace(PLAIN, options=options)))
+    exchange.after(RTT)
+    exchange.peer.sends("SW. 0:0(0) ack 1 win 65535 <mss 1012,sackOK,ECN e1b 1 ceb 0 e0b 1>")
+    exchange.peer.ignores()
+    exchange.user.hears("Connected")
+    flight(exchange, segments)
+    return exchange

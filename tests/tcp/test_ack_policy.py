@@ -233,3 +233,21 @@ def test_linux_counts_its_quick_acks_and_can_be_told_to_wait() -> None:
     assert acks.delays.talks
     acks.switch(16)
     assert not acks.delays.talks
+
+
+def test_the_second_segment_of_any_size_may_be_enough() -> None:
+    config = AckConfig(quick=0, second="any")
+    acks = policy(config)
+    acks.on_text(1, 1, MSS, 0, config)
+    assert sent(acks) == 0
+    acks.on_text(1, 1, MSS, 1, config)
+    assert sent(acks) == 1
+
+
+def test_an_ack_apart_takes_the_place_of_what_was_to_be_said() -> None:
+    acks = policy()
+    acks.at_once()
+    acks.duplicate()
+    acks.apart()
+    assert acks.is_apart
+    assert sent(acks) == 1

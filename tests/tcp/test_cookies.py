@@ -175,3 +175,12 @@ def test_the_low_bits_are_under_a_mask(ts_recent: int | None) -> None:
 def test_the_same_seed_bakes_the_same() -> None:
     assert Cookies(SeededRng(1)).bake(syn(), NOW) == Cookies(SeededRng(1)).bake(syn(), NOW)
     assert Cookies(SeededRng(1)).bake(syn(), NOW) != Cookies(SeededRng(2)).bake(syn(), NOW)
+
+
+def test_the_key_at_hand_is_that_of_the_parity_at_hand() -> None:
+    cookies = Cookies(SeededRng(1))
+    parity, key = cookies.current(NOW)
+    assert cookies.current(NOW) == (parity, key)
+    later, other = cookies.current(NOW + EPOCH)
+    assert later == 1 - parity
+    assert other is not key

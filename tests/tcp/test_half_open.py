@@ -428,3 +428,11 @@ def test_who_is_suspected_stays_so() -> None:
     found = half_open.find(flow_of(1))
     assert found is not None
     assert (again.ecn, found.ecn) == (14, 14)
+
+
+def test_all_records_can_be_looked_through() -> None:
+    half_open = table(16)
+    for number in range(5):
+        half_open.add(peer(number), 0)
+    half_open.reset(flow_of(3))
+    assert sorted(record.irs for record in half_open) == [0, 1, 2, 4]

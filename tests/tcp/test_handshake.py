@@ -397,3 +397,9 @@ def test_a_linux_counts_its_buffer_by_memory() -> None:
     exchange = Exchange.established(Setting(config=LINUX))
     assert exchange.connection.tcb.rcv.memory is not None
     assert exchange.connection.tcb.owed.acks.delays is not None
+
+
+def test_a_bsd_rounds_its_window_up_to_segments_that_the_peer_can_send() -> None:
+    config = TcpConfig(arrivals=ArrivalConfig(order="bsd"), buffers=BufferConfig(receive_initial=65536, window="bsd"))
+    assert Exchange.established(Setting(config=config), options="mss 1000").connection.tcb.rcv.wnd == 66_000
+    assert Exchange.established(Setting(config=config), options="mss 9000").connection.tcb.rcv.wnd == 65_700

@@ -16,6 +16,7 @@ from halfopen.tcp.negotiation import (
     answer,
     offer,
     window_shift,
+    without_extensions,
 )
 from halfopen.wire.tcp import ACK, AE, CWR, ECE, SYN, Segment
 from halfopen.wire.tcp_options import Options
@@ -207,3 +208,8 @@ def test_a_syn_that_says_to_be_ecn_capable_itself_gets_no_classic_ecn() -> None:
     assert not agree(DEFAULT, marked, 536).ecn
     marked.flags |= AE
     assert agree(DEFAULT, marked, 536).ecn
+
+
+def test_a_peer_that_is_confused_by_extensions_is_offered_none() -> None:
+    plain = without_extensions(chosen(mss=1000))
+    assert offer(plain, 1460, (5, 0)) == Options(mss=1000)

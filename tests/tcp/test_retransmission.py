@@ -10,7 +10,7 @@ from halfopen.tcp.config import DEFAULT, CongestionConfig, RetransmissionConfig,
 from halfopen.tcp.retransmission import MAX_ACK_DELAY, MIN_PTO, MIN_WAIT, expect_reneging, on_retransmission_timeout
 from halfopen.tcp.tcb import Phase
 from halfopen.testing.exchange import Exchange, Setting
-from tests.tcp.exchanges import EAGER, PLAIN, PTO, RTO, RTT, WITHOUT_RACK, connect, flight, retransmitting
+from tests.tcp.exchanges import EAGER, PLAIN, PTO, RTO, RTT, WITHOUT_RACK, connect, flight, retransmitting, shrunk_by_an_option
 
 SACK = "mss 1000,sackOK"
 
@@ -405,3 +405,21 @@ def test_a_repeated_timeout_of_an_episode_that_was_taken_back_has_nothing_to_pro
     assert recovery.retries > 0
     on_retransmission_timeout(exchange.connection.tcb, exchange.now)
     assert recovery.undo is None
+
+
+def test_an_attempt_to_connect_can_have_an_end_in_time() -> None:
+    exchange = Exchange.active(Setting(config=replace(DEFAULT, timeouts=TimeoutConfig(connect=10 * SECOND))))
+    exchange.after(10 * SECOND - 1)
+    assert len(exchange.peer.ignores()) == 4
+    assert exchange.state is State.SYN_SENT
+    exchange.after(1)
+    exchange.user.hears("Closed: ConnectionTimedOut")
+
+
+@pytest.mark.rfc("5681", "5681.5")
+def test_the_loss_window_is_a_full_segment_where_an_option_makes_segments_smaller() -> None:
+    exchange = shrunk_by_an_option()
+    tcb = exchange.connection.tcb
+    on_retransmission_timeout(tcb, exchange.now)
+    assert tcb.snd.mss < tcb.congestion.mss
+    assert tcb.congestion.cwnd - tcb.snd.pipe == tcb.congestion.mss

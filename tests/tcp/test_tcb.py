@@ -4,13 +4,22 @@ from dataclasses import replace
 
 import pytest
 
-from halfopen.base.clock import MILLISECOND, NEVER
+from halfopen.base.clock import MILLISECOND, NEVER, SECOND
 from halfopen.base.counters import Counters
 from halfopen.base.errors import ConnectionReset, ConnectionTimedOut, NetworkUnreachable, SimulationError
 from halfopen.base.octets import Buffer
 from halfopen.base.trace import ListSink, NullSink, TraceSink
 from halfopen.tcp.challenges import ChallengeBudget
-from halfopen.tcp.config import DEFAULT, AckConfig, BufferConfig, CongestionConfig, SecurityConfig
+from halfopen.tcp.config import (
+    DEFAULT,
+    AckConfig,
+    ArrivalConfig,
+    BufferConfig,
+    CongestionConfig,
+    SecurityConfig,
+    TcpConfig,
+    TimeoutConfig,
+)
 from halfopen.tcp.congestion.newreno import NewReno
 from halfopen.tcp.events import CONNECTED, WRITABLE, Closed, SoftError
 from halfopen.tcp.state import Event, State, move
@@ -193,3 +202,22 @@ def test_a_weak_connection_needs_a_permit_that_holds() -> None:
     config = replace(DEFAULT, security=SecurityConfig(permit=Nowhere(), rfc1337=False))
     with pytest.raises(SimulationError):
         Tcb(replace(opening(), config=config), is_active=True)
+
+
+def test_a_bsd_challenges_by_an_ack_apart() -> None:
+    tcb = Tcb(Opening(local_port=1, remote_port=2, iss=7, config=TcpConfig(arrivals=ArrivalConfig(order="bsd"))), True)
+    tcb.owed.acks.at_once()
+    tcb.challenge(SECOND)
+    assert tcb.owed.acks.is_apart
+    assert tcb.owed.acks.owed == 1
+
+
+def test_the_least_timeout_may_bound_the_whole_of_it() -> None:
+    rtos = []
+    for whole in ("variance", "whole"):
+        config = TcpConfig(timeouts=TimeoutConfig(rto_min_of=whole))
+        rtt = Tcb(Opening(local_port=1, remote_port=2, iss=7, config=config), True).rtt
+        for _ in range(100):
+            rtt.sample(100 * MILLISECOND, SECOND)
+        rtos.append(rtt.rto)
+    assert rtos == [300 * MILLISECOND, 200 * MILLISECOND]

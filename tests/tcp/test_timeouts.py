@@ -8,6 +8,7 @@ from halfopen.base.clock import MILLISECOND, MINUTE, NEVER, SECOND
 from halfopen.tcp.config import (
     DEFAULT,
     AckConfig,
+    ArrivalConfig,
     BufferConfig,
     ClosingConfig,
     KeepAliveConfig,
@@ -259,3 +260,15 @@ def test_an_ack_that_had_to_wait_to_the_end_is_given_longer_the_next_time() -> N
     exchange.after(40 * MILLISECOND)
     exchange.peer.ignores()
     assert delays.ato == 80 * MILLISECOND
+
+
+def test_a_bsd_says_rst_to_a_peer_that_it_gives_up() -> None:
+    bsd = replace(PLAIN, arrivals=ArrivalConfig(order="bsd"))
+    exchange = connect(config=bsd)
+    flight(exchange, 1)
+    exchange.after(HOUR)
+    assert str(exchange.peer.ignores()[-1]).startswith("R. 1001:1001(0) ack 1")
+    exchange = Exchange.active(Setting(config=bsd))
+    exchange.after(HOUR)
+    assert str(exchange.peer.ignores()[-1]).startswith("S 0:0(0)")
+    assert exchange.state is State.CLOSED

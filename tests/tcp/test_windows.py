@@ -106,3 +106,9 @@ def test_a_bsd_offers_nothing_when_little_is_left() -> None:
     assert rcv.offer(1460) == 0
     rcv.queue.take(1000)
     assert rcv.offer(1460) == 2000
+
+
+@pytest.mark.parametrize("window", ["linux", "bsd"])
+def test_less_than_a_segment_is_not_rounded(window: str) -> None:
+    assert first_window(buffers(window, 1000, 1 << 21), 1460) <= 1000
+    assert first_window(buffers(window, 30_001, 1 << 21), 0) == first_window(buffers(window, 30_001, 1 << 21), 30_001)

@@ -260,3 +260,16 @@ def test_what_of_accurate_ecn_hangs_over_a_word_takes_the_place_of_padding(optio
 def test_counters_that_are_not_whole_are_ignored(value: str, counters: tuple[int, ...]) -> None:
     data = bytes.fromhex(value)
     assert parse(bytes((172, 2 + len(data))) + data) == Options(accurate_ecn=(172, counters))
+
+
+def test_a_copy_says_the_same_and_goes_its_own_way() -> None:
+    options = Options(mss=1400, timestamps=(1, 2), sack=((3, 4),), dense=True)
+    copy = options.copy()
+    assert copy == options and copy.dense
+    copy.mss = 500
+    assert options.mss == 1400
+
+
+def test_in_words_only_what_is_there_is_told() -> None:
+    assert repr(Options(mss=1400, sack_permitted=True)) == "Options(mss=1400, sack_permitted=True)"
+    assert repr(Options()) == "Options()"

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import TypeAlias
 
-from halfopen.base.errors import ConfigError
+from halfopen.base.errors import AddressInUse, ConfigError
 from halfopen.packetdrill import shell_listings as listings
 from halfopen.packetdrill import shell_settings as settings
 from halfopen.packetdrill import shell_texts as texts
@@ -61,7 +61,7 @@ class Shell:
             return self._run_all(parse_shell(text))
         except (NotUnderstood, UnknownSysctl) as error:
             raise Unsupported(position, f"no such command here: {error}") from None
-        except (Failed, ConfigError) as error:
+        except (Failed, ConfigError, AddressInUse) as error:
             detail = " ".join(str(error).split())
             raise Mismatch(position, f"the command {text!r} failed" + (f": {detail}" if detail else "")) from None
 

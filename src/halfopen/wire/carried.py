@@ -60,8 +60,6 @@ def _look_ipv6(data: bytes, offset: int, available: int) -> Carried:
     protocol, at = ipv6_headers.skip(data, at, min(end, len(data)), header.next_header, into_fragment=False)
     found = None
     if protocol == ipv6.FRAGMENT:
-        if at + ipv6_headers.FRAGMENT_OCTETS > len(data):
-            raise Malformed("Ipv6Truncated")
         fragment = ipv6_headers.parse_fragment(data, at)
         found = (fragment.offset, fragment.more, fragment.identification)
         protocol, at = fragment.next_header, at + ipv6_headers.FRAGMENT_OCTETS
