@@ -684,3 +684,13 @@ def test_a_linux_that_has_text_to_be_read_drops_what_goes_beyond_its_window() ->
     exchange.peer.sends(f"P. 11:{edge + 100}({edge + 89}) ack 1")
     exchange.peer.ignores()
     assert exchange.user.readable_octets == 10
+
+
+@pytest.mark.rfc("7323", "7323.4")
+@pytest.mark.parametrize(("needed", "readable"), [(True, 0), (False, 10)])
+def test_timestamps_that_were_agreed_on_can_be_insisted_on(needed: bool, readable: int) -> None:
+    config = TcpConfig(options=OptionsConfig(needs_timestamps=needed))
+    exchange = reach(State.ESTABLISHED, Setting(config=config), options="mss 1460,TS val 100 ecr 0")
+    exchange.peer.sends("P. 1:11(10) ack 1")
+    assert exchange.user.readable_octets == readable
+    assert exchange.counters["TCPMissingTimestamps"] == needed

@@ -4,7 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from halfopen.base.clock import SECOND
+from halfopen.base.clock import MINUTE, SECOND
+from halfopen.base.errors import ConnectionRefused, NetworkUnreachable
+from halfopen.tcp.bsd_rules import on_icmp_error
 from halfopen.tcp.config import (
     AckConfig,
     ArrivalConfig,
@@ -19,7 +21,7 @@ from halfopen.tcp.config import (
 from halfopen.tcp.state import State
 from halfopen.testing.exchange import Exchange, Setting
 from tests.tcp.permits import Anywhere
-from tests.tcp.states import reach
+from tests.tcp.states import numbers, reach
 
 S = State
 BSD = TcpConfig(
@@ -217,3 +219,115 @@ def test_a_syn_with_fin_is_a_syn() -> None:
     exchange = Exchange.passive(Setting(config=BSD))
     exchange.peer.sends("SF 0:0(0) win 65535 <mss 1460>")
     exchange.peer.expects_any("S.")
+
+
+def test_in_syn_received_the_same_syn_is_answered_again() -> None:
+    exchange = bsd(S.SYN_RECEIVED)
+    exchange.peer.sends("S 0:0(0) win 65535 <mss 1460>")
+    exchange.peer.expects("S. 0:0(0) ack 1")
+    assert exchange.state is S.SYN_RECEIVED
+
+
+def test_in_syn_received_a_rst_refuses() -> None:
+    exchange = bsd(S.SYN_RECEIVED)
+    exchange.peer.sends("R 1:1(0)")
+    exchange.user.hears("Closed: ConnectionRefused")
+    assert exchange.counters["AttemptFails"] == 1
+
+
+def test_a_later_timestamp_is_no_old_one() -> None:
+    exchange = reach(S.ESTABLISHED, Setting(config=BSD), options=STAMPED)
+    exchange.peer.sends("P. 1:2(1) ack 1 <TS val 101 ecr 0>")
+    assert exchange.user.readable_octets == 1
+
+
+def test_the_ack_of_a_probes_octet_moves_what_was_sent() -> None:
+    exchange = bsd(S.ESTABLISHED)
+    exchange.peer.sends(". 1:1(0) ack 1 win 0")
+    exchange.user.sends(100)
+    exchange.after(MINUTE)
+    exchange.peer.ignores()
+    exchange.peer.sends(". 1:1(0) ack 2 win 0")
+    assert numbers(exchange) == (2, 2)
+    exchange.peer.sends(". 1:1(0) ack 2 win 1000")
+    exchange.peer.expects("P. 2:101(99) ack 1")
+
+
+@pytest.mark.parametrize(("config", "challenged"), [(BSD, 1), (weak("ack"), 0)])
+def test_an_ack_of_what_was_before_our_syn_is_challenged(config: TcpConfig, challenged: int) -> None:
+    exchange = bsd(S.ESTABLISHED, config)
+    exchange.peer.sends("P. 1:11(10) ack 0")
+    assert exchange.counters["TCPGhostAck"] == challenged
+    assert exchange.user.readable_octets == (0 if challenged else 10)
+
+
+@pytest.mark.parametrize(("flags", "answer"), [("P. 1:11(10) ack 2", "R 2:2(0)"), ("P 1:11(10)", "R. 0:0(0) ack 11")])
+def test_new_text_for_a_user_who_is_gone_is_reset(flags: str, answer: str) -> None:
+    exchange = bsd(S.ESTABLISHED)
+    exchange.user.closes()
+    exchange.peer.ignores()
+    exchange.peer.sends(flags)
+    assert exchange.peer.expects_any(answer.split()[0])
+    exchange.user.hears("Closed")
+
+
+def test_a_user_who_is_gone_hears_whether_his_own_text_may_be_lost() -> None:
+    exchange = bsd(S.ESTABLISHED)
+    exchange.user.sends(100)
+    exchange.user.closes()
+    exchange.peer.sends("P. 1:11(10) ack 1")
+    exchange.user.hears("Closed: ConnectionAborted")
+
+
+@pytest.mark.parametrize("window", ["bsd", "steady"])
+def test_a_probe_of_our_closed_window_is_acknowledged_and_its_ack_counts(window: str) -> None:
+    buffers = BufferConfig(receive_initial=2920, receive=2920, window=window)
+    exchange = bsd(S.ESTABLISHED, replace(BSD, buffers=buffers))
+    exchange.user.sends(10)
+    rcv = exchange.connection.tcb.rcv
+    octets = rcv.wnd
+    exchange.peer.sends(f"P. 1:{1 + octets}({octets}) ack 1")
+    assert rcv.wnd == 0
+    exchange.peer.ignores()
+    exchange.peer.sends(f". {1 + octets}:{2 + octets}(1) ack 11")
+    exchange.peer.expects(f". 11:11(0) ack {1 + octets} win 0")
+    assert exchange.connection.tcb.snd.outstanding == 0
+    assert exchange.user.readable_octets == octets
+
+
+def test_of_text_that_has_come_in_part_the_rest_is_taken() -> None:
+    exchange = bsd(S.ESTABLISHED)
+    exchange.peer.sends("P. 1:11(10) ack 1")
+    exchange.peer.ignores()
+    exchange.peer.sends("P. 1:21(20) ack 1")
+    exchange.user.reads(20)
+    exchange.peer.expects(". 1:1(0) ack 21")
+
+
+def icmp(exchange: Exchange, *, is_hard: bool) -> None:
+    error = ConnectionRefused("port unreachable") if is_hard else NetworkUnreachable("host unreachable")
+    on_icmp_error(exchange.connection.tcb, error, is_hard)
+    exchange.settle()
+
+
+@pytest.mark.parametrize(("state", "ends"), [(S.SYN_SENT, True), (S.SYN_RECEIVED, False), (S.ESTABLISHED, False)])
+def test_a_hard_error_ends_syn_sent_and_nothing_else(state: State, ends: bool) -> None:
+    exchange = bsd(state)
+    icmp(exchange, is_hard=True)
+    exchange.user.hears(*["Closed: ConnectionRefused"] * ends)
+    assert (exchange.state is S.CLOSED) == ends
+
+
+def test_a_soft_error_means_nothing_once_established() -> None:
+    exchange = bsd(S.ESTABLISHED)
+    icmp(exchange, is_hard=False)
+    exchange.user.hears()
+
+
+def test_a_soft_error_is_believed_when_a_syn_has_been_repeated_often() -> None:
+    exchange = bsd(S.SYN_SENT)
+    exchange.after(20 * SECOND)
+    icmp(exchange, is_hard=False)
+    exchange.user.hears("SoftError: NetworkUnreachable")
+    icmp(exchange, is_hard=False)
+    exchange.user.hears("Closed: NetworkUnreachable")

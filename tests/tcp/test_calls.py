@@ -557,3 +557,22 @@ def test_a_linux_takes_another_buffer_size_when_it_stands() -> None:
     exchange.user.configures(replace(LINUX, buffers=BufferConfig(receive_initial=9000, receive=9000, window="linux")))
     assert exchange.connection.tcb.rcv.memory is not None
     assert exchange.connection.tcb.rcv.memory.buffer == 9000
+
+
+@pytest.mark.parametrize("state", [S.SYN_SENT, S.SYN_RECEIVED])
+def test_a_bsd_that_closes_before_there_is_a_connection_says_nothing(state: State) -> None:
+    exchange = reach(state, Setting(config=TcpConfig(arrivals=ArrivalConfig(order="bsd"))))
+    exchange.user.closes()
+    exchange.peer.expects_nothing()
+    exchange.user.hears("Closed: ConnectionAborted")
+
+
+def test_a_bsd_may_forget_what_was_not_read() -> None:
+    config = TcpConfig(closing=ClosingConfig(resets_unread=False))
+    exchange = reach(S.ESTABLISHED, Setting(config=config))
+    exchange.peer.sends("P. 1:11(10) ack 1", "P. 21:31(10) ack 1")
+    exchange.peer.ignores()
+    exchange.user.closes()
+    exchange.peer.expects_any("F.")
+    assert exchange.state is S.FIN_WAIT_1
+    assert (exchange.user.readable_octets, exchange.connection.tcb.rcv.early.octets) == (0, 0)

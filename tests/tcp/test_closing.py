@@ -3,7 +3,7 @@
 import pytest
 
 from halfopen.base.clock import MILLISECOND, MINUTE, SECOND
-from halfopen.tcp.config import BufferConfig, ClosingConfig, RetransmissionConfig, TcpConfig
+from halfopen.tcp.config import BufferConfig, ClosingConfig, KeepAliveConfig, RetransmissionConfig, TcpConfig
 from halfopen.tcp.state import State
 from halfopen.testing.exchange import Exchange, Setting
 from tests.tcp.states import WRAPS, is_silent_for_ever, reach
@@ -233,3 +233,16 @@ def test_a_linux_has_the_ack_of_a_fin_wait_for_an_answer() -> None:
     exchange.peer.expects_nothing()
     exchange.after(40 * MILLISECOND)
     exchange.peer.expects(". 1:1(0) ack 12")
+
+
+def test_a_bsd_gives_up_the_peers_fin_as_it_does_an_idle_peer() -> None:
+    config = TcpConfig(
+        closing=ClosingConfig(fin_wait_2_by_keep_alive=True), keep_alive=KeepAliveConfig(count=3, interval=SECOND)
+    )
+    exchange = reach(S.ESTABLISHED, Setting(config=config))
+    exchange.user.closes()
+    exchange.peer.sends(". 1:1(0) ack 2")
+    exchange.after(4 * SECOND - 1)
+    assert exchange.state is S.FIN_WAIT_2
+    exchange.after(1)
+    assert exchange.state is S.CLOSED

@@ -11,6 +11,7 @@ from halfopen.tcp.config import (
     AckConfig,
     BufferConfig,
     Ecn,
+    EcnConfig,
     FastOpenConfig,
     KeepAliveConfig,
     RetransmissionConfig,
@@ -133,3 +134,15 @@ def test_a_key_for_fast_open_cookies_has_16_octets(octets: int) -> None:
 def test_a_queue_of_early_connections_has_no_negative_length() -> None:
     with pytest.raises(ConfigError, match="at least 0, not -1"):
         FastOpenConfig(backlog=-1)
+
+
+@pytest.mark.parametrize(("option", "beacon"), [(-1, 3), (4, 3), (2, -1)])
+def test_accurate_ecn_has_no_other_manners_than_four(option: int, beacon: int) -> None:
+    with pytest.raises(ConfigError, match=f"not {option} and {beacon}"):
+        EcnConfig(option=option, beacon=beacon)
+
+
+def test_parts_of_rfc_5961_can_lapse_one_at_a_time() -> None:
+    lapsed = SecurityConfig(permit=Nowhere(), lapsed=frozenset({"rst"}))
+    assert (lapsed.lacks("rst"), lapsed.lacks("syn")) == (True, False)
+    assert SecurityConfig(permit=Nowhere(), rfc5961=False).lacks("syn")

@@ -4,7 +4,7 @@ import pytest
 
 from halfopen.base.clock import SECOND
 from halfopen.base.errors import ConnectionRefused, NetworkUnreachable
-from halfopen.tcp.config import AckConfig, TcpConfig
+from halfopen.tcp.config import AckConfig, ArrivalConfig, TcpConfig
 from halfopen.tcp.seqnum import wrap
 from halfopen.tcp.state import State
 from halfopen.testing.exchange import Exchange, Setting
@@ -253,3 +253,11 @@ def test_a_path_never_makes_segments_smaller_than_the_least_but_the_peer_may_whe
     assert exchange.connection.tcb.snd.mss == 20
     assert not exchange.connection.on_path_mtu(1460, None, exchange.now)
     assert exchange.connection.tcb.snd.mss == 20
+
+
+@pytest.mark.parametrize(("is_hard", "heard"), [(True, []), (False, ["SoftError: NetworkUnreachable"])])
+def test_a_bsd_has_its_own_rules(is_hard: bool, heard: list[str]) -> None:
+    exchange = reach(S.SYN_RECEIVED, Setting(config=TcpConfig(arrivals=ArrivalConfig(order="bsd"))))
+    assert icmp(exchange, 0, is_hard)
+    exchange.user.hears(*heard)
+    assert exchange.state is S.SYN_RECEIVED

@@ -7,10 +7,10 @@ import pytest
 from halfopen.base.clock import MILLISECOND, SECOND
 from halfopen.base.trace import ListSink
 from halfopen.tcp.config import CongestionConfig, Ecn, OptionsConfig, TcpConfig
-from halfopen.tcp.recovery import pipe
+from halfopen.tcp.recovery import on_rack_deadline, pipe
 from halfopen.tcp.tcb import Phase
 from halfopen.testing.exchange import Exchange, Setting
-from tests.tcp.exchanges import EAGER, PLAIN, PTO, RTO, RTT, WITHOUT_RACK, connect, flight
+from tests.tcp.exchanges import EAGER, PLAIN, PTO, RTO, RTT, WITHOUT_RACK, connect, flight, shrunk_by_an_option
 from tests.tcp.permits import weak
 
 SACK = "mss 1000,sackOK"
@@ -755,3 +755,39 @@ def test_the_answer_to_a_window_probe_begins_the_interval_anew() -> None:
     exchange.peer.expects_nothing()
     exchange.after(1)
     assert len(exchange.peer.ignores()) == 1
+
+
+def test_what_an_ack_without_anything_in_flight_says_of_marks_is_heard() -> None:
+    options = OptionsConfig(ecn=Ecn.ACCURATE)
+    exchange = Exchange.active(Setting(config=replace(PLAIN, options=options)))
+    exchange.peer.sends("SW. 0:0(0) ack 1 win 65535 <mss 1012,sackOK,TS val 5 ecr 1000,ECN e1b 1 ceb 0 e0b 1>")
+    exchange.user.sends(100)
+    exchange.peer.sends("EA. 1:1(0) ack 101 <TS val 6 ecr 1000>")
+    accurate = exchange.connection.tcb.agreed.accurate
+    assert accurate is not None
+    assert accurate.account.packets == 0
+    exchange.peer.sends("WEA. 1:1(0) ack 101 <TS val 7 ecr 1000>")
+    assert accurate.account.packets == 2
+
+
+@pytest.mark.rfc("8985", "8985.4")
+def test_what_rack_finds_lost_is_sent_again_in_full_though_an_option_makes_segments_smaller() -> None:
+    exchange = shrunk_by_an_option(3)
+    exchange.after(RTT)
+    exchange.peer.sends("EA. 1:1(0) ack 1 <sack 1001:3001>")
+    tcb = exchange.connection.tcb
+    on_rack_deadline(tcb, exchange.now + RTT)
+    assert tcb.recovery.phase is Phase.RECOVERY
+    assert tcb.snd.mss < tcb.congestion.mss
+    assert tcb.congestion.cwnd - pipe(tcb) == tcb.congestion.mss
+
+
+@pytest.mark.rfc("9937", "9937.5", "9937.6")
+def test_the_window_of_a_recovery_is_a_full_segment_though_an_option_makes_segments_smaller() -> None:
+    exchange = shrunk_by_an_option(4)
+    exchange.after(RTT)
+    exchange.peer.sends("EA. 1:1(0) ack 1 <sack 1001:4001>")
+    tcb = exchange.connection.tcb
+    assert tcb.recovery.phase is Phase.RECOVERY
+    duplicates(exchange, 1, 2)
+    assert tcb.congestion.cwnd >= tcb.congestion.mss == 1012

@@ -8,6 +8,7 @@ from halfopen.base.clock import MILLISECOND, NEVER, SECOND, Duration
 from halfopen.base.trace import ListSink
 from halfopen.tcp.config import DEFAULT, CongestionConfig, RetransmissionConfig, TimeoutConfig
 from halfopen.tcp.retransmission import MAX_ACK_DELAY, MIN_PTO, MIN_WAIT, expect_reneging, on_retransmission_timeout
+from halfopen.tcp.state import State
 from halfopen.tcp.tcb import Phase
 from halfopen.testing.exchange import Exchange, Setting
 from tests.tcp.exchanges import EAGER, PLAIN, PTO, RTO, RTT, WITHOUT_RACK, connect, flight, retransmitting, shrunk_by_an_option

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from typing import Final
 
 from halfopen.base.addresses import Address
-from halfopen.base.errors import Malformed
 from halfopen.wire import icmpv4, icmpv6, ipv4, ipv6, ipv6_headers
 from halfopen.wire.ethernet import ETHERTYPE_IPV4, ETHERTYPE_IPV6
 from halfopen.wire.icmpv4 import Icmp
