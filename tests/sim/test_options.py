@@ -99,7 +99,11 @@ class Sight(Observer):
 
     def acks(self) -> list[float]:
         """When the client has sent nothing but an ACK."""
-        return [seen.when for seen in self.segments() if seen.is_sent and not seen.segment.length]
+        return [
+            seen.when
+            for seen in self.segments()
+            if seen.is_sent and seen.segment.flags == tcp.ACK and not seen.segment.length
+        ]
 
 
 def look(program: Program, *options: Option, is_early: bool, words: str = "delay 20ms") -> None:
@@ -273,6 +277,7 @@ def test_keep_alive_begins_when_it_is_told_to(is_early: bool) -> None:
             await reader.read()
         assert sight.elapsed == pytest.approx(10 + 2 * 3 - 1, abs=0.1)  # of a peer that was last heard of a second ago
         assert len(sight.acks()) == 2
+        assert sight.segments()[-1].segment.flags == tcp.RST | tcp.ACK  # should it be alive after all, it hears of it
 
     look(
         program,

@@ -3,7 +3,15 @@
 from dataclasses import replace
 
 from halfopen.base.clock import MILLISECOND, Duration
-from halfopen.tcp.config import DEFAULT, AckConfig, CongestionConfig, Ecn, OptionsConfig, RetransmissionConfig, TcpConfig
+from halfopen.tcp.config import (
+    DEFAULT,
+    AckConfig,
+    CongestionConfig,
+    Ecn,
+    OptionsConfig,
+    RetransmissionConfig,
+    TcpConfig,
+)
 from halfopen.testing.exchange import Exchange, Setting
 
 RTT: Duration = 50 * MILLISECOND
@@ -50,7 +58,7 @@ def flight(exchange: Exchange, segments: int, octets: int = 1000) -> None:
 
 
 def shrunk_by_an_option(segments: int = 10) -> Exchange:
-    """Accurate ECN's option, which is due now, has made segments of 1012 octets into such of 1000: so many in flight."""
+    """That many segments of 1000 octets in flight, not of 1012: Accurate ECN's option is due, and takes the rest."""
     options = OptionsConfig(ecn=Ecn.ACCURATE, timestamps=False)
     exchange = Exchange.active(Setting(config=replace(PLAIN, options=options)))
     exchange.after(RTT)

@@ -18,8 +18,12 @@ from halfopen.tcp.config import (
     TcpConfig,
     TimeoutConfig,
 )
+from halfopen.tcp.connection import Connection
+from halfopen.tcp.half_open import HalfOpen
 from halfopen.tcp.state import State
+from halfopen.tcp.tcb import Opening
 from halfopen.testing.exchange import Exchange, Setting
+from halfopen.wire.tcp import ACK, SYN, Segment
 from tests.tcp.permits import Anywhere
 from tests.tcp.states import numbers, reach
 
@@ -261,13 +265,13 @@ def test_an_ack_of_what_was_before_our_syn_is_challenged(config: TcpConfig, chal
     assert exchange.user.readable_octets == (0 if challenged else 10)
 
 
-@pytest.mark.parametrize(("flags", "answer"), [("P. 1:11(10) ack 2", "R 2:2(0)"), ("P 1:11(10)", "R. 0:0(0) ack 11")])
-def test_new_text_for_a_user_who_is_gone_is_reset(flags: str, answer: str) -> None:
-    exchange = bsd(S.ESTABLISHED)
+@pytest.mark.parametrize(("text", "answer"), [("P. 1:11(10) ack 2", "R 2:2(0)"), ("P 1:11(10)", "R. 0:0(0) ack 11")])
+def test_new_text_for_a_user_who_is_gone_is_reset(text: str, answer: str) -> None:
+    exchange = reach(S.ESTABLISHED, Setting(config=BSD, iss=0))
     exchange.user.closes()
     exchange.peer.ignores()
-    exchange.peer.sends(flags)
-    assert exchange.peer.expects_any(answer.split()[0])
+    exchange.peer.sends(text)
+    exchange.peer.expects(answer)
     exchange.user.hears("Closed")
 
 
@@ -331,3 +335,21 @@ def test_a_soft_error_is_believed_when_a_syn_has_been_repeated_often() -> None:
     exchange.user.hears("SoftError: NetworkUnreachable")
     icmp(exchange, is_hard=False)
     exchange.user.hears("Closed: NetworkUnreachable")
+
+
+@pytest.mark.parametrize("segment", [". 1:1(0) ack 1", "S. 0:0(0) ack 1 win 65535 <mss 1460>"])
+def test_a_simultaneous_open_ends_with_an_ack_of_our_syn(segment: str) -> None:
+    exchange = bsd(S.SYN_RECEIVED)
+    exchange.peer.sends(segment)
+    assert exchange.state is S.ESTABLISHED
+    exchange.user.hears("Connected")
+
+
+def test_a_connection_of_a_half_open_peer_answers_its_syn_again() -> None:
+    opening = Opening(local_port=1, remote_port=2, iss=7, config=BSD)
+    connection = Connection.resume(opening, HalfOpen(bytes(12), 9, 7, 1000), SECOND)
+    connection.on_segment(Segment(2, 1, seq=9, flags=SYN, window=100), SECOND)
+    answer = connection.poll_transmit(SECOND)
+    assert answer is not None
+    assert (answer.flags, answer.seq, answer.ack) == (SYN | ACK, 7, 10)
+    assert connection.state is S.SYN_RECEIVED

@@ -10,6 +10,7 @@ from halfopen.base.rng import SeededRng
 from halfopen.tcp.config import (
     DEFAULT,
     AckConfig,
+    ArrivalConfig,
     BufferConfig,
     Ecn,
     FastOpenConfig,
@@ -849,3 +850,48 @@ def test_a_second_syn_without_accurate_ecn_makes_the_first_one_suspicious() -> N
     exchange.peer.ignores()
     exchange.user.sends(10)
     exchange.peer.expects("[noecn] PEA. 1:11(10) ack 1")
+
+
+# As a BSD
+
+BSD = replace(DEFAULT, arrivals=ArrivalConfig(order="bsd"))
+
+
+@pytest.mark.parametrize(
+    ("segment", "answer", "state"),
+    [
+        ("P 1:11(10)", None, S.SYN_RECEIVED),
+        ("R 1:1(0)", None, S.LISTEN),
+        ("R 2:2(0)", ". 1:1(0) ack 1", S.SYN_RECEIVED),
+        ("S. 0:0(0) ack 1", "R 1:1(0)", S.LISTEN),
+        ("S 9:9(0) win 1000", "S. 0:0(0) ack 1", S.SYN_RECEIVED),
+        (". 1:1(0) ack 5", "R 5:5(0)", S.SYN_RECEIVED),
+        (". 1:1(0) ack 1", None, S.ESTABLISHED),
+    ],
+)
+def test_a_bsd_judges_a_half_open_peer_before_there_is_a_connection(
+    segment: str, answer: str | None, state: State
+) -> None:
+    exchange = half_open(Setting(config=BSD))
+    exchange.peer.sends(segment)
+    if answer is not None:
+        exchange.peer.expects(answer)
+    exchange.peer.expects_nothing()
+    assert exchange.state is state
+
+
+def test_a_bsd_without_rfc_5961_believes_a_rst_anywhere_in_the_window() -> None:
+    exchange = half_open(Setting(config=replace(BSD, security=weak(rfc5961=False).security)))
+    exchange.peer.sends("R 100:100(0)")
+    assert exchange.state is S.LISTEN
+
+
+@pytest.mark.parametrize(("refuses", "answer"), [(True, "R. 0:0(0) ack 11"), (False, None)])
+def test_a_second_syn_that_is_believed_can_be_refused(refuses: bool, answer: str | None) -> None:
+    config = replace(weak(rfc5961=False), listening=ListeningConfig(refuses_second_syn=refuses))
+    exchange = half_open(Setting(config=config, iss=0))
+    exchange.peer.sends("S 10:10(0) win 1000")
+    assert exchange.state is S.LISTEN
+    if answer is not None:
+        exchange.peer.expects(answer)
+    exchange.peer.expects_nothing()

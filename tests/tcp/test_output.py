@@ -5,7 +5,17 @@ from dataclasses import replace
 import pytest
 
 from halfopen.base.clock import MILLISECOND, SECOND
-from halfopen.tcp.config import DEFAULT, AckConfig, BufferConfig, CongestionConfig, Ecn, OptionsConfig, TimeoutConfig
+from halfopen.tcp.config import (
+    DEFAULT,
+    AckConfig,
+    ArrivalConfig,
+    BufferConfig,
+    ClosingConfig,
+    CongestionConfig,
+    Ecn,
+    OptionsConfig,
+    TimeoutConfig,
+)
 from halfopen.tcp.connection import Connection
 from halfopen.tcp.early import begin_at_server
 from halfopen.tcp.half_open import HalfOpen
@@ -824,3 +834,87 @@ def test_new_text_goes_ahead_of_what_a_timeout_calls_lost() -> None:
     exchange.peer.expects(". 1:1001(1000) ack 1")
     exchange.peer.sends(". 1:1(0) ack 1001")
     exchange.peer.expects(". 10001:11001(1000) ack 1")
+
+
+# Where hosts differ
+
+
+def test_a_probe_of_a_closed_window_may_have_the_next_octet() -> None:
+    exchange = connect(config=replace(EAGER, timeouts=TimeoutConfig(probes_with_text=True)), window=100)
+    exchange.user.sends(200)
+    exchange.peer.ignores()
+    exchange.peer.sends(". 1:1(0) ack 101 win 0")
+    exchange.after(RTO)
+    exchange.peer.expects(". 101:102(1) ack 1")
+
+
+def test_a_linux_remembers_that_it_has_answered() -> None:
+    buffers, acks = BufferConfig(window="linux"), AckConfig(manner="linux")
+    exchange = connect(config=replace(EAGER, arrivals=ArrivalConfig(order="linux"), buffers=buffers, acks=acks))
+    delays = exchange.connection.tcb.owed.acks.delays
+    assert delays is not None
+    exchange.peer.sends("P. 1:11(10) ack 1")
+    exchange.peer.ignores()
+    assert not delays.talks
+    exchange.user.sends(10)
+    assert delays.talks
+
+
+def test_a_bsd_repeats_its_fin_in_every_ack_until_that_is_acknowledged() -> None:
+    exchange = connect(config=replace(EAGER, closing=ClosingConfig(repeats_fin=True)))
+    exchange.user.shuts_down()
+    exchange.peer.expects("F. 1:1(0) ack 1")
+    exchange.peer.sends("P. 1:11(10) ack 1")
+    exchange.peer.expects("F. 1:1(0) ack 11")
+    exchange.peer.sends("P. 11:21(10) ack 2")
+    exchange.peer.expects(". 2:2(0) ack 21")
+
+
+def test_an_ack_apart_has_the_numbers_alone() -> None:
+    exchange = connect("mss 1000,sackOK", config=replace(EAGER, arrivals=ArrivalConfig(order="bsd")))
+    exchange.peer.sends("P. 11:21(10) ack 1")
+    assert str(exchange.peer.expects_any(".")).count("sack") == 1
+    exchange.peer.sends("S 5:5(0)")
+    assert exchange.peer.expects(". 1:1(0) ack 1").segment.options is None
+    exchange.peer.expects_nothing()
+
+
+def test_a_bsd_leaves_all_but_the_mss_out_of_its_fourth_syn_and_later_ones() -> None:
+    exchange = Exchange.active(Setting(config=replace(EAGER, options=OptionsConfig(drops_late=True))))
+    exchange.after(20 * SECOND)
+    offers = [
+        seen.segment.options is not None and seen.segment.options.sack_permitted for seen in exchange.peer.ignores()
+    ]
+    assert offers == [True, True, True, False, False]
+
+
+def test_the_syn_ack_of_a_linux_that_has_asked_itself_offers_all_that_its_syn_did() -> None:
+    for order, shift in (("rfc9293", None), ("linux", 7)):
+        exchange = Exchange.active(Setting(config=replace(EAGER, arrivals=ArrivalConfig(order=order))))
+        exchange.peer.ignores()
+        exchange.peer.sends("S 0:0(0) win 65535 <mss 1000>")
+        options = exchange.peer.expects_any("S.").segment.options
+        assert options is not None
+        assert options.window_scale == shift
+
+
+@pytest.mark.parametrize(
+    ("form", "stamped", "window"), [("bare", False, 0), ("stamped", True, 0), ("full", True, 4096)]
+)
+def test_the_rst_of_an_abort_says_as_much_as_it_is_configured_to(form: str, stamped: bool, window: int) -> None:
+    config = replace(EAGER, closing=ClosingConfig(reset=form))
+    exchange = connect("mss 1000,TS val 5 ecr 1000,wscale 7", config=config)
+    exchange.user.aborts()
+    reset = exchange.peer.expects_any("R.").segment
+    assert (reset.options is not None) == stamped
+    assert reset.window == window
+
+
+def test_the_rst_of_an_abort_can_echo_congestion() -> None:
+    config = replace(EAGER, closing=ClosingConfig(reset="full"), options=OptionsConfig(ecn=Ecn.ACTIVE))
+    exchange = Exchange.active(Setting(config=config))
+    exchange.peer.sends("SE. 0:0(0) ack 1 win 65535 <mss 1000,TS val 5 ecr 1000>")
+    exchange.peer.sends("[ce] P. 1:11(10) ack 1 <TS val 5 ecr 1000>")
+    exchange.peer.ignores()
+    exchange.user.aborts()
+    exchange.peer.expects_any("R.E")

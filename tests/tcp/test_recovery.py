@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from halfopen.base.clock import MILLISECOND, SECOND
+from halfopen.base.clock import MILLISECOND, NEVER, SECOND
 from halfopen.base.trace import ListSink
-from halfopen.tcp.config import CongestionConfig, Ecn, OptionsConfig, TcpConfig
+from halfopen.tcp.config import ArrivalConfig, CongestionConfig, Ecn, OptionsConfig, TcpConfig
 from halfopen.tcp.recovery import on_rack_deadline, pipe
 from halfopen.tcp.tcb import Phase
 from halfopen.testing.exchange import Exchange, Setting
@@ -742,8 +742,14 @@ def test_where_order_breaks_by_more_than_three_segments_a_sack_opens_the_window(
     assert congestion.cwnd == 11_000
 
 
-def test_the_answer_to_a_window_probe_begins_the_interval_anew() -> None:
-    exchange = connect("mss 1000", window=1000)
+LINUX = replace(EAGER, arrivals=ArrivalConfig(order="linux"))
+
+
+@pytest.mark.parametrize(("config", "begins_anew"), [(LINUX, True), (EAGER, False)])
+def test_after_the_answer_to_a_window_probe_linux_begins_the_interval_anew(
+    config: TcpConfig, begins_anew: bool
+) -> None:
+    exchange = connect("mss 1000", window=1000, config=config)
     exchange.user.sends(2000)
     exchange.peer.ignores()
     exchange.peer.sends(". 1:1(0) ack 1001 win 0")
@@ -752,9 +758,15 @@ def test_the_answer_to_a_window_probe_begins_the_interval_anew() -> None:
     exchange.after(RTT)
     exchange.peer.sends(". 1:1(0) ack 1001 win 0")
     exchange.after(exchange.connection.tcb.rtt.rto - 1)
-    exchange.peer.expects_nothing()
+    assert len(exchange.peer.ignores()) == (not begins_anew)
     exchange.after(1)
-    assert len(exchange.peer.ignores()) == 1
+    assert len(exchange.peer.ignores()) == begins_anew
+
+
+def test_an_ack_of_nothing_with_the_window_open_sets_no_timer_on_linux() -> None:
+    exchange = connect(config=LINUX)
+    exchange.peer.sends(". 1:1(0) ack 1 win 5000")
+    assert exchange.next_deadline() == NEVER
 
 
 def test_what_an_ack_without_anything_in_flight_says_of_marks_is_heard() -> None:

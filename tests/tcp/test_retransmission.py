@@ -11,7 +11,18 @@ from halfopen.tcp.retransmission import MAX_ACK_DELAY, MIN_PTO, MIN_WAIT, expect
 from halfopen.tcp.state import State
 from halfopen.tcp.tcb import Phase
 from halfopen.testing.exchange import Exchange, Setting
-from tests.tcp.exchanges import EAGER, PLAIN, PTO, RTO, RTT, WITHOUT_RACK, connect, flight, retransmitting, shrunk_by_an_option
+from tests.tcp.exchanges import (
+    EAGER,
+    PLAIN,
+    PTO,
+    RTO,
+    RTT,
+    WITHOUT_RACK,
+    connect,
+    flight,
+    retransmitting,
+    shrunk_by_an_option,
+)
 
 SACK = "mss 1000,sackOK"
 

@@ -32,12 +32,12 @@ def test_what_was_emitted_is_parsed_between_other_octets(
     assert parsed == replace(header, payload_octets=payload_octets)
 
 
-@given(HEADERS, st.binary(max_size=60))
-def test_scapy_reads_what_was_emitted(header: Ipv6, payload: bytes) -> None:
+@given(HEADERS, st.integers(0, 0xFFFF))
+def test_scapy_reads_what_was_emitted(header: Ipv6, octets: int) -> None:
     from scapy.layers.inet6 import IPv6
 
-    judge = IPv6(ipv6.emit(header, len(payload)) + payload)
-    assert (judge.version, judge.plen, judge.nh, judge.hlim) == (6, len(payload), header.next_header, header.hop_limit)
+    judge = IPv6(ipv6.emit(header, octets))  # Without the payload, which it would take for what the next header says.
+    assert (judge.version, judge.plen, judge.nh, judge.hlim) == (6, octets, header.next_header, header.hop_limit)
     assert (judge.tc, judge.fl) == (header.traffic_class, header.flow_label)
     assert (judge.src, judge.dst) == (format_address(header.source), format_address(header.destination))
 

@@ -22,8 +22,6 @@ _FLAGS_OFFSET = 13
 class BurstRules:
     """What of Linux's autosizing of bursts its sysctls choose."""
 
-    least: int = 2
-    """Segments (``tcp_min_tso_segs``)."""
     fast_start: int = 200
     """Percent of cwnd a round trip: the rate in slow start (``tcp_pacing_ss_ratio``) ..."""
     fast: int = 120
@@ -41,12 +39,11 @@ class BurstRules:
             octets = (window * percent * SECOND // (100 * rtt.srtt)) >> RATE_SHIFT
             if self.near_shift:
                 octets += LARGEST >> (rtt.min_rtt // MICROSECOND >> self.near_shift)
-        segments = max(min(octets, LARGEST) // mss, self.least)
+        segments = max(min(octets, LARGEST) // mss, tcb.user.config.congestion.least_burst)
         return max(1, min(segments, window // mss // 2))
 
 
 SYSCTLS: Mapping[str, str] = {
-    "net.ipv4.tcp_min_tso_segs": "least",
     "net.ipv4.tcp_pacing_ss_ratio": "fast_start",
     "net.ipv4.tcp_pacing_ca_ratio": "fast",
     "net.ipv4.tcp_tso_rtt_log": "near_shift",

@@ -63,6 +63,7 @@ LINUX_TABLE: Table = {
         "tcp.fast_open.keys", Kind(_read_keys, _write_keys), "the key of Fast Open's cookies, and one before it"
     ),
     "net.ipv4.tcp_min_snd_mss": Sysctl("tcp.options.least_mss", whole(48, 65535), "a smaller MSS is not believed"),
+    "net.ipv4.tcp_min_tso_segs": Sysctl("tcp.congestion.least_burst", whole(1, 65535), "segments of a burst at least"),
     "net.ipv4.tcp_recovery": Sysctl(
         "tcp.retransmission.rack",
         Kind(lambda field: 1 if field else 0, lambda text, _: bool(int(str(whole(0, 7).write(text, _))) & 1)),
@@ -88,7 +89,7 @@ LINUX_KEPT: Mapping[str, str] = {
         tcp_comp_sack_rtt_percent=33 tcp_comp_sack_slack_ns=100000 tcp_fack=0 tcp_fastopen_blackhole_timeout_sec=0
         tcp_frto=2 tcp_fwmark_accept=0 tcp_l3mdev_accept=0
         tcp_limit_output_bytes=4194304 tcp_low_latency=0 tcp_max_orphans=65536 tcp_max_reordering=300
-        tcp_max_ssthresh=0 tcp_min_rtt_wlen=300 tcp_min_tso_segs=2 tcp_moderate_rcvbuf=1
+        tcp_max_ssthresh=0 tcp_min_rtt_wlen=300 tcp_moderate_rcvbuf=1
         tcp_no_metrics_save=0 tcp_no_ssthresh_metrics_save=1 tcp_pacing_ca_ratio=120
         tcp_pacing_ss_ratio=200 tcp_pingpong_thresh=1 tcp_plb_enabled=0 tcp_plb_cong_thresh=128
         tcp_plb_idle_rehash_rounds=3 tcp_plb_rehash_rounds=12 tcp_plb_suspend_rto_sec=60

@@ -7,8 +7,6 @@ from halfopen.tcp.tcb import Phase, Tcb
 
 LARGEST: Final = 65536
 """Octets of a burst."""
-LEAST: Final = 2
-"""Segments (Linux ``tcp_min_tso_segs``)."""
 SLOW_START_PERCENT: Final = 200
 """Of cwnd a round trip: the pace in slow start (``tcp_pacing_ss_ratio``) ..."""
 PERCENT: Final = 120
@@ -33,7 +31,7 @@ def worthwhile(tcb: Tcb) -> int:
         percent = SLOW_START_PERCENT if window < congestion.ssthresh // 2 else PERCENT
         octets = (window * percent * SECOND // (100 * rtt.srtt)) >> RATE_SHIFT
         octets += LARGEST >> (rtt.min_rtt // MICROSECOND >> NEAR_SHIFT)
-    return max(min(octets, LARGEST) // mss, LEAST) * mss
+    return max(min(octets, LARGEST) // mss, tcb.user.config.congestion.least_burst) * mss
 
 
 def is_deferred(tcb: Tcb, unsent: int, allowed: int, now: Instant) -> bool:

@@ -179,6 +179,8 @@ class CongestionConfig:
     """cwnd counts segments, small ones too, and ssthresh is a share of cwnd, not of FlightSize (Linux)."""
     defers: bool = False
     """What would be a small part of a burst waits for the next ACK (`halfopen.tcp.bursts`, Linux)."""
+    least_burst: int = 2
+    """Segments that are worth sending at any pace (Linux ``tcp_min_tso_segs``)."""
 
 
 @dataclass(slots=True, frozen=True, kw_only=True)

@@ -148,8 +148,8 @@ class Listener:
             self._accept(flow, connection, now)
         elif self._admit(record, now):
             reply = syn_ack(listening, record, now, limits)
-            if reply.options is not None:
-                reply.options.fast_open = judgement.option
+            assert reply.options is not None
+            reply.options.fast_open = judgement.option
             self._reply(flow, reply)
 
     def _admit(self, record: HalfOpen, now: Instant) -> bool:

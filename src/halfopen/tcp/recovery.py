@@ -36,8 +36,8 @@ def on_ack(tcb: Tcb, seg: Segment, now: Instant) -> None:
         seg.seq, seg.ack, seg.window << tcb.agreed.snd_shift, tcb.user.config.arrivals.order != "linux"
     )
     if not outstanding:
-        if tcb.timers.retransmit_for is Retransmit.PERSIST and tcb.timers.retransmit != NEVER and not snd.wnd:
-            arm_for_window(tcb, now)
+        if tcb.user.config.arrivals.order == "linux":
+            _put_off_probe(tcb, now)
         if tcb.agreed.accurate is not None:
             hear(tcb, seg, Delivery())
         return
@@ -65,6 +65,12 @@ def on_ack(tcb: Tcb, seg: Segment, now: Instant) -> None:
         arm(tcb, now)
     if seg.ack > una and snd.flight.sacked and snd.flight.records[0].condition == SACKED:
         expect_reneging(tcb, now)
+
+
+def _put_off_probe(tcb: Tcb, now: Instant) -> None:
+    """Linux: whoever has just said that the window is closed is not asked before another RTO has passed."""
+    if tcb.timers.retransmit_for is Retransmit.PERSIST and tcb.timers.retransmit != NEVER and not tcb.snd.wnd:
+        arm_for_window(tcb, now)
 
 
 def _take_sack(tcb: Tcb, seg: Segment, delivery: Delivery) -> bool:

@@ -13,7 +13,7 @@ from halfopen.stack.config import StackConfig
 from halfopen.stack.tcp_socket import TcpSocket
 from halfopen.tcp.config import SecurityConfig, TcpConfig
 from halfopen.tcp.negotiation import LEAST_MSS, MINIMUM_MSS
-from halfopen.tcp.receiving import PIECE_OCTETS
+from halfopen.tcp.reassembly import PIECE_OCTETS
 from halfopen.tcp.seqnum import wrap
 from halfopen.wire.tcp_options import Options
 
