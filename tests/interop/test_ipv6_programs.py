@@ -193,9 +193,9 @@ def test_nmap_finds_exactly_the_open_ports(wire: Wire6) -> None:
     run_on(wire, main)
 
 
+@pytest.mark.parametrize("wire", [medium for medium in MEDIA if medium.kind == "ethernet"], ids=str, indirect=True)
 def test_a_link_local_address_is_reached_by_its_zone(wire: Wire6) -> None:
-    if wire.link.kind != "ethernet":
-        pytest.skip("a TUN has no neighbours")
+    """A TUN has no neighbours."""
 
     async def main(host: Host) -> None:
         with wire.namespace.enter():
