@@ -46,14 +46,14 @@ def test_other_clients_count_where_syns_drive_each_other_out() -> None:
 def test_a_reserve_leaves_the_rest_to_strangers() -> None:
     stranger = plan("proven-reserve", rate=100)
     table = theory.Table(4, 24)
-    assert stranger.success(63) == pytest.approx(theory.drop_tail(table, 100, 63))
+    assert stranger.success(63) == pytest.approx(theory.drop_tail_second(table, 100, 63))
     assert plan("proven-reserve", clients_are="returning").success(63) == 1
 
 
 def test_theory_is_silent_about_synacks_before_a_lifetime_has_passed() -> None:
     assert plan(rate=100).synacks(Window(10, 10)) is None
     assert plan(rate=100).synacks(Window(63, 63)) == pytest.approx(
-        6 * theory.drop_tail(plan().table, 100, 63), rel=0.01
+        6 * theory.drop_tail_second(plan().table, 100, 63), rel=0.01
     )
 
 

@@ -1,3 +1,6 @@
+from collections import deque
+from random import Random
+
 import pytest
 
 from halfopen.lab import theory_floods as theory
@@ -28,6 +31,26 @@ def test_drop_tail_of_128_is_erlangs_formula_near_the_fluid_limit(rate: float, o
     assert fluid == pytest.approx(one, abs=6e-4)
     assert theory.with_retries(fluid, 7) == pytest.approx(seven, abs=6e-4)
     assert theory.drop_tail(Table.of(128), rate, 63) == pytest.approx(fluid, rel=0.02)
+
+
+def test_in_the_second_lifetime_of_a_flood_each_place_is_taken_once_more() -> None:
+    assert theory.drop_tail_second(Table.of(1024), 40, 63) == pytest.approx(1024 / (40 * 63))
+    # By experiment: one bucket, SYNs by chance, the first of them to an empty table.
+    rng, ways, admitted, arrived = Random(1), 32, 0, 0
+    for _ in range(400):
+        time, ends = 0.0, deque[float]()
+        while (time := time + rng.expovariate(1.25)) < 126:
+            while ends and ends[0] <= time:
+                ends.popleft()
+            has_room = len(ends) < ways
+            if has_room:
+                ends.append(time + 63)
+            arrived, admitted = arrived + (time >= 63), admitted + (has_room and time >= 63)
+    assert admitted / arrived == pytest.approx(theory.drop_tail_second(Table(1, ways), 1.25, 63), rel=0.01)
+
+
+def test_a_table_that_fills_slowly_is_erlangs() -> None:
+    assert theory.drop_tail_second(Table.of(128), 2, 63) == theory.drop_tail(Table.of(128), 2, 63)
 
 
 @pytest.mark.parametrize(

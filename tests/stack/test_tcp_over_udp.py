@@ -5,7 +5,6 @@ import pytest
 from halfopen.base.addresses import IPV4_ANY
 from halfopen.base.errors import AddressInUse
 from halfopen.stack import datagram as kinds
-from halfopen.stack import tcp_over_udp
 from halfopen.stack.config import StackConfig
 from halfopen.stack.datagram import IcmpError
 from halfopen.stack.stack import Stack
@@ -207,8 +206,7 @@ def test_a_port_that_is_no_more_tcps_is_free() -> None:
     assert wire.near.udp.bind(IPV4_ANY, NEAR_UDP, CLIENT).port == NEAR_UDP
 
 
-def test_flows_that_have_ended_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tcp_over_udp, "SWEEP", 2)
+def test_flows_that_have_ended_are_forgotten() -> None:
     wire = Tunnelled()
     wire.far.tcp.listen((PEER, PORT), SERVER)
     sockets = [wire.connect() for _ in range(3)]
@@ -216,7 +214,7 @@ def test_flows_that_have_ended_are_forgotten(monkeypatch: pytest.MonkeyPatch) ->
     for socket in sockets:
         socket.abort(wire.now)
     wire.settle()
-    for _ in range(3):
-        wire.connect()
     tunnels, plain = wire.near.tcp_over_udp, wire.near.tcp.paths.find(US, PEER, wire.now)
+    tunnels.sweep_at = 4
+    wire.connect()
     assert [tunnels.path(socket.flow, plain) is plain for socket in sockets] == [True, True, True]

@@ -122,7 +122,7 @@ class Plan:
             return theory.recycle_oldest(table, rate, seconds)
         if self.eviction == "random":
             return theory.random_drop(table, rate, seconds)
-        return theory.drop_tail(_unreserved(table, self.reserve), rate, theory.lifetime(self.retries))
+        return theory.drop_tail_second(_unreserved(table, self.reserve), rate, theory.lifetime(self.retries))
 
     def success(self, seconds: float) -> float:
         """What theory says of the real clients, who come within ``seconds``; each SYN is a trial of its own.

@@ -67,6 +67,18 @@ def drop_tail(table: Table, rate: float, seconds: float) -> float:
     return 1 - erlang_b(rate * seconds / table.buckets, table.ways)
 
 
+def drop_tail_second(table: Table, rate: float, seconds: float) -> float:
+    """The same in the second lifetime of a flood that began with an empty table.
+
+    Where the first SYNs filled it in half a lifetime, each record makes room a lifetime after it was made, the next SYN
+    takes its place, and all are taken once more: min(1, B/(rate T)), exactly. Erlang's chance is that of a flood
+    without a beginning, in which places stand empty at any time; it is the better one for a table that fills slowly.
+    """
+    if rate * seconds < 2 * table.capacity:
+        return drop_tail(table, rate, seconds)
+    return drop_tail_fluid(table.capacity, rate, seconds)
+
+
 def drop_tail_fluid(backlog: int, rate: float, seconds: float) -> float:
     """The same as if SYNs were a liquid: B/(rate T)."""
     return min(1.0, backlog / (rate * seconds))

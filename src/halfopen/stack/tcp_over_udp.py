@@ -8,7 +8,7 @@ other segments knows of it.
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from struct import Struct
-from typing import ClassVar, Final, TypeAlias
+from typing import Final, TypeAlias
 
 from halfopen.base.addresses import IPV6_ANY
 from halfopen.base.clock import Instant
@@ -44,14 +44,18 @@ UdpPorts: TypeAlias = tuple[int, int]
 class UdpTunnel(Network):
     """The version of IP of the path ``within``, with a UDP header in front of what is sent."""
 
-    __slots__ = ("ports", "within")
+    __slots__ = ("overhead", "ports", "within")
 
-    encapsulation: ClassVar[int] = udp.HEADER_OCTETS
-
-    def __init__(self, within: Path, ports: UdpPorts) -> None:
+    def __init__(self, within: Path, ports: UdpPorts, overhead: int) -> None:
         self.within = within
+        self.overhead = overhead
         self.routes = within.network.routes
         self.ports = ports
+
+    @property
+    def encapsulation(self) -> int:
+        """The UDP header, or what it is taken for."""
+        return self.overhead
 
     def send(self, path: Path, outgoing: Outgoing, now: Instant) -> None:
         """Sends a segment in a datagram."""
@@ -72,7 +76,7 @@ class UdpTunnel(Network):
 class TcpOverUdp(Transport, Tunnels):
     """Takes segments out of the datagrams to one local port, and knows to which port their peers want theirs."""
 
-    __slots__ = ("_counters", "_opening", "_remote_ports", "_socket", "_sweep_at", "_tcp", "_udp")
+    __slots__ = ("_counters", "_opening", "_remote_ports", "_socket", "_tcp", "_udp", "overhead", "sweep_at")
 
     def __init__(self, tcp_layer: TcpLayer, udp_layer: UdpLayer, counters: Counters) -> None:
         self._tcp = tcp_layer
@@ -81,7 +85,9 @@ class TcpOverUdp(Transport, Tunnels):
         self._socket: UdpSocket | None = None
         self._remote_ports: dict[Flow, int] = {}
         self._opening = 0
-        self._sweep_at = SWEEP
+        self.overhead = udp.HEADER_OCTETS
+        """What the MSS is less by."""
+        self.sweep_at = SWEEP
 
     @property
     def port(self) -> int:
@@ -117,7 +123,7 @@ class TcpOverUdp(Transport, Tunnels):
         remote_port = self._remote_ports.get(flow, self._opening)
         if not remote_port or self._socket is None:
             return path
-        tunnel = UdpTunnel(path, (self._socket.port, remote_port))
+        tunnel = UdpTunnel(path, (self._socket.port, remote_port), self.overhead)
         encapsulated = Path(tunnel, path.interface, (path.source, path.destination), path.next_hop)
         encapsulated.mtu, encapsulated.metrics, encapsulated.neighbor = path.mtu, path.metrics, path.neighbor
         return encapsulated
@@ -157,11 +163,11 @@ class TcpOverUdp(Transport, Tunnels):
     def _remember(self, flow: Flow, remote_port: int) -> None:
         """Flows that have ended since are forgotten when their number has doubled."""
         self._remote_ports[flow] = remote_port
-        if len(self._remote_ports) < self._sweep_at:
+        if len(self._remote_ports) < self.sweep_at:
             return
         for each in [each for each in self._remote_ports if each != flow and self._tcp.find(each) is None]:
             del self._remote_ports[each]
-        self._sweep_at = max(SWEEP, 2 * len(self._remote_ports))
+        self.sweep_at = max(SWEEP, 2 * len(self._remote_ports))
 
 
 def remote_udp_port(socket: TcpSocket) -> int:

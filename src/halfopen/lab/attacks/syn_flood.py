@@ -183,8 +183,6 @@ class Story:
             f" capture shows the first {SAMPLE} packets.",
         ]
         if plan.eviction == "drop-new" and plan.cookies == "off" and not plan.shields:
-            fluid = theory.drop_tail_fluid(plan.half_open, plan.rate, theory.lifetime(plan.retries))
-            notes.append(f"B/(rate T), which takes SYNs for a liquid, would give {fluid:.3g}; theory here is Erlang's.")
             notes.append("Clients of one run meet the same full buckets: only other seeds are independent trials.")
         if plan.tries > 1 and plan.success(schedule.clients) < 1:
             notes.append("Theory takes a client's SYNs for independent; a full table is still full at the next one.")
