@@ -10,7 +10,19 @@ import os
 import sys
 from pathlib import Path
 
-from bench import bulk, bulk_loss, connections, machine, memory, segment_cost, simulation, syn_rate, tables
+from bench import (
+    bulk,
+    bulk_loss,
+    connection_cost,
+    connections,
+    machine,
+    memory,
+    scale,
+    segment_cost,
+    simulation,
+    syn_rate,
+    tables,
+)
 from bench.others.questions import QUESTIONS as PEER_QUESTIONS
 from bench.question import Answer, Question, ask, read_answers, write_answers
 
@@ -18,7 +30,9 @@ QUESTIONS: tuple[Question, ...] = (
     *bulk.QUESTIONS,
     *bulk_loss.QUESTIONS,
     *connections.QUESTIONS,
+    *connection_cost.QUESTIONS,
     *memory.QUESTIONS,
+    *scale.QUESTIONS,
     *segment_cost.QUESTIONS,
     *simulation.QUESTIONS,
     *syn_rate.QUESTIONS,

@@ -15,9 +15,11 @@ import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from bench import connection_cost, simulation
 from bench.machine import build
 from bench.segment_cost import Exchange
 from bench.worlds import ROOT
+from halfopen.sim.network import Network
 from halfopen.wire.checksum import checksum
 
 STORED = Path(__file__).parent / "instructions.json"
@@ -45,7 +47,25 @@ def checksums(amount: int) -> int:
     return 8 * amount
 
 
-PATHS: Mapping[str, Callable[[int], int]] = {"segment-cost": segments, "checksum": checksums}
+def simulated(amount: int) -> int:
+    """Data segments of a flow over a simulated cable with rate and delay, ACKs and the event loop included."""
+    with Network(1) as network:
+        ends = network.host("client"), network.host("server")
+        network.link(*ends, "rate 100mbit delay 10ms")
+        return round(simulation.move(network, [ends], amount))
+
+
+def connections(amount: int) -> int:
+    """Connections in memory with one request and answer, both ends, asyncio included; few, as each is so much."""
+    return connection_cost.connect(amount // 10)
+
+
+PATHS: Mapping[str, Callable[[int], int]] = {
+    "segment-cost": segments,
+    "checksum": checksums,
+    "simulated-segment": simulated,
+    "connection-cost": connections,
+}
 """Each walks about so far, and says how far."""
 
 

@@ -15,6 +15,8 @@ from halfopen.stack.stack import Stack
 CONNECTIONS = 2000
 AT_ONCE = 50
 PORT = 7000
+SECONDS = 1.5
+"""Until the last delayed ACK has gone, and the last timer of a handshake has been found to be off."""
 
 
 class Idle(asyncio.Protocol):
@@ -29,23 +31,29 @@ def per_connection() -> float:
 
 
 async def _measure() -> float:
-    (client, client_plug), (server, server_plug) = _host("192.0.2.1"), _host("192.0.2.2")
-    MemoryCable(client_plug, server_plug)
+    client, server = hosts_on_a_cable()
     await server.create_server(Idle, "192.0.2.2", PORT, backlog=1024)
-    kept = [await client.create_connection(Idle, "192.0.2.2", PORT)]
+    await client.create_connection(Idle, "192.0.2.2", PORT)
     tracemalloc.start()
     gc.collect()
     before = tracemalloc.get_traced_memory()[0]
     for _ in range(CONNECTIONS // AT_ONCE):
         opening = [client.create_connection(Idle, "192.0.2.2", PORT) for _ in range(AT_ONCE)]
-        kept += await asyncio.gather(*opening)
-    await asyncio.sleep(0.2)  # Until the last delayed ACK has gone.
+        await asyncio.gather(*opening)
+    await asyncio.sleep(SECONDS)
     gc.collect()
     held = tracemalloc.get_traced_memory()[0] - before
     tracemalloc.stop()
     for host in (client, server):
         host.pump.close()
     return held / (2 * CONNECTIONS)
+
+
+def hosts_on_a_cable() -> tuple[Host, Host]:
+    """192.0.2.1 and 192.0.2.2, in the running loop."""
+    (client, client_plug), (server, server_plug) = _host("192.0.2.1"), _host("192.0.2.2")
+    MemoryCable(client_plug, server_plug)
+    return client, server
 
 
 def _host(address: str) -> tuple[Host, Plug]:

@@ -6,6 +6,7 @@ All in one process and one thread, in virtual time, without a capture; the hosts
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import Any
 
 import aiohttp
@@ -25,9 +26,9 @@ COST = 40e-6
 """At most, for each data segment and hop."""
 
 
-def one_cable() -> float:
-    """Data segments a second: one flow, a cable with rate and delay."""
-    with Network(1) as network:
+def one_cable(*, offloads: bool = False) -> float:
+    """Data segments a second: one flow, a cable with rate and delay; with ``offloads`` as super-segments."""
+    with Network(1, offloads=offloads) as network:
         client, server = network.host("client"), network.host("server")
         network.link(client, server, "rate 100mbit delay 10ms")
         return _segments_a_second(network, [(client, server)])
@@ -42,9 +43,9 @@ def over_a_router() -> float:
         return _segments_a_second(network, [(client, server)])
 
 
-def dumbbell() -> float:
+def dumbbell(*, offloads: bool = False) -> float:
     """The same for flows that share a slow cable between two routers: three hops."""
-    with Network(1) as network:
+    with Network(1, offloads=offloads) as network:
         client, server = network.host("client"), network.host("server")
         left, right = network.router("left"), network.router("right")
         network.link(client, left, "rate 1gbit delay 1ms")
@@ -53,8 +54,18 @@ def dumbbell() -> float:
         return _segments_a_second(network, [(client, server)] * FLOWS)
 
 
+one_cable_super = partial(one_cable, offloads=True)
+dumbbell_super = partial(dumbbell, offloads=True)
+
+
 def _segments_a_second(network: Network, pairs: Sequence[tuple[SimHost, SimHost]]) -> float:
-    octets = SEGMENTS * MSS // len(pairs)
+    started = time.perf_counter()
+    return move(network, pairs, SEGMENTS) / (time.perf_counter() - started)
+
+
+def move(network: Network, pairs: Sequence[tuple[SimHost, SimHost]], segments: int) -> float:
+    """Sends so many segments' worth of octets, a share from each client to its server; returns how many those were."""
+    octets = segments * MSS // len(pairs)
 
     async def main() -> None:
         loop = asyncio.get_running_loop()
@@ -65,9 +76,8 @@ def _segments_a_second(network: Network, pairs: Sequence[tuple[SimHost, SimHost]
         if any([await ends.get() != octets for _ in pairs]):
             raise RuntimeError("not everything has arrived")
 
-    started = time.perf_counter()
     network.run(main())
-    return octets * len(pairs) / MSS / (time.perf_counter() - started)
+    return octets * len(pairs) / MSS
 
 
 async def _await(call: Awaitable[Any]) -> Any:
@@ -168,13 +178,13 @@ async def _ask(host: str) -> float:
         return (time.perf_counter() - started) / REQUESTS
 
 
-def _flows(name: str, says: str, hops: int, measure: Callable[[], float]) -> Question:
+def _flows(name: str, says: str, hops: int, measure: Callable[[], float], cost: float = COST) -> Question:
     return Question(
         name=f"simulation-{name}",
         says=f"simulated data segments a second of wall time, {says}",
         unit="1/s",
         subjects={"halfopen": measure},
-        target=1 / (hops * COST),
+        target=1 / (hops * cost),
     )
 
 
@@ -182,6 +192,10 @@ QUESTIONS = (
     _flows("bulk", "one flow over one cable", 1, one_cable),
     _flows("router", "one flow over two cables and a router", 2, over_a_router),
     _flows("dumbbell", f"{FLOWS} flows over a dumbbell of three hops", 3, dumbbell),
+    _flows("super", "one flow over one cable, in super-segments", 1, one_cable_super, COST / 5),
+    _flows(
+        "dumbbell-super", f"{FLOWS} flows over a dumbbell of three hops, in super-segments", 3, dumbbell_super, COST / 5
+    ),
     Question(
         name="simulation-aiohttp",
         says="wall time of a request with aiohttp at both ends, one after the other on one connection",

@@ -11,7 +11,8 @@ INTRODUCTION = """\
 Made by `make bench`; each figure is the median of several runs in which the subjects took turns, and beside it stands
 the range of the runs. Figures of different machines, and of different days on one machine, do not compare; the
 columns of one row do. The kernel is the peer in all rows with *kernel* in their name: a process of its own on a plain
-socket. *kernel-veth* is the kernel at both ends, over a veth pair.
+socket. *kernel-veth* is the kernel at both ends, over a veth pair. Where the time goes, and what was tried:
+[performance.md](performance.md).
 """
 
 PEERS = """\

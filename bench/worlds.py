@@ -20,7 +20,8 @@ from halfopen.links.tuntap import TunTap
 from halfopen.stack.config import InterfaceConfig, StackConfig
 from halfopen.stack.internet import default_route
 from halfopen.stack.stack import Stack
-from halfopen.tcp.config import CongestionConfig, TcpConfig
+from halfopen.tcp.config import TcpConfig
+from halfopen.tcp.congestion_config import CongestionConfig
 
 OURS = "192.0.2.2"
 KERNEL = "192.0.2.1"

@@ -49,6 +49,8 @@ EXCEPTIONS: dict[tuple[str, str, str], str] = {
     ("src/halfopen/wire/codec_native.py", "pack_ipv4", "parameters"): FIELDS,
     ("src/halfopen/wire/codec_native.py", "pack_tcp", "parameters"): FIELDS,
     ("src/halfopen/wire/codec_native.py", "pack_tcp_with_timestamps", "parameters"): FIELDS,
+    ("src/halfopen/tcp/half_open_record.py", "HalfOpen.__init__", "parameters"): RECORD,
+    ("src/halfopen/tcp/passive.py", "PathLimits.__init__", "parameters"): RECORD,
     ("src/halfopen/wire/packet.py", "Packet.__init__", "parameters"): RECORD,
     ("src/halfopen/wire/tcp.py", "Segment.__init__", "parameters"): RECORD,
     ("src/halfopen/wire/tcp_options.py", "Options.__init__", "parameters"): RECORD,

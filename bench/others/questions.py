@@ -96,14 +96,14 @@ def ours(environment: str, measure: str) -> float:
     return float(run_in(environment, f"from bench import simulation; print(simulation.{measure}())"))
 
 
-def _simulated(network: str, says: str, flows: int, measure: str) -> Question:
+def _simulated(network: str, says: str, flows: int, measure: str, manner: str = "") -> Question:
     environments = {OURS: COMPILED, f"{OURS}-interpreted": INTERPRETED}
     subjects: dict[str, Measure] = {
         name: partial(ours, environment, measure) for name, environment in environments.items()
     }
     builds = {name: partial(build_in, environment) for name, environment in environments.items()}
     return Question(
-        name=f"peers-simulated-{network}",
+        name=f"peers-simulated-{network}{manner}",
         says=f"simulated data segments a second of wall time, {says}",
         unit="1/s",
         subjects=subjects | {"ns-3": partial(ns3, network, flows)},
@@ -113,6 +113,8 @@ def _simulated(network: str, says: str, flows: int, measure: str) -> Question:
 
 BEST = "each stack in its best mode"
 FRAMES = "1500-octet frames without offloads"
+DUMBBELL = "a dumbbell of three hops"
+SUPER = "halfopen's in super-segments"
 
 QUESTIONS = (
     _question("peers-from-kernel", f"from the kernel, {BEST}", "best", push),
@@ -122,5 +124,9 @@ QUESTIONS = (
     _question("peers-connections", f"connections a second, {AT_ONCE} at once, client in Python", "best", request),
     _question("peers-connections-c", f"connections a second, {AT_ONCE} at once, client in C", "best", request_in_c),
     _simulated("bulk", "one flow", 1, "one_cable"),
-    _simulated("dumbbell", f"{simulation.FLOWS} flows, a dumbbell of three hops", simulation.FLOWS, "dumbbell"),
+    _simulated("dumbbell", f"{simulation.FLOWS} flows, {DUMBBELL}", simulation.FLOWS, "dumbbell"),
+    _simulated("bulk", f"one flow, {SUPER}", 1, "one_cable_super", "-super"),
+    _simulated(
+        "dumbbell", f"{simulation.FLOWS} flows, {DUMBBELL}, {SUPER}", simulation.FLOWS, "dumbbell_super", "-super"
+    ),
 )

@@ -2,13 +2,13 @@ from types import ModuleType
 
 import pytest
 
-from halfopen.base import native, octets
+from halfopen.base import clock, native
 
 
-@pytest.mark.parametrize(("file", "kind"), [("octets.py", "interpreted"), ("octets.cpython-311.so", "compiled")])
+@pytest.mark.parametrize(("file", "kind"), [("clock.py", "interpreted"), ("clock.cpython-311.so", "compiled")])
 def test_the_build_is_told_by_the_files_it_is_made_of(monkeypatch: pytest.MonkeyPatch, file: str, kind: str) -> None:
-    assert isinstance(octets, ModuleType)
-    monkeypatch.setattr(octets, "__file__", file)
+    assert isinstance(clock, ModuleType)
+    monkeypatch.setattr(clock, "__file__", file)
     assert native.build() == kind
 
 

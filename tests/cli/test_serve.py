@@ -6,7 +6,7 @@ import pytest
 
 from halfopen.capture.pcap import open_capture
 from halfopen.links.namespaces import Namespace
-from tests.cli.running import invoke, line_with, running
+from tests.cli.running import complaint, invoke, line_with, running
 
 pytestmark = [pytest.mark.root, pytest.mark.device("/dev/net/tun"), pytest.mark.needs("curl")]
 
@@ -51,3 +51,22 @@ def test_an_asgi_application_is_served_through_a_bad_network(namespace: Namespac
         assert fetch(namespace, "http://198.51.100.9/") == "hello 198.51.100.1"
         process.send_signal(signal.SIGTERM)
         assert process.wait(timeout=20) == 0
+
+
+@pytest.mark.needs("ip")
+def test_behind_a_gate_connections_come_of_cookies(namespace: Namespace, tmp_path: Path) -> None:
+    (tmp_path / "greeting.txt").write_text("good day\n" * 10000)
+    with running(namespace, "serve", str(tmp_path), "--gate") as process:
+        line_with(process, "192.0.2.2 is on gate0")
+        for _ in range(3):
+            assert fetch(namespace, "http://192.0.2.2:8000/greeting.txt") == "good day\n" * 10000
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=20) == 0
+        assert process.stderr is not None
+        assert "Traceback" not in process.stderr.read()
+    assert "gate0" not in namespace.run(["ip", "link"]).stdout
+
+
+@pytest.mark.parametrize("more", [("--record", "x.pcapng"), ("--impair", "loss 1%"), ("--address", "2001:db8::2/64")])
+def test_what_a_gate_cannot_do_is_said(more: tuple[str, str]) -> None:
+    assert "--gate is for IPv4" in complaint("serve", ".", "--gate", *more)

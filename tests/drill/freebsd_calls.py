@@ -68,6 +68,8 @@ RESULTS = {
         "error": "0",
     },
 }
+HASTY = {"SYN_SENT": "+0    > F 1:1(0) win 65535\n", "SYN_RCVD": "+0    > SF. 0:0(0) ack 1 <...>\n"}
+"""A FIN does not wait for the handshake."""
 OPEN_TIME_WAIT = Place("TIME_WAIT", TIME_WAIT.prologue.replace("+0    close(4) = 0\n", ""), 2, 2, 2)
 PLACES = [SYN_SENT, ACTIVE, *SYNCHRONIZED, OPEN_TIME_WAIT]
 
@@ -89,8 +91,10 @@ def call_scripts() -> Iterator[tuple[str, str]]:
             sent = ""
             if name == "write" and result == "100":
                 sent = f"+0    > P. 1:101(100) ack {place.rcv}\n"
-            elif name in ("shutdown-wr", "shutdown-rdwr") and place.state in ("ESTABLISHED", "CLOSE_WAIT"):
-                sent = f"+0    > F. 1:1(0) ack {place.rcv}\n"
+            elif name in ("shutdown-wr", "shutdown-rdwr"):
+                sent = HASTY.get(place.state, "")
+                if place.state in ("ESTABLISHED", "CLOSE_WAIT"):
+                    sent = f"+0    > F. 1:1(0) ack {place.rcv}\n"
             yield f"{folder(place)}/call-{name}", f"{place.prologue}{nonblocking}+0    {call} = {result}\n{sent}"
 
 
@@ -99,10 +103,11 @@ def fin_scripts() -> Iterator[tuple[str, str]]:
     sent = {
         "SYN_SENT": (
             1,
-            "+0.05 < S. 0:0(0) ack 1 win 65535 <mss 1460,sackOK,eol,eol>\n+0    > F. 1:1(0) ack 1\n",
+            HASTY["SYN_SENT"]
+            + "+0.05 < S. 0:0(0) ack 1 win 65535 <mss 1460,sackOK,eol,eol>\n+0    > F. 1:1(0) ack 1\n",
             "FIN_WAIT_1",
         ),
-        "SYN_RCVD": (1, "+0.05 < . 1:1(0) ack 1 win 65535\n+0    > F. 1:1(0) ack 1\n", "FIN_WAIT_1"),
+        "SYN_RCVD": (1, HASTY["SYN_RCVD"] + "+0.05 < . 1:1(0) ack 1 win 65535\n", "FIN_WAIT_1"),
         "ESTABLISHED": (1, "+0    > F. 1:1(0) ack 1\n", "FIN_WAIT_1"),
         "CLOSE_WAIT": (2, "+0    > F. 1:1(0) ack 2\n", "LAST_ACK"),
     }

@@ -8,6 +8,7 @@ from tests.drill.freebsd_states import (
     FIN_SENT,
     LISTENING,
     SYN_RECEIVED,
+    WINDOW,
     Arrival,
     Outcome,
     Place,
@@ -126,18 +127,32 @@ def on_active(seg: Arrival) -> Outcome:
     again = ("+0    > S. 0:0(0) ack 1 <...>",)
     offset = seg.seq - ACTIVE.rcv
     if "R" in seg.flags:
-        if not 0 <= offset < 65535:
+        if not 0 <= offset < WINDOW:
             return Outcome("SYN_RCVD")
         return Outcome("SYN_RCVD", ("+0    > . 1:1(0) ack 1",)) if offset else Outcome("")
     if "." in seg.flags and seg.ack != 1:
         return Outcome("SYN_RCVD", _refusal(seg))
-    if offset >= 65536:
+    is_old = offset < 0 and "S" not in seg.flags
+    octets = seg.octets - is_old if seg.octets else 0
+    has_fin = "F" in seg.flags and not is_old
+    owes = offset < 0 and not has_fin
+    if offset + (octets > 0) > WINDOW:
         return Outcome("SYN_RCVD", again)
     if "." not in seg.flags:
-        return Outcome("SYN_RCVD", again if offset < 0 else ())
-    if "F" in seg.flags and not offset:
-        return Outcome("CLOSE_WAIT", ("+0    > . 1:1(0) ack 2",))
-    return Outcome("ESTABLISHED", ("+0    > . 1:1(0) ack 1",) if offset < 0 else ())
+        return Outcome("SYN_RCVD", again if owes or octets or has_fin else ())
+    return _established(max(0, offset), octets, has_fin, owes, " <nop,nop,sack 0:1>" if is_old and seg.octets else "")
+
+
+def _established(offset: int, octets: int, has_fin: bool, owes: bool, options: str) -> Outcome:
+    """The handshake is over; text and FIN count as they do then."""
+    if offset and (octets or has_fin):
+        octets = min(octets, WINDOW - offset)
+        sack = f" <nop,nop,sack {1 + offset}:{1 + offset + octets}>" if octets else ""
+        return Outcome("ESTABLISHED", (f"+0    > . 1:1(0) ack 1{sack}",))
+    state = "CLOSE_WAIT" if has_fin else "ESTABLISHED"
+    if owes or has_fin:
+        return Outcome(state, (f"+0    > . 1:1(0) ack {1 + octets + has_fin}{options}",))
+    return Outcome(state, (f"+0.04 > . 1:1(0) ack {1 + octets}",) if octets else ())
 
 
 def closed_scripts() -> Iterator[tuple[str, str]]:
@@ -166,11 +181,9 @@ def opening_scripts() -> Iterator[tuple[str, str]]:
     for where, seq in {"irs": 0, "exact": 1, "inside": 101, "right": 70001}.items():
         for seg in _segments(seq, (0, 1, 2), where):
             yield f"syn-rcvd/{_name(seg)}-{where}", script(PASSIVE, seg, on_passive(seg))
-        for flags in ("R", "R.", ".", "F.", "S", "S."):
-            for ack in (0, 1, 2) if "." in flags else (0,):
-                seg = Arrival(flags, where, seq, 0, f"ack-{ack}", ack)
-                if ("S" in flags and where not in ("irs",)) or ("F" in flags and where == "inside"):
-                    continue
+    for where, seq in {"irs": 0, "exact": 1, "inside": 101, "last": WINDOW, "edge": WINDOW + 1, "right": 70001}.items():
+        for seg in _segments(seq, (0, 1, 2), where):
+            if not (seg.octets and "S" in seg.flags):
                 yield f"syn-rcvd/active-{_name(seg)}-{where}", script(ACTIVE, seg, on_active(seg))
 
 

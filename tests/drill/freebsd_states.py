@@ -128,6 +128,15 @@ def arrivals(place: Place) -> Iterator[Arrival]:
             yield Arrival("FP.", where, seq, 10, acks, ack)
 
 
+def arrivals_at_edges(place: Place) -> Iterator[Arrival]:
+    """On the last octet of the window, right behind it, and one further."""
+    for where, offset in {"last": WINDOW - 1, "edge": WINDOW, "past": WINDOW + 1}.items():
+        for flags, octets in (("R", 0), ("S", 0), ("F", 0), ("P", 10)):
+            yield Arrival(flags, where, place.rcv + offset, octets, "", 0)
+        for flags, octets in ((".", 0), ("F.", 0), ("P.", 10), ("FP.", 10)):
+            yield Arrival(flags, where, place.rcv + offset, octets, "una", place.una)
+
+
 @dataclass(frozen=True)
 class Outcome:
     """What is sent, when, and the state then."""
@@ -178,8 +187,10 @@ def _on_text(place: Place, seg: Arrival, insecure: bool) -> Outcome:
         if drop > octets or (drop == octets and not has_fin):
             has_fin, owes, drop = False, True, octets
         seq, octets = seq + drop, octets - drop
-    if seq + octets > place.rcv + WINDOW:
+    beyond = max(0, seq + octets - place.rcv - WINDOW)
+    if beyond and beyond >= octets:
         return _output(place)
+    octets, has_fin = octets - beyond, has_fin and not beyond
     if "." not in seg.flags:
         return _output(place, options=options) if owes else Outcome(place.state)
     if seg.ack > place.nxt or (seg.ack < 1 and not insecure):
@@ -248,7 +259,7 @@ def synchronized_scripts() -> Iterator[tuple[str, str]]:
     """Name and text of each cell."""
     for place in SYNCHRONIZED:
         folder = place.state.lower().replace("_", "-")
-        for seg in arrivals(place):
+        for seg in (*arrivals(place), *arrivals_at_edges(place)):
             yield f"{folder}/{seg.name}", script(place, seg, on_segment(place, seg))
             for part, name in SYSCTLS.items():
                 outcome = on_segment(place, seg, frozenset({part}))

@@ -7,11 +7,15 @@ from pathlib import Path
 import pytest
 
 EXAMPLES = sorted((Path(__file__).parents[2] / "examples").glob("*.py"))
+REAL = {"shared_tun": pytest.mark.device("/dev/net/tun")}
+"""Those with packets that the kernel sees, and what they want."""
 LIMIT = 30
 """Lines of an example, blank ones and its docstring left out."""
 
 
-@pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "example", [pytest.param(path, id=path.stem, marks=REAL.get(path.stem, ())) for path in EXAMPLES]
+)
 def test_an_example_prints_what_is_recorded(example: Path, tmp_path: Path) -> None:
     run = subprocess.run(
         [sys.executable, str(example)], capture_output=True, text=True, timeout=60, check=False, cwd=tmp_path

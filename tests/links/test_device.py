@@ -7,7 +7,7 @@ import pytest
 
 from halfopen.links.device import READ_OCTETS, Device, DeviceLink, our_mac
 from halfopen.links.offload import VNET_OCTETS
-from halfopen.wire.packet import CHECKSUM_VERIFIED, Packet
+from halfopen.wire.packet import CHECKSUM_NONE, CHECKSUM_VERIFIED, Packet
 from tests.links.packets import tcp_packet, transport_checksum_is_right
 
 
@@ -57,11 +57,12 @@ def test_a_frame_longer_than_any_is_dropped_and_counted(plain: Cable) -> None:
     assert plain.link.counters.snapshot() == {"LinkTruncated": 1}
 
 
-def test_a_bad_virtio_header_is_dropped_and_counted(offloaded: Cable) -> None:
+def test_a_bad_virtio_header_is_counted_and_its_frame_left_to_be_verified(offloaded: Cable) -> None:
     offloaded.far.send(b"short")
-    offloaded.far.send(b"\0\1" + bytes(8) + b"frame")
+    offloaded.far.send(b"\0\1" + bytes(8) + b"doubted")
     offloaded.far.send(b"\2" + bytes(9) + b"frame")
-    (packet,) = offloaded.link.read(8)
+    doubted, packet = offloaded.link.read(8)
+    assert (doubted.head, doubted.checksum) == (b"doubted", CHECKSUM_NONE)
     assert (packet.head, packet.checksum) == (b"frame", CHECKSUM_VERIFIED)
     assert offloaded.link.counters.snapshot() == {"VnetTooShort": 1, "VnetGsoWithoutChecksum": 1}
 

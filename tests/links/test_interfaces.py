@@ -6,7 +6,7 @@ import pytest
 
 from halfopen.base.addresses import parse_mac
 from halfopen.base.errors import ConfigError
-from halfopen.links.interfaces import LinkSettings, add_veth, configure, set_offloads, set_sysctl, statistics
+from halfopen.links.interfaces import LinkSettings, add_veth, configure, remove, set_offloads, set_sysctl, statistics
 from halfopen.links.namespaces import Namespace
 
 pytestmark = [pytest.mark.root, pytest.mark.needs("ip")]
@@ -70,6 +70,14 @@ def test_a_peer_can_be_born_in_another_namespace(namespace: Namespace) -> None:
             configure("there")
         (link,) = json.loads(other.run(["ip", "-j", "link", "show", "there"]).stdout)
         assert "LOWER_UP" in link["flags"]
+
+
+def test_with_one_end_of_a_pair_the_other_goes(namespace: Namespace) -> None:
+    with namespace.enter():
+        add_veth("one", "other")
+        remove("one")
+        with pytest.raises(ConfigError, match="no interface 'other'"):
+            remove("other")
 
 
 def test_what_the_kernel_refuses_names_the_interface(veth: Namespace) -> None:

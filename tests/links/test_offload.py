@@ -114,6 +114,17 @@ def test_a_header_that_contradicts_its_frame_is_refused(data: bytes, reason: str
     assert caught.value.reason == reason
 
 
+def test_what_was_merged_from_verified_segments_is_one_long_segment() -> None:
+    packet = offload.parse(header(DATA_VALID, GSO_TCPV4, 1460) + FRAME)
+    assert (packet.head, packet.checksum, packet.gso_size) == (FRAME, CHECKSUM_VERIFIED, 0)
+
+
+def test_a_frame_is_taken_without_the_header_that_was_refused() -> None:
+    (packet,) = offload.without_marks(header(NEEDS_CSUM, GSO_TCPV4, 0, 20, 16) + FRAME)
+    assert (packet.head, packet.checksum, packet.gso_size) == (FRAME, CHECKSUM_NONE, 0)
+    assert offload.without_marks(bytes(VNET_OCTETS)) == ()
+
+
 @given(st.binary(max_size=200))
 def test_no_octets_raise_anything_but_malformed(data: bytes) -> None:
     try:

@@ -12,7 +12,7 @@ from halfopen.links import tuntap
 from halfopen.links.device import MAX_PIECES
 from halfopen.links.interfaces import LinkSettings, configure, statistics
 from halfopen.links.namespaces import Namespace
-from halfopen.links.tuntap import TunTap
+from halfopen.links.tuntap import TunTap, TunTapQueue
 from halfopen.wire.packet import CHECKSUM_PARTIAL, Packet
 from tests.links.packets import TCP_CHECKSUM, ethernet, tcp_packet, udp_packet
 from tests.links.responder import MSS, Responder, is_for_us, read_some
@@ -114,6 +114,7 @@ def test_offloads_that_the_kernel_refuses_are_done_without(
     with namespace.enter(), TunTap("tap0") as link:
         assert link.offloads & refused == 0
         assert link.gso_octets == 65535
+        assert link.counters.snapshot() == {"LinkOffloadRefused": 1}
 
 
 def test_a_tap_reads_the_kernels_arp_request(namespace: Namespace, tap: TunTap) -> None:
@@ -262,3 +263,42 @@ def test_a_large_plain_tcp_packet_on_a_link_with_a_large_mtu_is_no_super_segment
     with link:
         assert link.write(tcp_packet(b"x" * 5000, gso_size=8000))
         assert link.counters.snapshot() == {}
+
+
+@pytest.mark.parametrize("offload", [True, False])
+def test_several_queues_of_one_device_share_what_the_kernel_sends(namespace: Namespace, offload: bool) -> None:
+    """Each flow has one of them, and no datagram is lost or comes twice."""
+    with namespace.enter():
+        queues = [TunTapQueue("tun0", "ip", offload=offload) for _ in range(3)]
+        configure("tun0", KERNEL_END)
+    wanted = {f"flow {flow} datagram {number}".encode() for flow in range(40) for number in range(3)}
+    with queues[0], queues[1], queues[2]:
+        for flow in range(40):
+            with kernel_socket(namespace, socket.SOCK_DGRAM) as kernel:
+                for number in range(3):
+                    kernel.sendto(f"flow {flow} datagram {number}".encode(), ("192.0.2.2", 1000 + flow))
+        found = [[packet.joined()[28:] for packet in queue.read(1000)] for queue in queues]
+    assert sorted(text for texts in found for text in texts) == sorted(wanted)
+    assert all(texts for texts in found)
+    flows = [{text.split()[1] for text in texts} for texts in found]
+    assert not flows[0] & flows[1] | flows[1] & flows[2] | flows[0] & flows[2]
+
+
+def test_a_flow_is_read_where_it_was_last_written(namespace: Namespace) -> None:
+    with namespace.enter():
+        queues = [TunTapQueue("tun0", "ip") for _ in range(2)]
+        configure("tun0", KERNEL_END)
+    with queues[0], queues[1], kernel_socket(namespace, socket.SOCK_DGRAM) as kernel:
+        kernel.bind(("192.0.2.1", 9))
+        kernel.settimeout(5)
+        for queue in (queues[0], queues[1], queues[0]):
+            assert queue.write(udp_packet(b"from here"))
+            _, peer = kernel.recvfrom(100)
+            kernel.sendto(b"back", peer)
+            assert [packet.joined()[28:] for packet in queue.read(10)] == [b"back"]
+
+
+@pytest.mark.parametrize(("first", "second"), [(TunTap, TunTapQueue), (TunTapQueue, TunTap)])
+def test_a_device_has_one_queue_or_several(namespace: Namespace, first: type[TunTap], second: type[TunTap]) -> None:
+    with namespace.enter(), first("tun0", "ip"), pytest.raises(OSError, match="another number of queues"):
+        second("tun0", "ip")

@@ -11,17 +11,18 @@ from tests.packetdrill.test_captured import emitted
 from tests.packetdrill.test_runner import LISTENING
 
 
-def pushes(octets: int, segments: int) -> list[bool]:
-    packets = in_bursts(emitted(octets, 1000).packet, segments)
+def pushes(octets: int) -> list[bool]:
+    packets = in_bursts(emitted(octets, 1000).packet)
     return [segment_of(each).flags & PSH != 0 for packet in packets for each in capture(Emitted(0, packet))]
 
 
 def test_every_burst_is_pushed() -> None:
-    assert pushes(5000, 2) == [False, True, False, True, True]  # The last one is what the user has pushed.
+    assert pushes(3000) == [False, False, True]
 
 
-def test_bursts_of_one_are_not() -> None:
-    assert pushes(3000, 1) == [False, False, True]
+def test_bursts_of_one_are_as_they_are() -> None:
+    packet = emitted(1000, 0).packet
+    assert list(in_bursts(packet)) == [packet]
 
 
 def sent(handshake: str, settings: str = "") -> tuple[Verdict, str]:

@@ -41,9 +41,10 @@ def test_options_that_do_not_fill_words_are_refused() -> None:
         encoded(Option("nop"))
 
 
-def test_a_signature_cannot_be_made_without_a_key() -> None:
-    with pytest.raises(Unmapped, match="md5 valid"):
-        encoded(Option("md5", words=("valid",)))
+def test_the_place_of_a_signature_is_kept_for_it() -> None:
+    encoded = encode((Option("nop"), Option("nop"), Option("md5", words=("valid",))), lambda edge: edge)
+    assert encoded.octets == bytes.fromhex("01011312") + bytes(16)
+    assert encoded.digest == 4
 
 
 @pytest.mark.parametrize(

@@ -2,8 +2,9 @@
 
 import errno
 import socket
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import TypeVar
 
 import pytest
 
@@ -13,7 +14,15 @@ from halfopen.packetdrill.real_posix import RealPosix
 from halfopen.packetdrill.tcp_info_layout import unpack_tcp_info
 
 O_RDWR, O_NONBLOCK, F_GETFL, F_SETFL, POLLIN, POLLOUT = 2, 0o4000, 3, 4, 1, 4
+Result = TypeVar("Result")
 LOOPBACK = b"\x7f\0\0\1"
+
+
+def patiently(call: Callable[[], Result]) -> Result:
+    """The call, until it need not wait."""
+    while True:
+        with suppress(WouldBlock):
+            return call()
 
 
 @contextmanager
@@ -23,10 +32,7 @@ def connected() -> Iterator[tuple[RealPosix, int, socket.socket]]:
     with socket.create_server(("127.0.0.1", 0)) as server:
         fd = posix.socket(socket.AF_INET, socket.SOCK_STREAM, 0)
         name = SocketName(socket.AF_INET, LOOPBACK, server.getsockname()[1])
-        try:
-            posix.connect(fd, name)
-        except WouldBlock:
-            posix.connect(fd, name)
+        patiently(lambda: posix.connect(fd, name))
         peer, _ = server.accept()
         with peer:
             yield posix, fd, peer
@@ -40,7 +46,7 @@ def test_octets_go_both_ways_and_waiting_is_told() -> None:
         with pytest.raises(WouldBlock):
             posix.read(fd, 10)
         peer.sendall(b"hi")
-        assert posix.receive(fd, 10).data == b"hi"
+        assert patiently(lambda: posix.read(fd, 10)) == b"hi"
 
 
 def test_what_does_not_block_says_so_and_keeps_its_flags() -> None:
@@ -99,3 +105,15 @@ def test_pipes_and_files_of_the_scripts_own() -> None:
     assert posix.read(reader, 3) == b"123"
     for fd in (reader, writer, file):
         posix.close(fd)
+
+
+def test_a_call_that_waits_for_its_time_out_fails_as_the_kernel_has_it() -> None:
+    with connected() as (posix, fd, _):
+        posix.setsockopt(fd, socket.SOL_SOCKET, socket.SO_RCVTIMEO, (0).to_bytes(8, "little") + b"\x10\x27" + bytes(6))
+        with pytest.raises(BlockingIOError):
+            patiently(lambda: posix.read(fd, 10))
+
+
+def test_a_descriptor_is_closed_while_a_call_waits_for_it() -> None:
+    with connected() as (posix, fd, _), pytest.raises(WouldBlock):
+        posix.read(fd, 10)

@@ -99,6 +99,6 @@ def test_what_a_socket_takes_when_it_is_made_stays_its_own() -> None:
 def test_who_watches_a_sysctl_hears_of_its_values() -> None:
     host = Host()
     heard: list[str] = []
-    host.sysctls.watch("net.ipv4.tcp_frto", heard.append)
-    host.sysctls.write("net/ipv4/tcp_frto", "0")
+    host.sysctls.watch("net.ipv4.tcp_stdurg", heard.append)
+    host.sysctls.write("net/ipv4/tcp_stdurg", "0")
     assert heard == ["0"]

@@ -17,12 +17,12 @@ from halfopen.tcp.config import (
     DEFAULT,
     AckConfig,
     BufferConfig,
-    CongestionConfig,
     Ecn,
     OptionsConfig,
     RetransmissionConfig,
     TcpConfig,
 )
+from halfopen.tcp.congestion_config import CongestionConfig
 from halfopen.tcp.connection import Connection
 from halfopen.tcp.events import Closed
 from halfopen.tcp.half_open import HalfOpenTable

@@ -17,12 +17,12 @@ from halfopen.tcp.config import (
     DEFAULT,
     AckConfig,
     BufferConfig,
-    CongestionConfig,
     Ecn,
     OptionsConfig,
     RetransmissionConfig,
     TcpConfig,
 )
+from halfopen.tcp.congestion_config import CongestionConfig
 from halfopen.tcp.state import State
 from halfopen.wire.tcp import ACK, FIN, PSH, RST, SYN, URG, Segment
 from halfopen.wire.tcp_options import Options

@@ -524,3 +524,65 @@ def test_a_filter_takes_what_it_wants_before_the_host_sees_it() -> None:
         result = network.run(a.ping("b", count=1))
         assert result.received == 1
         assert deaf.heard > 2
+
+
+class Sizes(Filter):
+    """Counts super-segments that reach a host."""
+
+    def __init__(self) -> None:
+        self.whole = 0
+
+    def on_arrival(self, interface: Interface, packet: Packet, now: Instant) -> Packet | None:
+        self.whole += packet.gso_size > 0
+        return packet
+
+
+def offloaded(
+    words: str, *, offloads: bool = True, install: Callable[[World], object] | None = None
+) -> tuple[int, int]:
+    """How many super-segments of 3 MB reach the server whole, and when the upload is over, in ms."""
+    with Network(1, offloads=offloads) as network:
+        world = World(network, words)
+        sizes = Sizes()
+        network.loop.call_soon(lambda: world.cable.ends[1].filters.append(sizes))
+        if install is not None:
+            install(world)
+        transfer(world, 3_000_000)
+        return sizes.whole, round(world.elapsed() * 1000)
+
+
+def test_with_offloads_a_rate_takes_super_segments_as_they_are_in_about_the_same_time() -> None:
+    whole, took = offloaded("rate 50mbit delay 10ms")
+    none, apart = offloaded("rate 50mbit delay 10ms", offloads=False)
+    assert whole > 40
+    assert none == 0
+    assert apart <= took < 1.1 * apart
+
+
+@pytest.mark.parametrize("words", ["rate 50mbit loss 0.1%", "rate 50mbit delay 10ms 1us", "rate 50mbit codel"])
+def test_with_offloads_chances_and_active_queues_still_meet_single_packets(words: str) -> None:
+    assert offloaded(words)[0] == 0
+
+
+def test_with_offloads_rules_still_meet_single_packets() -> None:
+    sizes = set[int]()
+
+    def install(world: World) -> None:
+        world.cable.rule(lambda passing: sizes.add(passing.packet.gso_size)).matched = 1
+
+    assert offloaded("rate 50mbit", install=install)[0] == 0
+    assert sizes == {0}
+
+
+def test_with_offloads_a_super_segment_that_a_queue_has_no_room_for_is_cut_and_its_last_packets_are_lost() -> None:
+    kept = list[World]()
+    whole, _ = offloaded("rate 50mbit delay 10ms limit 60", install=kept.append)
+    assert whole > 0
+    assert 0 < kept[0].cable.counters["CableOverlimit"] < 500
+
+
+def test_with_offloads_who_watches_sees_single_packets_and_changes_nothing() -> None:
+    eyes = Eyes()
+    watched_run = offloaded("rate 50mbit delay 10ms", install=lambda world: world.cable.observers.append(eyes))
+    assert watched_run == offloaded("rate 50mbit delay 10ms")
+    assert max(packet.octets for *_, packet in eyes.seen) == 1514

@@ -1,11 +1,11 @@
-from halfopen.base.clock import MILLISECOND
+from halfopen.base.clock import MICROSECOND, MILLISECOND
 from halfopen.base.counters import Counters
 from halfopen.base.netem import parse
 from halfopen.base.rng import SeededRng
 from halfopen.sim.lane import Lane
 from halfopen.sim.scheduler import START, Scheduler
 from halfopen.wire.channel import LOST, Channel
-from halfopen.wire.packet import Packet
+from halfopen.wire.packet import CHECKSUM_PARTIAL, Packet
 
 
 class Way:
@@ -82,3 +82,16 @@ def test_what_befalls_a_packet_later_is_told() -> None:
     way.run()
     assert way.told[0] == (105_600_000, "dropped by codel of a-b")
     assert len(way.arrived) + len(way.told) == 400
+
+
+def test_a_rate_takes_super_segments_only_with_offloads() -> None:
+    head = bytearray(40)
+    head[32] = 5 << 4
+    packet = Packet(bytes(head), (bytes(5000),), CHECKSUM_PARTIAL, 20, 16, 1000)
+    way = Way("rate 1mbit")
+    assert not way.lane.takes_whole(packet)
+    way.lane.offloads = True
+    assert way.lane.takes_whole(packet)
+    way.admit(packet)
+    way.run()
+    assert way.arrived == [(5200 * 8 * MICROSECOND, packet)]

@@ -5,7 +5,7 @@ import ssl
 import pytest
 import trustme
 
-from halfopen.aio.pump import EchoFace, Face
+from halfopen.aio.face import EchoFace, Face
 from halfopen.base.clock import Instant
 from halfopen.sim.network import Network
 from halfopen.sim.processes import PROGRAMS

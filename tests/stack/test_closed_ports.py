@@ -75,4 +75,4 @@ def test_two_tarpits_do_not_talk_to_each_other() -> None:
 
 
 def test_there_are_five_policies() -> None:
-    assert list(POLICIES) == ["reset", "blackhole-syn", "blackhole", "limit", "tarpit"]
+    assert list(POLICIES) == ["reset", "blackhole-syn", "blackhole", "silence", "limit", "tarpit"]

@@ -51,7 +51,7 @@ def test_an_unknown_keyed_hash_is_refused() -> None:
 
 
 def test_what_is_said_to_strangers_is_checked() -> None:
-    with pytest.raises(ConfigError, match="closed_ports is one of reset, blackhole-syn, blackhole, limit, tarpit"):
+    with pytest.raises(ConfigError, match="closed_ports is one of reset, blackhole-syn, blackhole, silence"):
         TcpLayerConfig(closed_ports="closed")
     with pytest.raises(ConfigError, match="rst_rate is at least 1, not 0"):
         TcpLayerConfig(rst_rate=0)

@@ -6,6 +6,7 @@ from halfopen.base.errors import NetworkUnreachable
 from halfopen.stack import datagram as kinds
 from halfopen.stack.config import IcmpConfig, IpConfig, StackConfig
 from halfopen.stack.icmp import REPLY
+from halfopen.stack.internet import default_route
 from halfopen.wire import icmpv4, ipv4
 from halfopen.wire.icmpv4 import ECHO_REPLY, ECHO_REQUEST
 from halfopen.wire.ipv4 import PROTOCOL_ICMP, PROTOCOL_TCP, PROTOCOL_UDP, Ipv4
@@ -349,3 +350,34 @@ def test_requests_that_nobody_answers_are_bounded() -> None:
     reply = world.host.icmp.poll_reply()
     assert reply is not None and reply.identifier == 4999
     assert world.counters["IcmpInEchoRepUnexpected"] == 1
+
+
+def test_a_redirect_by_the_first_hop_is_followed_if_it_may_be() -> None:
+    world = make(accept_redirects=True)
+    world.host.routes.add(default_route(world.interface, PEER))
+    about = quote(destination=FAR)
+    world.takes(icmp(icmpv4.REDIRECT, 1, int.from_bytes(OTHER, "big"), about))
+    assert world.counters.snapshot() == {"IcmpRedirectsFollowed": 1}
+    route = world.host.routes.lookup(FAR)
+    assert route is not None
+    assert (route.gateway, route in world.host.learnt_routes) == (OTHER, True)
+
+
+@pytest.mark.parametrize(
+    ("gateway", "about", "code", "counter"),
+    [
+        (OURS, {}, 1, "IcmpInRedirectBad"),
+        (FAR, {}, 1, "IcmpInRedirectBad"),
+        (parse_address("192.0.2.255"), {}, 1, "IcmpInRedirectBad"),
+        (OTHER, {"source": PEER}, 1, "IcmpInRedirectBad"),
+        (OTHER, {}, 4, "IcmpInRedirectIgnored"),
+        (OTHER, {}, 0, "IcmpRedirectsRefused"),
+    ],
+)
+def test_a_redirect_that_cannot_be_right_is_not_followed(
+    gateway: bytes, about: dict[str, object], code: int, counter: str
+) -> None:
+    world = make(accept_redirects=True)
+    octets = quote(**{"destination": FAR, **about})  # type: ignore[arg-type]  # fields by name
+    world.takes(icmp(icmpv4.REDIRECT, code, int.from_bytes(gateway, "big"), octets))
+    assert world.counters.snapshot() == {counter: 1}

@@ -3,14 +3,14 @@ from dataclasses import replace
 import pytest
 
 from halfopen.base.addresses import IPV4_ANY, IPV4_BROADCAST, parse_address
-from halfopen.base.clock import NEVER, SECOND
+from halfopen.base.clock import MILLISECOND, NEVER, SECOND
 from halfopen.base.errors import AddressInUse, ConfigError, ConnectionRefused, ConnectionReset, NetworkUnreachable
 from halfopen.base.rng import SeededRng
 from halfopen.stack.config import TcpLayerConfig
 from halfopen.stack.demux import make_flow
 from halfopen.stack.interface import Offloads
 from halfopen.stack.tcp_socket import Marks, TcpListener, TcpSocket
-from halfopen.tcp.config import BufferConfig, KeepAliveConfig, TcpConfig
+from halfopen.tcp.config import BufferConfig, KeepAliveConfig, ListeningConfig, TcpConfig
 from halfopen.tcp.events import CONNECTED, END_OF_STREAM, READABLE, WRITABLE, Closed, Event, SoftError
 from halfopen.tcp.half_open import HalfOpen
 from halfopen.tcp.state import State
@@ -45,6 +45,27 @@ def error_about(packet: Packet, code: int, mtu: int = 0) -> Packet:
     """ICMP from the peer, quoting ``packet`` of ours."""
     message = icmpv4.emit(Icmp(icmpv4.DESTINATION_UNREACHABLE, code, mtu, packet.joined()[:64]))
     return Packet(ipv4.emit(Ipv4(PEER, US, PROTOCOL_ICMP), len(message)) + message)
+
+
+def test_whoever_ignores_acknowledgments_hears_of_them_no_more() -> None:
+    wire = Wire()
+    near, far, _ = wire.establish()
+    tcp = wire.near.tcp
+    near.ignore_acknowledgments()
+    while (socket := tcp.poll_event()) is not None:
+        events(socket)
+    near.send(b"text", wire.now)
+    while tcp.poll_event() is not None:
+        pass
+    wire.settle()
+    assert received(far, wire.now) == b"text"
+    assert near.connection.queued_octets == 0
+    assert not tcp.news
+    assert events(near) == []
+    far.send(b"answer", wire.now)
+    wire.settle()
+    assert tcp.poll_event() is near
+    assert events(near) == [READABLE]
 
 
 def test_a_connection_is_opened_used_and_closed() -> None:
@@ -611,3 +632,31 @@ def test_a_flow_leads_to_its_connection_or_to_the_record_of_its_half_open_peer()
     assert peer.retransmissions == 0
     assert wire.near.tcp.find(make_flow(PEER, 4001, US, PORT)) is None
     assert wire.near.tcp.find(make_flow(PEER, 4000, US, PORT + 1)) is None
+
+
+@pytest.mark.parametrize(("policy", "answers"), [("blackhole", 1), ("silence", 0)])
+def test_a_listener_may_say_no_rst_either(policy: str, answers: int) -> None:
+    wire = Wire(layer=TcpLayerConfig(closed_ports=policy))
+    wire.far.tcp.listen((PEER, PORT), SERVER)
+    segment = Segment(4000, PORT, seq=7, ack=9, flags=ACK)
+    head = emit(segment, pseudo_header_sum(US, PEER, PROTOCOL_TCP, 20))
+    header = ipv4.emit(Ipv4(US, PEER, PROTOCOL_TCP), 20)
+    packet = Packet(header + head, (), CHECKSUM_PARTIAL, len(header), CHECKSUM_OFFSET)
+    wire.far.receive(wire.far_interface, complete_checksum(packet), wire.now)
+    wire.settle()
+    assert [segment.flags for segment in sent_by(wire, "far")] == [RST] * answers
+
+
+@pytest.mark.parametrize(("overflow", "flags"), [("wait", []), ("reset", [SYN | ACK, RST])])
+def test_new_peers_of_a_full_listener_wait_or_are_reset_when_their_handshake_is_over(
+    overflow: str, flags: list[int]
+) -> None:
+    wire = Wire(replace(TcpConfig(), listening=ListeningConfig(overflow=overflow)))
+    listener = wire.far.tcp.listen((PEER, PORT), SERVER, backlog=1)
+    wire.near.tcp.connect((PEER, PORT), CLIENT, wire.now)
+    wire.settle()
+    assert listener.is_full
+    wire.log.clear()
+    wire.near.tcp.connect((PEER, PORT), CLIENT, wire.now)
+    wire.run(wire.now + 100 * MILLISECOND)
+    assert [segment.flags for segment in sent_by(wire, "far")] == flags

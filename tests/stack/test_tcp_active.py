@@ -4,10 +4,11 @@ from dataclasses import replace
 
 import pytest
 
-from halfopen.base.clock import SECOND
+from halfopen.base.clock import MILLISECOND, SECOND
 from halfopen.stack.tcp_socket import TcpListener, TcpSocket
 from halfopen.tcp.config import FastOpenConfig, OptionsConfig, TcpConfig
 from halfopen.tcp.events import CONNECTED
+from halfopen.tcp.fast_open_config import FastOpenManner
 from halfopen.tcp.state import State
 from halfopen.wire import tcp
 from halfopen.wire.packet import Packet
@@ -96,7 +97,7 @@ def test_who_has_one_sends_text_with_the_syn_and_is_answered_in_one_round_trip(e
     for socket in (near, far):
         early = socket.connection.tcb.user.early
         assert early is not None
-        assert (early.is_acknowledged, early.is_child) == (socket is near, socket is far)
+        assert (early.is_acknowledged, early.is_child) == (True, socket is far)
         assert socket.connection.queued_octets == 0
     assert wire.near.counters["TCPFastOpenActive"] == wire.far.counters["TCPFastOpenPassive"] == 1
     assert wire.near.counters["RetransSegs"] == wire.far.counters["RetransSegs"] == 0
@@ -286,8 +287,8 @@ def test_a_client_that_may_not_opens_as_ever() -> None:
     assert syn.octets == 0 and syn.options is not None and syn.options.fast_open is None
 
 
-def test_a_syn_with_a_cookie_waits_for_text() -> None:
-    wire, listener = make_wire()
+def test_a_syn_with_a_cookie_waits_for_text_for_ever_if_that_is_wanted() -> None:
+    wire, listener = make_wire(replace(BOTH, manner=FastOpenManner(patience=None)))
     with_cookie(wire, listener)
     near = wire.near.tcp.connect((PEER, PORT), CLIENT, wire.now)
     wire.settle()
@@ -295,6 +296,26 @@ def test_a_syn_with_a_cookie_waits_for_text() -> None:
     near.send(b"now", wire.now)
     wire.put_on_wire()
     assert said(wire, "near")[0].octets == 3
+
+
+def test_a_syn_that_no_text_has_come_for_goes_alone() -> None:
+    wire, listener = make_wire(replace(BOTH, manner=FastOpenManner(patience=5 * MILLISECOND)))
+    with_cookie(wire, listener)
+    began = wire.now
+    near = wire.near.tcp.connect((PEER, PORT), CLIENT, wire.now)
+    assert near.is_deferred
+    wire.run(wire.now + 5 * MILLISECOND - 1)
+    assert wire.log == []
+    wire.settle()
+    syn = said(wire, "near")[0]
+    assert syn.octets == 0 and syn.options is not None and syn.options.fast_open is not None
+    assert not near.is_deferred and near.connection.state is State.ESTABLISHED
+    assert wire.now >= began + 5 * MILLISECOND
+    far = listener.accept()
+    assert far is not None
+    near.send(b"later", wire.now)
+    wire.settle()
+    assert received(far, wire.now) == b"later"
 
 
 def test_cookies_can_be_forgotten() -> None:

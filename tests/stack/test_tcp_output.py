@@ -5,7 +5,7 @@ import pytest
 from halfopen.base.addresses import parse_address
 from halfopen.base.clock import MINUTE, SECOND
 from halfopen.stack.demux import make_flow
-from halfopen.stack.tcp_output import headers_octets
+from halfopen.stack.tcp_output import CACHED, headers_octets
 from halfopen.wire import icmpv4
 from tests.stack.tcp_world import PEER, US, Wire, received
 from tests.stack.test_tcp import error_about
@@ -24,6 +24,29 @@ def test_each_pair_of_hosts_has_a_timestamp_clock_of_its_own_whatever_the_ports(
     ends = [(US, 1, PEER, 2), (US, 3, PEER, 4), (US, 1, parse_address("192.0.2.9"), 2)]
     one, other_ports, other_host = [paths.limits(make_flow(*each)).timestamp_offset for each in ends]
     assert one == other_ports != other_host
+
+
+def test_what_is_known_of_a_path_is_looked_up_once_and_again_when_routes_have_changed() -> None:
+    wire = Wire()
+    paths = wire.near.tcp.paths
+    flow = make_flow(PEER, 4000, US, 80)
+    known = paths.limits(flow)
+    assert paths.limits(make_flow(PEER, 4001, US, 80)) is known
+    paths.learn_mtu(PEER, 1000, wire.now)
+    assert paths.limits(flow).mss == 960
+    assert known.mss == 1460
+
+
+def test_among_many_peers_the_first_is_forgotten_and_found_again() -> None:
+    wire = Wire()
+    paths = wire.near.tcp.paths
+    first = make_flow(PEER, 4000, US, 80)
+    known = paths.limits(first)
+    for number in range(2 * CACHED):
+        paths.limits(make_flow(b"\xc0\x00\x02" + bytes((number % 250 + 3,)), 4000, US[:3] + bytes((number >> 8,)), 80))
+    again = paths.limits(first)
+    assert again is not known
+    assert again == known
 
 
 @pytest.mark.rfc("1191", "1191.3")

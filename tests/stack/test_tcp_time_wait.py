@@ -11,9 +11,10 @@ from halfopen.stack.config import TcpLayerConfig
 from halfopen.stack.demux import Flow, make_flow
 from halfopen.stack.tcp_socket import TcpSocket
 from halfopen.stack.tcp_time_wait import GAP, Remnant, Remnants, RisingIsn
+from halfopen.tcp.config import ArrivalConfig, TcpConfig
 from halfopen.tcp.isn import FixedIsn
 from halfopen.tcp.seqnum import wrap
-from halfopen.tcp.time_wait import TimeWait
+from halfopen.tcp.time_wait import TimeWait, TimeWaitRules
 from halfopen.wire import ipv4, tcp
 from halfopen.wire.checksum import pseudo_header_sum
 from halfopen.wire.ipv4 import PROTOCOL_TCP, Ipv4
@@ -73,10 +74,14 @@ def packet_of(segment: Segment) -> Packet:
     return complete_checksum(Packet(header + head, (), CHECKSUM_PARTIAL, len(header), tcp.CHECKSUM_OFFSET))
 
 
-def ended(layer: TcpLayerConfig | None = None) -> Ended:
-    wire = Wire(layer=layer)
+def ended(layer: TcpLayerConfig | None = None, config: TcpConfig | None = None, *, holds: bool = False) -> Ended:
+    """``holds``: our user has only shut down, and has his socket still."""
+    wire = Wire(config, layer=layer)
     near, far, _ = wire.establish()
-    near.close(wire.now)
+    if holds:
+        near.shutdown(wire.now)
+    else:
+        near.close(wire.now)
     wire.settle()
     far.close(wire.now)
     wire.settle()
@@ -203,3 +208,31 @@ def test_without_rfc_1337_a_rst_makes_room_at_once() -> None:
     assert wire.near.ports.listing() == []
     wire.run(wire.now + 120 * SECOND)
     assert wire.near.counters["TCPTimeWaitRst"] == 1
+
+
+BSD = TcpConfig(arrivals=ArrivalConfig(order="bsd"))
+
+
+@pytest.mark.parametrize("holds", [False, True])
+def test_a_bsd_lets_go_of_time_wait_for_a_syn_above_it_whoever_holds_the_socket(holds: bool) -> None:
+    end = ended(config=BSD, holds=holds)
+    end.wire.near.tcp.listen((US, end.port), SERVER)
+    assert end.syn(0) == []
+    assert end.states == ["LISTEN", "TIME-WAIT"]
+    assert end.syn(1) == [SYN_ACK]
+    assert end.states == ["LISTEN", "SYN-RECEIVED"]
+    assert end.wire.near.counters["TWRecycled"] == 1
+
+
+@pytest.mark.parametrize("holds", [False, True])
+def test_where_nobody_listens_that_syn_is_refused(holds: bool) -> None:
+    end = ended(config=BSD, holds=holds)
+    assert end.syn(1) == [RST | ACK]
+    assert end.states == []
+
+
+def test_a_linux_begins_there_exactly_whatever_the_generator_says() -> None:
+    kept = record()
+    kept.rules = TimeWaitRules(is_linux=True)
+    generator = RisingIsn(FixedIsn(1 << 30), {FLOW: Remnant(FLOW, kept)})
+    assert generator.next(FLOW, 0) == GAP - 16

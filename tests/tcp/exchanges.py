@@ -6,12 +6,12 @@ from halfopen.base.clock import MILLISECOND, Duration
 from halfopen.tcp.config import (
     DEFAULT,
     AckConfig,
-    CongestionConfig,
     Ecn,
     OptionsConfig,
     RetransmissionConfig,
     TcpConfig,
 )
+from halfopen.tcp.congestion_config import CongestionConfig
 from halfopen.testing.exchange import Exchange, Setting
 
 RTT: Duration = 50 * MILLISECOND

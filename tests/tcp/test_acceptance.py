@@ -3,7 +3,7 @@
 import pytest
 
 from halfopen.base.clock import MILLISECOND, SECOND
-from halfopen.tcp.config import AckConfig, BufferConfig, TcpConfig
+from halfopen.tcp.config import AckConfig, ArrivalConfig, BufferConfig, TcpConfig
 from halfopen.tcp.state import State
 from halfopen.testing.exchange import Exchange, Setting
 from tests.tcp.states import CAN_RECEIVE, SYNCHRONIZED, WRAPS, edges, is_silent_for_ever, numbers, reach
@@ -416,3 +416,15 @@ def test_a_segment_out_of_the_window_teaches_no_timestamp() -> None:
     exchange = reach(S.ESTABLISHED, options=TIMESTAMPS)
     exchange.peer.sends(". -9:1(10) ack 1 <TS val 900 ecr 1000>")
     exchange.peer.expects(". 1:1(0) ack 1 <TS val 1000 ecr 100>")
+
+
+def test_linux_has_its_own_idea_of_what_lies_in_the_window() -> None:
+    buffers = BufferConfig(receive=40_000, receive_initial=40_000, window="linux")
+    config = TcpConfig(buffers=buffers, acks=AckConfig(manner="linux"), arrivals=ArrivalConfig(order="linux"))
+    exchange = Exchange.established(Setting(config=config), options="mss 1460")
+    exchange.peer.sends("P. 1:30001(30000) ack 1")
+    assert exchange.user.readable_octets == 30_000
+    exchange.peer.ignores()
+    exchange.peer.sends("P. 30001:60001(30000) ack 1")
+    exchange.peer.expects_any(".")
+    assert exchange.user.readable_octets == 30_000

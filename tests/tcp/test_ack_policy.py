@@ -251,3 +251,36 @@ def test_an_ack_apart_takes_the_place_of_what_was_to_be_said() -> None:
     acks.apart()
     assert acks.is_apart
     assert sent(acks) == 1
+
+
+def test_an_ack_can_be_put_off_for_text_to_take_along() -> None:
+    acks = policy()
+    acks.put_off(50 * MILLISECOND)
+    assert (sent(acks), acks.deadline) == (0, 50 * MILLISECOND)
+    acks.on_ack_sent(True)
+    assert (sent(acks), acks.deadline) == (0, NEVER)
+
+
+def test_where_any_second_segment_counts_one_that_is_too_large_is_acknowledged_at_once() -> None:
+    config = AckConfig(quick=0, second="any")
+    acks = policy(config)
+    acks.on_text(MSS, MSS, MSS, 0, config)
+    assert not acks.is_owed
+    acks = policy(config)
+    acks.on_text(MSS + 1, MSS + 1, MSS, 0, config)
+    assert acks.is_owed
+
+
+def test_what_is_assumed_of_full_segments_holds_until_one_shows_more() -> None:
+    acks = policy()
+    acks.assume(257)
+    assert acks.full_size == 257
+
+
+def test_what_has_not_been_read_waits_in_spite_of_quick_acks() -> None:
+    acks = policy()
+    acks.on_text(100, 100, MSS, 0, LATER)
+    acks.switch(16, is_read=False)
+    assert sent(acks) == 0
+    acks.switch(16)
+    assert sent(acks) == 1

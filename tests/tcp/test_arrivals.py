@@ -16,8 +16,10 @@ from halfopen.tcp.config import (
     OptionsConfig,
     TcpConfig,
 )
+from halfopen.tcp.seqnum import wrap
 from halfopen.tcp.state import State
 from halfopen.testing.exchange import Exchange, Setting
+from halfopen.wire.tcp import ACK, Segment
 from tests.tcp.permits import weak
 from tests.tcp.states import CAN_RECEIVE, SYNCHRONIZED, WRAPS, edges, is_silent_for_ever, numbers, reach
 
@@ -694,3 +696,84 @@ def test_timestamps_that_were_agreed_on_can_be_insisted_on(needed: bool, readabl
     exchange.peer.sends("P. 1:11(10) ack 1")
     assert exchange.user.readable_octets == readable
     assert exchange.counters["TCPMissingTimestamps"] == needed
+
+
+@pytest.mark.parametrize(("options", "octets", "acks"), [("mss 1000", 35, 4), ("mss 1000,sackOK", 35, 1)])
+def test_a_super_segment_ahead_of_a_hole_is_so_many_duplicates_to_who_counts_them(
+    options: str, octets: int, acks: int
+) -> None:
+    exchange = reach(S.ESTABLISHED, Setting(config=LAZY), options=options)
+    rcv = exchange.connection.tcb.rcv
+    merged = Segment(2, 1, wrap(rcv.nxt + 10), wrap(exchange.connection.tcb.snd.una), ACK, 500)
+    merged.payload, merged.octets, merged.gso_size = (bytes(octets),), octets, 10
+    exchange.peer.sends_segment(merged)
+    for _ in range(acks):
+        exchange.peer.expects_any(".")
+    exchange.peer.expects_nothing()
+
+
+def test_text_from_before_the_end_of_a_handshake_is_told_of_at_that() -> None:
+    exchange = reach(S.SYN_RECEIVED, Setting(config=TcpConfig(arrivals=ArrivalConfig(order="bsd"))))
+    exchange.peer.sends("P 1:11(10)")
+    exchange.peer.ignores()
+    exchange.peer.sends(". 11:11(0) ack 1")
+    exchange.user.hears("Connected", "Readable")
+
+
+@pytest.mark.parametrize("state", [S.SYN_SENT, S.SYN_RECEIVED])
+def test_a_fin_may_be_acknowledged_with_the_syn(state: State) -> None:
+    exchange = reach(state, Setting(config=TcpConfig(arrivals=ArrivalConfig(order="bsd"))))
+    exchange.user.shuts_down()
+    exchange.peer.ignores()
+    exchange.peer.sends("S. 0:0(0) ack 2 win 65535" if state is S.SYN_SENT else ". 1:1(0) ack 2")
+    assert exchange.state is S.FIN_WAIT_2
+
+
+def test_text_that_is_not_wanted_is_acknowledged_and_thrown_away() -> None:
+    closing = ClosingConfig(discards_unwanted=True, is_deaf=True)
+    exchange = reach(S.FIN_WAIT_2, Setting(config=TcpConfig(closing=closing)))
+    exchange.peer.sends("P. 1:11(10) ack 2")
+    exchange.peer.expects(". 2:2(0) ack 11")
+    exchange.user.hears()
+    assert len(exchange.connection.tcb.rcv.queue) == 0
+
+
+LINUX = TcpConfig(
+    buffers=BufferConfig(receive=40_000, receive_initial=40_000, window="linux"),
+    acks=AckConfig(manner="linux"),
+    arrivals=ArrivalConfig(order="linux"),
+)
+
+
+def linux() -> Exchange:
+    exchange = Exchange.established(Setting(config=LINUX), options="mss 1460,sackOK")
+    exchange.peer.ignores()
+    return exchange
+
+
+def test_linux_is_asked_whether_there_is_room_before_text_is_taken() -> None:
+    exchange = linux()
+    memory = exchange.connection.tcb.rcv.memory
+    assert memory is not None
+    exchange.peer.sends("P. 1:11(10) ack 1")
+    memory.used = 50_000
+    exchange.peer.sends("P. 11:21(10) ack 1")
+    assert exchange.user.readable_octets == 10
+    assert exchange.counters["TCPRcvQDrop"] == 1
+
+
+def test_linux_acknowledges_what_fills_a_hole_at_once() -> None:
+    exchange = linux()
+    exchange.peer.sends("P. 11:21(10) ack 1")
+    exchange.peer.ignores()
+    delays = exchange.connection.tcb.owed.acks.delays
+    assert delays is not None
+    delays.talks = True
+    exchange.peer.sends("P. 1:11(10) ack 1")
+    exchange.peer.expects(". 1:1(0) ack 21")
+
+
+def test_linux_keeps_a_fin_ahead_of_a_hole_with_what_is_there() -> None:
+    exchange = linux()
+    exchange.peer.sends("F. 11:11(0) ack 1")
+    exchange.peer.expects(". 1:1(0) ack 1 <nop,nop,sack 11:12>")

@@ -160,7 +160,7 @@ def test_every_second_segment_is_acknowledged_however_small() -> None:
 
 @pytest.mark.rfc("7323", "7323.10")
 def test_the_reset_of_an_abort_has_what_it_is_configured_to() -> None:
-    for form, win in (("bare", 0), ("stamped", 0), ("full", 1026)):
+    for form, win in (("bare", 0), ("stamped", 0), ("full", 1027)):
         config = replace(BSD, closing=ClosingConfig(reset=form))
         exchange = reach(S.ESTABLISHED, Setting(config=config), options=STAMPED)
         exchange.user.aborts()
@@ -171,9 +171,10 @@ def test_the_reset_of_an_abort_has_what_it_is_configured_to() -> None:
 
 def test_the_fin_of_one_who_shuts_down_early_follows_the_handshake() -> None:
     exchange = bsd(S.SYN_SENT)
+    exchange.user.sends(1)
     exchange.user.shuts_down()
     exchange.peer.sends("S. 0:0(0) ack 1 win 65535 <mss 1460>")
-    exchange.peer.expects("F. 1:1(0) ack 1")
+    exchange.peer.expects("FP. 1:2(1) ack 1")
     assert exchange.state is S.FIN_WAIT_1
 
 
@@ -353,3 +354,72 @@ def test_a_connection_of_a_half_open_peer_answers_its_syn_again() -> None:
     assert answer is not None
     assert (answer.flags, answer.seq, answer.ack) == (SYN | ACK, 7, 10)
     assert connection.state is S.SYN_RECEIVED
+
+
+def test_text_without_ack_waits_for_the_end_of_the_handshake() -> None:
+    exchange = bsd(S.SYN_RECEIVED)
+    exchange.peer.sends("P 1:11(10)")
+    exchange.peer.expects_any("S.")
+    exchange.peer.sends("F 1:1(0)")
+    exchange.peer.expects_any("S.")
+    exchange.peer.sends("- 1:1(0)")
+    exchange.peer.expects_nothing()
+    exchange.peer.sends(". 11:11(0) ack 1")
+    exchange.peer.expects_nothing()
+    exchange.user.hears("Connected", "Readable")
+    assert len(exchange.connection.tcb.rcv.queue) == 10
+
+
+def test_text_in_the_syn_waits_too() -> None:
+    exchange = bsd(S.SYN_SENT)
+    exchange.peer.sends("S 0:10(10) win 65535 <mss 1460>")
+    exchange.peer.expects_any("S.")
+    exchange.peer.sends("F. 11:11(0) ack 1")
+    exchange.peer.expects(". 1:1(0) ack 12")
+    assert exchange.state is S.CLOSE_WAIT
+
+
+def test_a_syn_ack_in_the_window_ends_the_handshake_without_an_answer() -> None:
+    exchange = bsd(S.SYN_RECEIVED)
+    exchange.peer.sends("S. 100:100(0) ack 1 win 65535")
+    exchange.peer.expects_nothing()
+    assert exchange.state is S.ESTABLISHED
+
+
+def test_more_than_a_segment_is_acknowledged_at_once() -> None:
+    exchange = bsd(S.ESTABLISHED)
+    exchange.peer.sends("P. 1:1461(1460) ack 1")
+    exchange.peer.expects_nothing()
+    exchange = bsd(S.ESTABLISHED)
+    exchange.peer.sends("P. 1:1462(1461) ack 1")
+    exchange.peer.expects_any(".")
+
+
+def test_who_was_told_that_there_is_no_room_is_answered_at_once() -> None:
+    small = replace(BSD, buffers=BufferConfig(receive_initial=2920, receive=2920, window="bsd"))
+    exchange = bsd(S.ESTABLISHED, small)
+    exchange.peer.sends("P. 1:2921(2920) ack 1")
+    exchange.peer.expects_any(".")
+    exchange.connection.tcb.rcv.queue.take(2920)
+    exchange.peer.sends("P. 2921:2922(1) ack 1")
+    exchange.peer.expects(". 1:1(0) ack 2922")
+
+
+def test_there_may_be_more_than_one_challenge_in_a_time() -> None:
+    for count, sent in ((3, 3), (1, 1), (0, 6)):
+        acks = AckConfig(quick=0, second="any", challenge_interval=SECOND, challenge_count=count)
+        exchange = bsd(S.ESTABLISHED, replace(BSD, acks=acks))
+        for _ in range(6):
+            exchange.peer.sends("S 1:1(0) win 65535")
+        assert len(exchange.peer.ignores()) == sent
+        exchange.after(SECOND)
+        exchange.peer.sends("S 1:1(0) win 65535")
+        assert len(exchange.peer.ignores()) == 1
+
+
+@pytest.mark.parametrize(("form", "is_stamped"), [("stamped", True), ("bare", False)])
+def test_the_reset_for_a_wrong_ack_is_stamped_while_there_is_a_connection(form: str, is_stamped: bool) -> None:
+    config = replace(BSD, closing=ClosingConfig(reset=form))
+    exchange = reach(S.SYN_RECEIVED, Setting(config=config), options=STAMPED)
+    exchange.peer.sends(". 1:1(0) ack 5 <nop,nop,TS val 101 ecr 1000>")
+    assert (exchange.peer.expects_any("R").segment.options is not None) is is_stamped

@@ -4,9 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from halfopen.base.clock import MILLISECOND
-from halfopen.tcp.bursts import LARGEST, is_deferred, worthwhile
-from halfopen.tcp.config import CongestionConfig
+from halfopen.base.clock import MILLISECOND, SECOND
+from halfopen.tcp.bursts import LARGEST, is_deferred, rate, worthwhile
+from halfopen.tcp.congestion_config import CongestionConfig
+from halfopen.tcp.pace_config import PaceConfig
 from halfopen.tcp.tcb import Phase
 from halfopen.testing.exchange import Exchange
 from tests.tcp.exchanges import EAGER, connect
@@ -88,6 +89,25 @@ def test_what_is_to_be_followed_by_more_waits_and_a_fin_does_not() -> None:
     exchange = full(10_500)
     tcb = exchange.connection.tcb
     tcb.recovery.sent_at = now = exchange.now
+    rest = tcb.snd.queue.stop - tcb.snd.nxt
+    assert rest == 500
+    tcb.snd.append(bytes(700))
     assert is_deferred(tcb, 1200, 1500, now)
+    assert not is_deferred(tcb, 1100, 1500, now)  # all of a record
     tcb.snd.fin = True
     assert not is_deferred(tcb, 1200, 1500, now)
+
+
+def test_bursts_to_near_peers_need_not_be_larger() -> None:
+    config = replace(DEFERRING, congestion=replace(DEFERRING.congestion, pace=PaceConfig(near_shift=0)))
+    tcb = connect(SACK, config=config, rtt=10_000_000).connection.tcb
+    assert worthwhile(tcb) == 2000
+
+
+def test_the_rate_is_a_share_of_the_window_a_round_trip_and_no_more_than_is_allowed() -> None:
+    tcb = full().connection.tcb
+    assert rate(tcb) == 2 * tcb.congestion.cwnd * SECOND // tcb.rtt.srtt
+    tcb.congestion.ssthresh = tcb.congestion.cwnd
+    assert rate(tcb) == 6 * tcb.congestion.cwnd * SECOND // (5 * tcb.rtt.srtt)
+    config = replace(DEFERRING, congestion=replace(DEFERRING.congestion, pace=PaceConfig(largest_rate=1000)))
+    assert rate(connect(SACK, config=config).connection.tcb) == 1000

@@ -6,13 +6,12 @@ import pytest
 
 from halfopen.base.clock import MILLISECOND, NEVER, SECOND
 from halfopen.base.errors import NotConnected
-from halfopen.tcp.calls import urgent_octets
+from halfopen.tcp.calls import accept, urgent_octets
 from halfopen.tcp.config import (
     AckConfig,
     ArrivalConfig,
     BufferConfig,
     ClosingConfig,
-    CongestionConfig,
     KeepAliveConfig,
     OptionsConfig,
     RetransmissionConfig,
@@ -20,6 +19,7 @@ from halfopen.tcp.config import (
 )
 from halfopen.tcp.congestion.cubic import Cubic
 from halfopen.tcp.congestion.newreno import NewReno
+from halfopen.tcp.congestion_config import CongestionConfig
 from halfopen.tcp.connection import Connection
 from halfopen.tcp.fast_open import Request, ServerCookies
 from halfopen.tcp.state import State
@@ -576,3 +576,53 @@ def test_a_bsd_may_forget_what_was_not_read() -> None:
     exchange.peer.expects_any("F.")
     assert exchange.state is S.FIN_WAIT_1
     assert (exchange.user.readable_octets, exchange.connection.tcb.rcv.early.octets) == (0, 0)
+
+
+@pytest.mark.parametrize(("text", "is_kept"), [(b"question", True), (b"", False)])
+def test_with_fast_open_close_takes_back_no_text(text: bytes, is_kept: bool) -> None:
+    request = Request(ServerCookies(), b"peer", (34, bytes(8)), 1460, True)
+    connection = Connection.open(Opening(local_port=1, remote_port=2, iss=7), START, request)
+    if text:
+        connection.send(text, START)
+    connection.close(START)
+    assert (connection.state is S.SYN_SENT) is is_kept
+    connection = Connection.open(Opening(local_port=1, remote_port=2, iss=7), START, request)
+    connection.shutdown(START)
+    assert connection.state is S.SYN_SENT and connection.tcb.owed.syn
+
+
+def test_who_accepts_a_child_has_it() -> None:
+    connection = Connection.open(
+        Opening(local_port=1, remote_port=2, iss=7), START, Request(ServerCookies(), b"peer", None, 0, True)
+    )
+    accept(connection.tcb)
+    assert connection.tcb.user.early is not None and connection.tcb.user.early.is_accepted
+    plain = reach(S.ESTABLISHED).connection
+    accept(plain.tcb)
+    assert plain.tcb.user.early is None
+
+
+BSD_ORDER = ArrivalConfig(order="bsd")
+
+
+def test_a_bsd_that_shuts_down_in_syn_received_repeats_its_syn_ack_with_fin() -> None:
+    exchange = reach(S.SYN_RECEIVED, Setting(config=TcpConfig(arrivals=BSD_ORDER)))
+    exchange.user.shuts_down()
+    exchange.peer.expects_any("FS.")
+
+
+def test_who_discards_what_he_does_not_read_has_his_buffer_emptied() -> None:
+    closing = ClosingConfig(discards_unwanted=True)
+    exchange = reach(S.ESTABLISHED, Setting(config=TcpConfig(closing=closing)))
+    exchange.peer.sends("P. 1:11(10) ack 1")
+    exchange.connection.configure(TcpConfig(closing=replace(closing, is_deaf=True)))
+    assert len(exchange.connection.tcb.rcv.queue) == 0
+
+
+def test_shutting_down_again_in_fin_wait_2_limits_that() -> None:
+    closing = ClosingConfig(discards_unwanted=True, is_deaf=True)
+    exchange = reach(S.FIN_WAIT_2, Setting(config=TcpConfig(closing=replace(closing, is_deaf=False))))
+    exchange.connection.configure(TcpConfig(closing=closing))
+    assert is_silent_for_ever(exchange)
+    exchange.user.shuts_down()
+    assert not is_silent_for_ever(exchange)

@@ -246,3 +246,17 @@ def test_a_bsd_gives_up_the_peers_fin_as_it_does_an_idle_peer() -> None:
     assert exchange.state is S.FIN_WAIT_2
     exchange.after(1)
     assert exchange.state is S.CLOSED
+
+
+def test_a_peer_that_is_heard_of_while_it_has_to_close_gets_more_time() -> None:
+    config = TcpConfig(
+        closing=ClosingConfig(fin_wait_2_by_keep_alive=True), keep_alive=KeepAliveConfig(count=3, interval=SECOND)
+    )
+    exchange = reach(S.FIN_WAIT_2, Setting(config=config))
+    exchange.user.closes()
+    exchange.after(2 * SECOND)
+    exchange.peer.sends(". 1:1(0) ack 2")
+    exchange.after(3 * SECOND)
+    assert exchange.state is S.FIN_WAIT_2
+    exchange.after(SECOND)
+    assert exchange.state is S.CLOSED

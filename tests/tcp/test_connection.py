@@ -8,6 +8,7 @@ from halfopen.base.trace import ListSink
 from halfopen.tcp.config import AckConfig, OptionsConfig, TcpConfig
 from halfopen.tcp.connection import Connection
 from halfopen.tcp.half_open import HalfOpen
+from halfopen.tcp.sending import URGENT
 from halfopen.tcp.state import State
 from halfopen.tcp.tcb import Opening
 from halfopen.testing.exchange import Exchange, Setting, text
@@ -42,7 +43,7 @@ def test_a_connection_resumes_from_a_record_of_the_half_open_table() -> None:
 def test_every_input_and_every_call_of_the_rfc_has_a_method() -> None:
     exchange = reach(S.ESTABLISHED)
     connection, now = exchange.connection, exchange.now
-    connection.send(text(1, 3), now, urgent=True)
+    connection.send(text(1, 3), now, URGENT)
     exchange.peer.sends(". 1:6(5) ack 1")
     assert b"".join(connection.receive(3, now)) == text(1, 3)
     una = exchange.setting.iss + 1

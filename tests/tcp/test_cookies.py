@@ -184,3 +184,15 @@ def test_the_key_at_hand_is_that_of_the_parity_at_hand() -> None:
     later, other = cookies.current(NOW + EPOCH)
     assert later == 1 - parity
     assert other is not key
+
+
+@STAMPS
+@pytest.mark.parametrize(("announced", "kept"), [(100, 216), (536, 536), (1459, 1452), (9000, 1460)])
+def test_a_complete_cookie_loses_no_option_with_or_without_timestamps(
+    ts_recent: int | None, announced: int, kept: int
+) -> None:
+    record = syn(ts_recent=ts_recent, peer_mss=announced)
+    found = returned(record, Cookies(SeededRng(1), is_complete=True))
+    assert found is not None
+    echoed = None if ts_recent is None else 501
+    assert found == replace(record, iss=found.iss, ts_recent=echoed, peer_mss=kept)

@@ -1,17 +1,22 @@
 """Connections with Fast Open, one end at a time (RFC 7413 4.2)."""
 
+from dataclasses import replace
+
 import pytest
 
-from halfopen.base.clock import MILLISECOND, SECOND
+from halfopen.base.clock import MILLISECOND, NEVER, SECOND, Instant
 from halfopen.base.counters import Counters
-from halfopen.tcp.config import AckConfig, FastOpenConfig, TcpConfig
+from halfopen.base.errors import ConnectionRefused, NetworkUnreachable
+from halfopen.tcp.calls import accept
+from halfopen.tcp.config import DEFAULT, ArrivalConfig, FastOpenConfig, OptionsConfig, RetransmissionConfig, TcpConfig
 from halfopen.tcp.connection import Connection
-from halfopen.tcp.early import begin_at_server, speaks_early
+from halfopen.tcp.early import begin_at_server, speaks_early, suspect_path
 from halfopen.tcp.events import CONNECTED, READABLE
 from halfopen.tcp.fast_open import CookieOption, Request, ServerCookies
+from halfopen.tcp.fast_open_config import FastOpenManner
 from halfopen.tcp.half_open import HalfOpen
 from halfopen.tcp.state import State
-from halfopen.tcp.tcb import Opening
+from halfopen.tcp.tcb import Opening, Phase
 from halfopen.wire.tcp import ACK, FIN, RST, SYN, Segment
 from halfopen.wire.tcp_options import EXPERIMENT, FAST_OPEN, Options
 
@@ -21,15 +26,24 @@ COOKIE = (FAST_OPEN, b"12345678")
 PEER = b"\xc0\x00\x02\x02"
 FLOW = PEER + b"\xc0\x00\x02\x01\xc0\x00\x00\x50"
 ASKING = FastOpenConfig(connect=True)
+WARY = FastOpenConfig(connect=True, manner=FastOpenManner(patience=None, blackhole=60 * SECOND))
+LINUX = TcpConfig(arrivals=ArrivalConfig(order="linux"), fast_open=WARY)
 
 
 class Client:
     """An active OPEN; ``cookies`` has what it learns."""
 
-    def __init__(self, text: bytes, option: CookieOption | None = COOKIE, mss: int = 1460) -> None:
+    def __init__(
+        self,
+        text: bytes,
+        option: CookieOption | None = COOKIE,
+        mss: int = 1460,
+        config: TcpConfig = DEFAULT,
+        cookies: ServerCookies | None = None,
+    ) -> None:
         self.counters = Counters()
-        self.cookies = ServerCookies()
-        opening = Opening(local_port=0xC000, remote_port=80, iss=ISS, counters=self.counters)
+        self.cookies = cookies or ServerCookies()
+        opening = Opening(local_port=0xC000, remote_port=80, iss=ISS, counters=self.counters, config=config)
         sends = option is None or option[1] != b""
         self.connection = Connection.open(opening, NOW, Request(self.cookies, PEER, option, mss, sends))
         self.tcb = self.connection.tcb
@@ -160,9 +174,14 @@ def test_the_ack_that_ends_it_may_have_no_options_to_learn_from() -> None:
 class Server:
     """A connection that a SYN with a cookie has made."""
 
-    def __init__(self, text: bytes = b"question", answer: CookieOption | None = None, window: int = 5000) -> None:
+    def __init__(
+        self,
+        text: bytes = b"question",
+        answer: CookieOption | None = None,
+        window: int = 5000,
+        config: TcpConfig = DEFAULT,
+    ) -> None:
         self.counters = Counters()
-        config = TcpConfig(acks=AckConfig(nagle=True))
         opening = Opening(local_port=80, remote_port=0xC000, iss=ISS, counters=self.counters, config=config)
         self.connection = Connection.resume(opening, HalfOpen(FLOW, IRS, ISS, 1000), NOW)
         self.tcb = self.connection.tcb
@@ -214,7 +233,7 @@ def test_the_first_syn_ack_replaces_an_old_cookie() -> None:
         server.connection.on_deadline(server.connection.next_deadline())
 
 
-def test_early_text_keeps_to_the_windows_and_a_fin_waits() -> None:
+def test_early_text_keeps_to_the_windows_and_so_does_a_fin() -> None:
     server = Server(window=2500)
     server.connection.send(bytes(9000), NOW)
     server.connection.shutdown(NOW)
@@ -290,3 +309,196 @@ def test_other_connections_know_nothing_of_it() -> None:
     assert syn is not None and syn.octets == 0
     connection.on_segment(Segment(80, 0xC000, seq=IRS, ack=ISS + 1, flags=SYN | ACK, window=5000), NOW)
     assert connection.tcb.user.early is None and not speaks_early(connection.tcb)
+
+
+@pytest.mark.rfc("9293", "MUST-11")
+def test_a_fin_does_not_wait_for_the_third_ack() -> None:
+    server = Server()
+    server.connection.send(b"answer", NOW)
+    server.connection.shutdown(NOW)
+    assert [(segment.flags & FIN, segment.octets) for segment in server.sends()] == [(0, 0), (FIN, 6)]
+    assert server.sends() == []
+    server.hears(8)
+    assert server.tcb.state is State.FIN_WAIT_2
+
+
+def test_it_may_be_acknowledged_later() -> None:
+    server = Server()
+    server.connection.shutdown(NOW)
+    assert [segment.flags & FIN for segment in server.sends()] == [0, FIN]
+    server.hears(1)
+    assert server.tcb.state is State.FIN_WAIT_1
+    server.hears(2)
+    assert server.tcb.state is State.FIN_WAIT_2
+
+
+def test_on_linux_it_waits_unless_the_user_is_gone() -> None:
+    server = Server(config=LINUX)
+    server.connection.receive(100, NOW)
+    server.connection.shutdown(NOW)
+    assert [segment.flags & FIN for segment in server.sends()] == [0]
+    gone = Server(config=LINUX)
+    gone.connection.receive(100, NOW)
+    gone.connection.close(NOW)
+    assert [segment.flags & FIN for segment in gone.sends()] == [0, FIN]
+
+
+def test_on_linux_text_waits_for_an_rto_after_one_timeout_and_is_lost_after_two() -> None:
+    server = Server(config=LINUX)
+    server.connection.send(b"answer", NOW)
+    server.sends()
+    later = server.connection.next_deadline()
+    server.connection.on_deadline(later)
+    server.sends(later)
+    server.hears(1, now=later)
+    assert server.sends(later) == []
+    assert server.connection.next_deadline() == later + 3 * SECOND
+    other = Server(config=LINUX)
+    other.connection.send(b"answer", NOW)
+    for _ in range(2):
+        other.sends(later)
+        later = other.connection.next_deadline()
+        other.connection.on_deadline(later)
+    assert (other.tcb.recovery.phase, other.tcb.congestion.cwnd) == (Phase.LOSS, other.tcb.snd.mss)
+    other.sends(later)
+    other.hears(1, now=later)
+    assert [segment.octets for segment in other.sends(later)] == [6]
+
+
+@pytest.mark.rfc("5461", "5461.4")
+def test_an_icmp_error_about_its_syn_ack_is_soft_for_a_child() -> None:
+    server = Server()
+    server.sends()
+    assert server.connection.on_icmp_error(ConnectionRefused("port-unreachable"), ISS, True, NOW)
+    assert server.tcb.state is State.SYN_RECEIVED
+
+
+def test_linux_lets_it_end_one_that_nobody_has_accepted() -> None:
+    server = Server(config=LINUX)
+    accept(server.tcb)
+    assert server.connection.on_icmp_error(NetworkUnreachable("host-unreachable"), ISS, False, NOW)
+    assert server.tcb.state is State.SYN_RECEIVED
+    nobodys = Server(config=LINUX)
+    assert nobodys.connection.on_icmp_error(NetworkUnreachable("host-unreachable"), ISS, False, NOW)
+    assert nobodys.tcb.state is State.CLOSED
+
+
+def test_of_a_server_that_is_not_known_linux_takes_the_mss_for_ours() -> None:
+    bold = TcpConfig(fast_open=FastOpenConfig(connect=True, manner=FastOpenManner(assumes_mss=True)))
+    assert Client(bytes(2000), mss=0, config=bold).sends()[0].octets == 1420
+    assert Client(bytes(2000), mss=0).sends()[0].octets == 496
+    small = replace(bold, options=OptionsConfig(mss=1000))
+    assert Client(bytes(2000), config=small).sends()[0].octets == 960
+
+
+def test_what_is_lost_with_a_syn_is_sent_in_loss_recovery_on_linux_at_the_same_window() -> None:
+    client = Client(bytes(100), config=LINUX)
+    client.sends()
+    client.hears(1)
+    assert client.tcb.recovery.phase is Phase.LOSS
+    assert [segment.octets for segment in client.sends()] == [100]
+    assert client.tcb.congestion.cwnd == 10 * client.tcb.snd.mss
+
+
+def test_a_syn_goes_without_text_when_none_has_come_or_nothing_is_to_come() -> None:
+    cookies = ServerCookies()
+    opening = Opening(
+        local_port=0xC000, remote_port=80, iss=ISS, counters=Counters(), config=TcpConfig(fast_open=ASKING)
+    )
+    request = Request(cookies, PEER, COOKIE, 1460, True)
+    silent = Connection.open(opening, NOW, request)
+    assert silent.poll_transmit(NOW) is None
+    due = silent.next_deadline()
+    assert due == NOW + 10 * MILLISECOND
+    silent.on_deadline(due)
+    syn = silent.poll_transmit(due)
+    assert syn is not None and (syn.flags, syn.octets) == (SYN, 0)
+    ended = Connection.open(opening, NOW, request)
+    ended.shutdown(NOW)
+    assert ended.poll_transmit(NOW) is not None and ended.state is State.SYN_SENT
+    closed = Connection.open(opening, NOW, request)
+    closed.close(NOW)
+    assert closed.state is State.CLOSED
+    patient = Connection.open(replace(opening, config=LINUX), NOW, request)
+    assert patient.next_deadline() == NEVER
+
+
+def test_text_of_a_syn_is_not_taken_back_by_close() -> None:
+    client = Client(b"question")
+    client.sends()
+    client.connection.close(NOW)
+    client.hears(9)
+    assert [segment.flags & FIN for segment in client.sends()] == [FIN]
+    taken_back = Client(b"question", config=LINUX)
+    taken_back.sends()
+    taken_back.connection.close(NOW)
+    assert taken_back.tcb.state is State.CLOSED
+
+
+def avoided(cookies: ServerCookies, now: Instant = NOW) -> bool:
+    return cookies.request(PEER, WARY, now) is None
+
+
+@pytest.mark.rfc("7413", "7413.6")
+def test_three_timeouts_in_a_row_are_a_sign_of_a_path_that_swallows_fast_open() -> None:
+    client = Client(b"question", config=LINUX)
+    later = NOW
+    for times in range(3):
+        assert not avoided(client.cookies, later)
+        assert client.sends(later) != [] or times
+        later = client.connection.next_deadline()
+        client.connection.on_deadline(later)
+    assert client.counters["TCPFastOpenBlackhole"] == 1
+    assert avoided(client.cookies, later + 60 * SECOND - 1) and not avoided(client.cookies, later + 60 * SECOND)
+
+
+def test_so_is_one_if_there_are_no_more() -> None:
+    client = Client(b"question", config=replace(LINUX, retransmission=RetransmissionConfig(syn_retries=0)))
+    client.sends()
+    later = client.connection.next_deadline()
+    client.connection.on_deadline(later)
+    assert client.tcb.state is State.CLOSED and avoided(client.cookies, later)
+
+
+def opened(cookies: ServerCookies | None = None) -> Client:
+    client = Client(b"question", config=LINUX, cookies=cookies)
+    client.sends()
+    client.hears(9)
+    client.sends()
+    return client
+
+
+def hears_more(client: Client, offset: int, flags: int, text: bytes = b"") -> None:
+    segment = Segment(80, 0xC000, seq=IRS + 1 + offset, ack=ISS + 9, flags=flags, window=5000)
+    segment.payload, segment.octets = (text,) if text else (), len(text)
+    client.connection.on_segment(segment, NOW + SECOND)
+
+
+def test_so_is_a_rst_elsewhere_before_any_text() -> None:
+    client = opened()
+    hears_more(client, 10, RST)
+    assert avoided(client.cookies, NOW + SECOND)
+    other = opened()
+    hears_more(other, 0, ACK, b"text")
+    hears_more(other, 10, RST)
+    assert not avoided(other.cookies, NOW + SECOND)
+
+
+def test_so_is_a_fin_that_is_all_that_has_come_when_the_connection_ends() -> None:
+    client = opened()
+    hears_more(client, 10, ACK | FIN)
+    assert not avoided(client.cookies, NOW + SECOND)
+    client.connection.abort(NOW + SECOND)
+    assert avoided(client.cookies, NOW + SECOND)
+    careless = opened()
+    hears_more(careless, 10, ACK | FIN)
+    hears_more(careless, 4, ACK, b"te")
+    careless.connection.abort(NOW + SECOND)
+    assert not avoided(careless.cookies, NOW + SECOND)
+
+
+def test_without_a_time_for_it_no_sign_matters() -> None:
+    client = Client(b"question")
+    client.sends()
+    suspect_path(client.tcb, NOW)
+    assert not avoided(client.cookies)

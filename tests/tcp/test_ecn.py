@@ -5,10 +5,12 @@ import pytest
 from halfopen.base.clock import MILLISECOND, SECOND
 from halfopen.tcp.accurate_ecn import ACE_RECEIVE, ACE_SEND, OPTION_RECEIVE, OPTION_SEND, AccurateEcn
 from halfopen.tcp.config import AckConfig, Ecn, EcnConfig, OptionsConfig, TcpConfig
-from halfopen.tcp.ecn import see
+from halfopen.tcp.ecn import see, settle_ecn
+from halfopen.tcp.negotiation import Agreed
+from halfopen.tcp.tcb import Opening, Tcb
 from halfopen.testing.exchange import Exchange, Setting
 from halfopen.wire.ecn import CE
-from halfopen.wire.tcp import Segment
+from halfopen.wire.tcp import ACK, ECE, SYN, Segment
 
 NEW = "SEWA 0:0(0)"
 OPTION = "ECN e1b 1 ceb 0 e0b 1"
@@ -405,3 +407,62 @@ def test_a_third_ack_that_is_lost_is_repeated_as_it_was() -> None:
     exchange.after(SECOND)
     exchange.peer.sends("SW. 0:0(0) ack 1 win 65535 <mss 1012>")
     exchange.peer.expects("[ect0] EA. 1:1(0) ack 11")
+
+
+# As FreeBSD has it
+
+BSD = EcnConfig(asks_again=1, is_hasty=False, marks_acks=False, option=0)
+
+
+def bsd(ecn: Ecn) -> Setting:
+    options = OptionsConfig(ecn=ecn, ecn_manner=BSD, timestamps=False)
+    return Setting(config=TcpConfig(options=options, acks=AckConfig(quick=0, nagle=False)))
+
+
+@pytest.mark.parametrize(("ecn", "flags"), [(Ecn.ACTIVE, "SEW"), (Ecn.ACCURATE, "SEWA")])
+def test_a_syn_may_ask_once_more(ecn: Ecn, flags: str) -> None:
+    exchange = Exchange.active(bsd(ecn))
+    exchange.after(7 * SECOND)
+    for flag in (flags, flags, "S", "S"):
+        exchange.peer.expects_any(flag)
+
+
+def test_who_has_sent_a_syn_without_the_classic_flags_is_not_capable() -> None:
+    exchange = Exchange.active(bsd(Ecn.ACTIVE))
+    exchange.after(4 * SECOND)
+    exchange.peer.ignores()
+    exchange.peer.sends("SE. 0:0(0) ack 1 win 65535 <mss 1000>")
+    assert not exchange.connection.tcb.agreed.ecn
+
+
+def test_ce_may_be_echoed_by_the_next_ack_there_is() -> None:
+    exchange = Exchange.active(bsd(Ecn.ACTIVE))
+    exchange.peer.ignores()
+    exchange.peer.sends("SE. 0:0(0) ack 1 win 65535 <mss 1000>")
+    exchange.peer.ignores()
+    exchange.peer.sends("[ce] P. 1:11(10) ack 1 win 65535")
+    exchange.peer.expects_nothing()
+    exchange.after(40 * MILLISECOND)
+    exchange.peer.expects("[noecn] E. 1:1(0) ack 11")
+
+
+def test_with_accurate_ecn_new_text_alone_may_be_capable() -> None:
+    exchange = Exchange.active(bsd(Ecn.ACCURATE))
+    exchange.peer.ignores()
+    exchange.peer.sends("SW. 0:0(0) ack 1 win 65535 <mss 1000>")
+    exchange.peer.expects("[noecn] .W 1:1(0) ack 1")
+    exchange.user.sends(100)
+    exchange.peer.expects("[ect0] PEA. 1:101(100) ack 1")
+    exchange.after(SECOND)
+    assert {seen.segment.ecn for seen in exchange.peer.ignores()} == {0}
+    exchange.peer.sends("[ce] PEA. 1:11(10) ack 101 win 65535")
+    exchange.peer.expects_nothing()
+    exchange.after(40 * MILLISECOND)
+    exchange.peer.expects("[noecn] WA. 101:101(0) ack 11")
+
+
+def test_who_has_sent_a_syn_without_the_flags_is_not_capable_whatever_the_answer_says() -> None:
+    tcb = Tcb(Opening(local_port=1, remote_port=2, iss=7), True)
+    tcb.agreed = Agreed(ecn=True)
+    settle_ecn(tcb, Segment(2, 1, seq=0, flags=SYN | ACK | ECE))
+    assert not tcb.agreed.ecn

@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 
 from halfopen.base.addresses import parse_address
-from halfopen.base.clock import SECOND
+from halfopen.base.clock import SECOND, Instant
 from halfopen.base.counters import Counters
 from halfopen.tcp.config import FastOpenConfig
 from halfopen.tcp.fast_open import (
@@ -20,6 +20,7 @@ from halfopen.tcp.fast_open import (
     cookie_option,
     make_cookie,
 )
+from halfopen.tcp.fast_open_config import FastOpenManner
 from halfopen.tcp.state import State
 from halfopen.wire.tcp import SYN, Segment
 from halfopen.wire.tcp_options import EXPERIMENT, FAST_OPEN, Options
@@ -164,32 +165,38 @@ def test_a_stranger_is_asked() -> None:
 @pytest.mark.parametrize("kind", [FAST_OPEN, EXPERIMENT])
 def test_a_cookie_is_kept_with_the_mss(kind: int) -> None:
     cookies = ServerCookies()
-    cookies.learn(request_of(cookies), 1400, (kind, bytes(8)), NOW)
+    cookies.learn(request_of(cookies), 1400, (kind, bytes(8)), was_repeated=False)
     request = request_of(cookies)
     assert (request.option, request.mss, request.sends_text) == ((kind, bytes(8)), 1400, True)
     assert Early(request).is_deferred
-    cookies.learn(request, 1300, None, NOW)
+    cookies.learn(request, 1300, None, was_repeated=False)
     assert request_of(cookies).option == (kind, bytes(8))
     cookies.forget()
     assert not request_of(cookies).sends_text
 
 
-def test_who_does_not_answer_is_asked_in_the_other_form() -> None:
+def test_who_does_not_answer_is_asked_in_the_other_form_once() -> None:
     cookies = ServerCookies()
     kinds = []
     for _ in range(4):
         request = request_of(cookies)
         assert request.option is not None
         kinds.append(request.option[0])
-        cookies.learn(request, 1400, None, NOW)
-    assert kinds == [FAST_OPEN, EXPERIMENT] * 2
+        cookies.learn(request, 1400, None, was_repeated=False)
+    assert kinds == [FAST_OPEN, EXPERIMENT, FAST_OPEN, FAST_OPEN]
+
+
+def test_who_was_asked_by_a_syn_that_was_lost_is_asked_in_the_same_form() -> None:
+    cookies = ServerCookies()
+    cookies.learn(request_of(cookies), 1400, None, was_repeated=True)
+    assert request_of(cookies).option == (FAST_OPEN, b"")
 
 
 @pytest.mark.rfc("7413", "7413.6")
 def test_after_the_second_loss_nothing_is_sent_for_a_time_that_doubles() -> None:
     cookies = ServerCookies()
     request = request_of(cookies)
-    cookies.learn(request, 1400, (FAST_OPEN, bytes(8)), NOW)
+    cookies.learn(request, 1400, (FAST_OPEN, bytes(8)), was_repeated=False)
     cookies.lose(request, NOW)
     assert request_of(cookies).sends_text
     for times in (1, 2, 4):
@@ -199,7 +206,7 @@ def test_after_the_second_loss_nothing_is_sent_for_a_time_that_doubles() -> None
     for _ in range(100):
         cookies.lose(request, NOW)
     assert request_of(cookies, now=NOW + (LOSS_HOLD << 8)).sends_text
-    cookies.learn(request, 1400, None, NOW)
+    cookies.learn(request, 1400, None, was_repeated=False)
     assert request_of(cookies).sends_text
 
 
@@ -215,6 +222,44 @@ def test_of_too_many_servers_who_was_asked_least_lately_is_forgotten() -> None:
     for number in range(SERVERS + 1):
         request = cookies.request(number.to_bytes(4, "big"), config, NOW)
         assert request is not None
-        cookies.learn(request, 1400, (FAST_OPEN, bytes(8)), NOW)
+        cookies.learn(request, 1400, (FAST_OPEN, bytes(8)), was_repeated=False)
     known = [cookies.request(number.to_bytes(4, "big"), CLIENT, NOW) for number in (0, 1, SERVERS)]
     assert [each is not None and each.sends_text for each in known] == [False, True, True]
+
+
+# Paths that swallow it
+
+WARY = FastOpenConfig(connect=True, manner=FastOpenManner(blackhole=60 * SECOND))
+
+
+def avoided(cookies: ServerCookies, now: Instant = NOW) -> bool:
+    return cookies.request(PEER, WARY, now) is None
+
+
+def test_each_sign_doubles_the_time_without_fast_open_and_text_ends_it() -> None:
+    cookies = ServerCookies()
+    for times in (1, 2, 4, 8, 16, 32, 64, 64):
+        cookies.suspect(NOW)
+        assert avoided(cookies, NOW + times * 60 * SECOND - 1) and not avoided(cookies, NOW + times * 60 * SECOND)
+    request = cookies.request(PEER, WARY, NOW + 10_000 * SECOND)
+    assert request is not None and request.checks
+    early = Early(request)
+    early.on_end(False, False, NOW, WARY)
+    assert avoided(cookies)
+    early.on_end(True, False, NOW, WARY)
+    assert not avoided(cookies)
+
+
+@pytest.mark.parametrize(("has_text", "is_sign"), [(False, True), (True, False)])
+def test_a_fin_and_nothing_else_is_a_sign(has_text: bool, is_sign: bool) -> None:
+    cookies = ServerCookies()
+    Early(request_of(cookies)).on_end(has_text, True, NOW, WARY)
+    assert avoided(cookies) is is_sign
+
+
+def test_who_had_nothing_of_it_in_his_syn_or_does_not_mind_shows_nothing() -> None:
+    cookies = ServerCookies()
+    Early(Request(cookies, PEER, None, 0, True)).on_end(False, True, NOW, WARY)
+    Early().on_end(False, True, NOW, WARY)
+    Early(request_of(cookies)).on_end(False, True, NOW, CLIENT)
+    assert not avoided(cookies)

@@ -436,3 +436,29 @@ def test_all_records_can_be_looked_through() -> None:
         half_open.add(peer(number), 0)
     half_open.reset(flow_of(3))
     assert sorted(record.irs for record in half_open) == [0, 1, 2, 4]
+
+
+def test_a_timer_that_starts_anew_keeps_the_time_that_it_had_by_then() -> None:
+    half_open = table()
+    half_open.add(peer(1), 0)
+    half_open.add(peer(2), 0)
+    list(half_open.expire(SECOND + PRECISION))
+    half_open.restart(flow_of(1), 2 * SECOND)
+    found = half_open.find(flow_of(1))
+    assert found is not None
+    assert found.retransmissions == 1
+    assert 4 * SECOND <= found.deadline < 4 * SECOND + PRECISION
+    assert [record.flow for record in half_open.expire(3 * SECOND + 2 * PRECISION)] == [flow_of(2)]
+
+
+def test_the_waits_can_be_chosen_one_by_one() -> None:
+    table = HalfOpenTable(16, bytes(16), synack_retries=[SECOND, 3 * SECOND])
+    table.add(HalfOpen(flow=bytes(36), irs=1, iss=2, peer_mss=1460), 0)
+    assert SECOND <= table.next_deadline() < 1.1 * SECOND
+    assert [record.is_dropped for record in table.expire(2 * SECOND)] == [False]
+    assert 5 * SECOND <= table.next_deadline() < 5.1 * SECOND
+
+
+def test_there_is_one_wait_at_least() -> None:
+    with pytest.raises(ConfigError, match="SYN-ACK"):
+        HalfOpenTable(16, bytes(16), synack_retries=())

@@ -14,13 +14,15 @@ from halfopen.tcp.config import (
     OptionsConfig,
     RetransmissionConfig,
     TcpConfig,
+    TimeoutConfig,
 )
 from halfopen.tcp.connection import Connection
 from halfopen.tcp.early import begin_at_server
 from halfopen.tcp.events import CONNECTED
 from halfopen.tcp.fast_open import Request, ServerCookies
 from halfopen.tcp.half_open import HalfOpen
-from halfopen.tcp.handshake import SOON
+from halfopen.tcp.handshake import PATIENCE, SOON
+from halfopen.tcp.mtu_search import MtuSearchConfig
 from halfopen.tcp.state import State
 from halfopen.tcp.tcb import Opening
 from halfopen.testing.exchange import Exchange, Setting
@@ -403,3 +405,39 @@ def test_a_bsd_rounds_its_window_up_to_segments_that_the_peer_can_send() -> None
     config = TcpConfig(arrivals=ArrivalConfig(order="bsd"), buffers=BufferConfig(receive_initial=65536, window="bsd"))
     assert Exchange.established(Setting(config=config), options="mss 1000").connection.tcb.rcv.wnd == 66_000
     assert Exchange.established(Setting(config=config), options="mss 9000").connection.tcb.rcv.wnd == 65_700
+
+
+def test_linux_lets_the_ack_of_a_syn_ack_wait_for_text_that_is_sure_to_come() -> None:
+    buffers = BufferConfig(window="linux")
+    config = TcpConfig(buffers=buffers, acks=AckConfig(manner="linux", awaits_text=True))
+    exchange = Exchange.active(Setting(config=config))
+    exchange.peer.ignores()
+    exchange.peer.sends("S. 0:0(0) ack 1 win 1000 <mss 1000>")
+    exchange.peer.expects_nothing()
+    assert exchange.connection.next_deadline() == exchange.now + PATIENCE
+    exchange.user.sends(100)
+    exchange.peer.expects_any("P.")
+    exchange.peer.expects_nothing()
+
+
+def test_a_bsd_keeps_the_text_of_a_syn_that_crosses_its_own() -> None:
+    exchange = Exchange.active(Setting(config=TcpConfig(arrivals=ArrivalConfig(order="bsd"))))
+    exchange.peer.sends("S 0:10(10) win 65535 <mss 1460>")
+    exchange.peer.ignores()
+    exchange.peer.sends(". 11:11(0) ack 1")
+    assert len(exchange.connection.tcb.rcv.queue) == 10
+
+
+def test_where_larger_segments_are_tried_the_first_are_small_but_not_those_of_linux_s_children() -> None:
+    search = TimeoutConfig(mtu_search=MtuSearchConfig(mode=2))
+    for order in ("rfc9293", "linux"):
+        exchange = Exchange.active(Setting(config=TcpConfig(timeouts=search, arrivals=ArrivalConfig(order=order))))
+        exchange.peer.sends("S. 0:0(0) ack 1 win 65535 <mss 1460>")
+        assert exchange.connection.tcb.snd.mss == 1024
+    for order, size in (("rfc9293", 1024), ("linux", 1460)):
+        exchange = Exchange.passive(Setting(config=TcpConfig(timeouts=search, arrivals=ArrivalConfig(order=order))))
+        exchange.peer.sends("S 0:0(0) win 65535 <mss 1460>")
+        exchange.peer.ignores()
+        exchange.peer.sends(". 1:1(0) ack 1 win 65535")
+        assert exchange.connection.tcb.recovery.search is not None
+        assert exchange.connection.tcb.snd.mss == size

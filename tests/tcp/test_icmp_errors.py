@@ -5,8 +5,11 @@ import pytest
 from halfopen.base.clock import SECOND
 from halfopen.base.errors import ConnectionRefused, NetworkUnreachable
 from halfopen.tcp.config import AckConfig, ArrivalConfig, TcpConfig
+from halfopen.tcp.congestion_config import CongestionConfig
+from halfopen.tcp.mtu_search import MtuSearch
 from halfopen.tcp.seqnum import wrap
 from halfopen.tcp.state import State
+from halfopen.tcp.tcb import Phase
 from halfopen.testing.exchange import Exchange, Setting
 from tests.tcp.permits import weak
 from tests.tcp.states import WRAPS, numbers, reach
@@ -261,3 +264,17 @@ def test_a_bsd_has_its_own_rules(is_hard: bool, heard: list[str]) -> None:
     assert icmp(exchange, 0, is_hard)
     exchange.user.hears(*heard)
     assert exchange.state is S.SYN_RECEIVED
+
+
+def test_in_whole_segments_only_what_is_too_big_goes_again_and_the_search_ends_there() -> None:
+    congestion = CongestionConfig(whole_segments=True)
+    config = TcpConfig(congestion=congestion, acks=AckConfig(nagle=False), security=weak(delayed_pmtu=False).security)
+    exchange = Exchange.active(Setting(config=config))
+    exchange.peer.sends("S. 0:0(0) ack 1 win 65535 <mss 1460,sackOK>")
+    exchange.user.sends(1460)
+    exchange.user.sends(100)
+    exchange.peer.ignores()
+    tcb = exchange.connection.tcb
+    tcb.recovery.search = MtuSearch(1024, 1460, 0)
+    assert exchange.connection.on_path_mtu(1200, wrap(tcb.snd.una), exchange.now)
+    assert (tcb.snd.flight.lost, tcb.recovery.search.high, tcb.recovery.phase) == (1460, 1200, Phase.LOSS)

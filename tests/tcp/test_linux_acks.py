@@ -117,3 +117,19 @@ def test_small_and_pushed_segments_are_counted_until_an_ack_leaves() -> None:
     delays.on_ack_sent(True)
     delays.full_size(10, 1000, 0, True)
     assert delays.pushed == 1
+
+
+def test_after_three_duplicate_acks_it_repeats_itself_until_text_moves_on() -> None:
+    delays = Delays()
+    assert [delays.repeats_itself(1) for _ in range(5)] == [False, False, False, True, True]
+    assert not delays.repeats_itself(2)
+
+
+def test_compressed_acks_are_no_sign_that_nothing_rides_along() -> None:
+    delays = heard()
+    delays.compressed = 2
+    before = delays.ato
+    delays.on_deadline(RTO)
+    assert delays.ato == before
+    delays.on_ack_sent(True)
+    assert delays.compressed == 0

@@ -3,14 +3,17 @@
 from dataclasses import replace
 
 from halfopen.base.clock import MILLISECOND
-from halfopen.tcp.config import DEFAULT, AckConfig, BufferConfig
+from halfopen.tcp.config import DEFAULT, AckConfig, ArrivalConfig, BufferConfig
+from halfopen.tcp.linux_config import LinuxReceiverConfig
+from halfopen.tcp.linux_early import EarlyPackets
+from halfopen.tcp.linux_memory import Memory
 from halfopen.testing.exchange import Exchange, Setting
 
 
 def opened(octets: int = 131_072, options: str = "mss 1460,sackOK") -> Exchange:
     """With a buffer of ``octets``."""
     buffers = BufferConfig(receive=octets, receive_initial=octets, window="linux")
-    config = replace(DEFAULT, acks=AckConfig(manner="linux"), buffers=buffers)
+    config = replace(DEFAULT, acks=AckConfig(manner="linux"), arrivals=ArrivalConfig(order="linux"), buffers=buffers)
     exchange = Exchange.established(Setting(config=config), options=options)
     exchange.peer.ignores()
     return exchange
@@ -119,7 +122,7 @@ def test_what_goes_beyond_the_window_is_dropped_while_text_waits_to_be_read() ->
     acks_of(exchange, 1, 1000, 1)
     exchange.peer.sends(f"P. 1001:{edge + 1001}({edge}) ack 1 win 1000")
     exchange.peer.ignores()
-    assert counted(exchange, "TCPBeyondWindow") == 1
+    assert counted(exchange, "BeyondWindow") == 1
     assert exchange.user.readable_octets == 1000
 
 
@@ -192,3 +195,165 @@ def test_reading_a_little_of_a_full_buffer_tells_nothing() -> None:
     exchange.peer.ignores()
     exchange.user.reads(1)
     exchange.peer.expects_nothing()
+
+
+def memory_of(exchange: Exchange) -> Memory:
+    memory = exchange.connection.tcb.rcv.memory
+    assert memory is not None
+    return memory
+
+
+def early_of(exchange: Exchange) -> EarlyPackets:
+    early = exchange.connection.tcb.rcv.early
+    assert isinstance(early, EarlyPackets)
+    return early
+
+
+def patient(exchange: Exchange) -> None:
+    """No ACKs in haste."""
+    delays = exchange.connection.tcb.owed.acks.delays
+    assert delays is not None
+    delays.quick = 0
+
+
+def test_at_first_a_segment_is_full_if_it_is_as_large_as_the_peers_window_lets_ours_be() -> None:
+    exchange = Exchange.passive(Setting(config=opened().connection.tcb.user.config))
+    exchange.peer.sends("S 0:0(0) win 5000 <mss 1000>")
+    exchange.peer.ignores()
+    exchange.peer.sends(". 1:1(0) ack 1 win 257")
+    assert exchange.connection.tcb.owed.acks.full_size == 257
+
+
+def test_a_closed_window_takes_no_text_into_an_empty_buffer() -> None:
+    exchange = opened()
+    rcv = exchange.connection.tcb.rcv
+    rcv.edge = rcv.nxt
+    exchange.peer.sends("P. 1:11(10) ack 1 win 1000")
+    exchange.peer.expects_any(".")
+    assert counted(exchange, "TCPZeroWindowDrop") == 1
+
+
+def test_text_that_begins_where_the_window_ends_is_answered_and_dropped() -> None:
+    exchange = opened()
+    edge = exchange.connection.tcb.rcv.wnd + 1
+    exchange.peer.sends(f"P. {edge}:{edge + 10}(10) ack 1 win 1000")
+    exchange.peer.expects_any(".")
+    assert (early_of(exchange).packets, counted(exchange, "TCPZeroWindowDrop")) == ([], 0)
+
+
+def test_beyond_it_a_rst_or_syn_counts_as_such() -> None:
+    exchange = opened()
+    edge = exchange.connection.tcb.rcv.wnd + 1
+    exchange.peer.sends(f"R {edge + 10}:{edge + 10}(0)")
+    exchange.peer.sends(f"S {edge + 10}:{edge + 10}(0) win 1000")
+    assert counted(exchange, "BeyondWindow") == 0
+
+
+def test_where_there_is_no_room_early_text_is_dropped_without_a_word() -> None:
+    exchange = opened(10_000, "mss 1460,sackOK")
+    memory_of(exchange).used = 20_000
+    exchange.peer.sends("P. 101:201(100) ack 1 win 1000")
+    exchange.peer.expects_nothing()
+    exchange.peer.sends("F. 301:301(0) ack 1 win 1000")
+    exchange.peer.expects_nothing()
+    assert counted(exchange, "TCPOFODrop") == 2
+
+
+def test_room_is_made_by_copying_packets_together_or_at_the_cost_of_early_ones() -> None:
+    exchange = opened(40_000, "mss 1460,sackOK")
+    buffers = replace(exchange.connection.tcb.user.config.buffers, linux=LinuxReceiverConfig(most=1 << 25))
+    exchange.connection.configure(replace(exchange.connection.tcb.user.config, buffers=buffers))
+    acks_of(exchange, 1, 1400, 1)
+    exchange.user.reads(1400)
+    acks_of(exchange, 1401, 600, 4)
+    memory_of(exchange).buffer = 5000
+    acks_of(exchange, 3801, 10, 1)
+    assert counted(exchange, "TCPRcvCollapsed") == 4
+    exchange.peer.sends("P. 4001:4101(100) ack 1 win 1000")
+    exchange.peer.ignores()
+    memory_of(exchange).buffer = 5000
+    memory_of(exchange).used = 5001
+    exchange.peer.sends("P. 3811:3821(10) ack 1 win 1000")
+    assert counted(exchange, "OfoPruned") == 1
+    assert early_of(exchange).packets == []
+
+
+def test_a_buffer_that_nobody_has_fixed_grows_instead() -> None:
+    buffers = BufferConfig(receive=1 << 20, receive_initial=10_000, window="linux")
+    config = replace(DEFAULT, acks=AckConfig(manner="linux"), arrivals=ArrivalConfig(order="linux"), buffers=buffers)
+    exchange = Exchange.established(Setting(config=config), options="mss 1460")
+    exchange.peer.ignores()
+    acks_of(exchange, 1, 100, 1)
+    memory_of(exchange).used = 20_000
+    acks_of(exchange, 101, 100, 1)
+    assert memory_of(exchange).buffer == 20_000
+    assert counted(exchange, "PruneCalled") == 1
+
+
+def test_what_brings_nothing_new_ahead_of_a_hole_is_counted() -> None:
+    exchange = opened()
+    for _ in range(2):
+        exchange.peer.sends("P. 1001:2001(1000) ack 1 win 1000")
+        exchange.peer.ignores()
+    assert (counted(exchange, "TCPOFOQueue"), counted(exchange, "TCPOFOMerge")) == (2, 1)
+    assert early_of(exchange).counted == 2
+
+
+def test_without_sack_early_text_widens_nothing() -> None:
+    thresholds = []
+    for options in ("mss 1460", "mss 1460,sackOK"):
+        exchange = opened(options=options)
+        exchange.peer.sends("P. 1001:11001(10000) ack 1 win 1000")
+        exchange.peer.ignores()
+        thresholds.append(memory_of(exchange).threshold)
+    assert thresholds[0] < thresholds[1]
+
+
+def test_a_fin_ahead_of_a_hole_has_a_place_there() -> None:
+    exchange = opened()
+    exchange.peer.sends("F. 101:101(0) ack 1 win 1000")
+    exchange.peer.expects_any(".")
+    assert early_of(exchange).reach == 103 - 1 + exchange.connection.tcb.rcv.irs
+
+
+def test_the_fourth_duplicate_ack_waits_a_part_of_a_round_trip() -> None:
+    exchange = opened()
+    memory = memory_of(exchange)
+    memory.tuning.rtt = exchange.connection.tcb.rtt.srtt = 40 * MILLISECOND
+    got = []
+    for start in range(1001, 7001, 1000):
+        patient(exchange)
+        memory.threshold = 1 << 30
+        exchange.peer.sends(f"P. {start}:{start + 1000}(1000) ack 1 win 1000")
+        got.append(len(exchange.peer.ignores()))
+    assert got == [1, 1, 1, 0, 0, 0]
+    assert len(exchange.after(2 * MILLISECOND)) == 1
+
+
+def test_an_echo_says_how_long_a_round_trip_takes() -> None:
+    exchange = opened(options="mss 1460,sackOK,TS val 100 ecr 0")
+    tcb = exchange.connection.tcb
+    assert tcb.timestamps is not None
+    exchange.after(50 * MILLISECOND)
+    echoed = tcb.timestamps.value(exchange.now) - 30
+    exchange.peer.sends(f"P. 1:1001(1000) ack 1 win 1000 <nop,nop,TS val 101 ecr {echoed}>")
+    assert memory_of(exchange).tuning.rtt == 30 * MILLISECOND
+
+
+def test_text_for_which_no_place_is_left_behind_a_fin_is_answered() -> None:
+    exchange = opened()
+    exchange.peer.sends("F. 11:11(0) ack 1 win 1000")
+    exchange.peer.ignores()
+    exchange.peer.sends("P. 11:21(10) ack 1 win 1000")
+    assert len(exchange.peer.ignores()) == 1
+
+
+def test_after_the_fin_reading_opens_no_window() -> None:
+    exchange = opened(8000, "mss 1460")
+    acks_of(exchange, 1, 1000, 3)
+    exchange.peer.sends("F. 3001:3001(0) ack 1 win 1000")
+    exchange.after(300 * MILLISECOND)
+    exchange.peer.ignores()
+    exchange.user.reads(3000)
+    exchange.peer.expects_nothing()
+    assert memory_of(exchange).is_empty

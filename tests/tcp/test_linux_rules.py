@@ -5,10 +5,13 @@ from dataclasses import replace
 import pytest
 
 from halfopen.tcp.config import DEFAULT, AckConfig, ArrivalConfig
+from halfopen.tcp.fast_open import Early, Request, ServerCookies
+from halfopen.tcp.fast_open_config import FastOpenConfig, FastOpenManner
 from halfopen.tcp.state import State
 from halfopen.testing.exchange import Exchange, Setting
 
 LINUX = replace(DEFAULT, arrivals=ArrivalConfig(order="linux"), acks=AckConfig(challenge_interval=0))
+WARY = FastOpenConfig(connect=True, manner=FastOpenManner(blackhole=1))
 STAMPED = "mss 1460,sackOK,TS val 100 ecr 0"
 
 
@@ -90,4 +93,46 @@ def test_a_syn_again_after_a_simultaneous_open_is_challenged() -> None:
     exchange.peer.sends("S 0:0(0) win 1000 <mss 1000>")
     exchange.peer.expects_any(".")
     exchange.peer.sends(". 1:1(0) ack 1 win 1000")
+    assert exchange.state is State.ESTABLISHED
+
+
+@pytest.mark.parametrize(("octets", "signs"), [(0, 1), (10, 0)])
+def test_a_rst_elsewhere_before_any_text_says_something_about_the_path(octets: int, signs: int) -> None:
+    exchange = Exchange.active(Setting(config=replace(LINUX, fast_open=WARY)))
+    tcb = exchange.connection.tcb
+    tcb.user.early = Early(Request(ServerCookies(), b"peer", (34, b""), 0, False))
+    exchange.peer.ignores()
+    exchange.peer.sends("S. 0:0(0) ack 1 win 1000 <mss 1000>")
+    if octets:
+        exchange.peer.sends("P. 1:11(10) ack 1 win 1000")
+    exchange.peer.sends("R. 101:101(0) ack 1 win 1000")
+    assert counted(exchange, "TCPFastOpenBlackhole") == signs
+
+
+def test_of_a_connection_without_fast_open_it_says_nothing() -> None:
+    exchange = opened()
+    exchange.peer.sends("R. 101:101(0) ack 1 win 1000")
+    assert counted(exchange, "TCPFastOpenBlackhole") == 0
+
+
+def test_text_that_was_just_expected_is_taken_though_its_ack_is_too_old() -> None:
+    exchange = opened()
+    exchange.peer.sends("P. 1:11(10) ack 4200000000 win 65535")
+    assert exchange.user.readable_octets == 10
+    exchange.peer.sends("P. 11:21(10) ack 4200000000 win 999")
+    exchange.peer.sends(". 11:11(0) ack 4200000000 win 1000")
+    assert exchange.user.readable_octets == 10
+
+
+def test_a_rst_from_just_before_the_peers_fin_is_believed() -> None:
+    exchange = opened()
+    exchange.peer.sends("F. 1:1(0) ack 1 win 1000")
+    exchange.peer.ignores()
+    exchange.peer.sends("R 1:1(0)")
+    assert exchange.state is State.CLOSED
+
+
+def test_but_not_where_there_has_been_none() -> None:
+    exchange = opened()
+    exchange.peer.sends("R 0:0(0)")
     assert exchange.state is State.ESTABLISHED

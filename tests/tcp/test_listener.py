@@ -705,8 +705,7 @@ def strict(budget: int | None = None, reserve: float = 0.0) -> tuple[Listener, C
         isn=FixedIsn(ISS),
         paths=lambda flow: limits,
         table=HalfOpenTable(4, bytes(16), DropNew()),
-        proven=ProvenPeers() if reserve else None,
-        admission=Admission(proven_reserve=reserve, bad_ack_budget=budget),
+        admission=Admission(proven_reserve=reserve, proven=ProvenPeers() if reserve else None, bad_ack_budget=budget),
         counters=counters,
     )
     return Listener(listening), counters
@@ -895,3 +894,74 @@ def test_a_second_syn_that_is_believed_can_be_refused(refuses: bool, answer: str
     if answer is not None:
         exchange.peer.expects(answer)
     exchange.peer.expects_nothing()
+
+
+def test_a_bsd_challenges_a_half_open_peer_so_many_times_in_a_while() -> None:
+    acks = AckConfig(challenge_count=2, challenge_interval=SECOND)
+    exchange = half_open(Setting(config=replace(BSD, acks=acks)))
+    for _ in range(4):
+        exchange.peer.sends("R 2:2(0)")
+    assert len(exchange.peer.ignores()) == 2
+
+
+def test_a_bsd_takes_the_timestamp_of_a_syn_that_comes_again() -> None:
+    exchange = half_open(Setting(config=BSD), "mss 1000,sackOK,TS val 5 ecr 0")
+    exchange.peer.sends("S 0:0(0) win 1000 <mss 1000>")
+    reply = exchange.peer.expects_any("S.").segment
+    assert reply.options is not None
+    assert reply.options.timestamps is None
+
+
+@pytest.mark.parametrize(("overflow", "answers", "left"), [("wait", 0, 1), ("reset", 1, 0), ("forgotten", 0, 0)])
+def test_whose_handshake_is_over_when_there_is_no_place_waits_is_reset_or_forgotten(
+    overflow: str, answers: int, left: int
+) -> None:
+    listener, counters = make_listener()
+    listener.config = replace(DEFAULT, listening=ListeningConfig(overflow=overflow))
+    arrive(listener, FLOW, "S 0:0(0) win 1000")
+    replies(listener)
+    listener.is_crowded = True
+    arrive(listener, FLOW, ". 1:1(0) ack 1")
+    assert (replies(listener), counters["ListenOverflows"]) == ([(FLOW, "R 1:1(0)")] * answers, 1)
+    assert len(listener.half_open) == left
+
+
+LINUX = replace(DEFAULT, arrivals=ArrivalConfig(order="linux"))
+
+
+def test_linux_answers_the_same_syn_seldom_and_starts_its_timer_anew() -> None:
+    exchange = half_open(Setting(config=LINUX))
+    exchange.after(300 * MILLISECOND)
+    exchange.peer.sends("S 0:0(0) win 5000 <mss 1000>")
+    exchange.peer.expects_any("S.")
+    exchange.peer.sends("S 0:0(0) win 5000 <mss 1000>")
+    exchange.peer.expects_nothing()
+    assert exchange.counters["TCPACKSkippedSynRecv"] == 1
+    assert exchange.after(900 * MILLISECOND) == []
+    assert len(exchange.after(101 * MILLISECOND)) == 1
+
+
+def test_linux_challenges_a_half_open_peer_every_half_second_with_the_window_as_it_was() -> None:
+    exchange = half_open(Setting(config=LINUX), "mss 1000,wscale 7")
+    exchange.peer.sends(". 900000:900000(0) ack 1 win 5000")
+    challenge = exchange.peer.expects_any(".")
+    assert challenge.segment.window == 65535 >> 0 or challenge.segment.window > 0
+    exchange.peer.sends(". 900000:900000(0) ack 1 win 5000")
+    exchange.peer.expects_nothing()
+    exchange.after(500 * MILLISECOND)
+    exchange.peer.sends(". 900000:900000(0) ack 1 win 5000")
+    exchange.peer.expects_any(".")
+    exchange.peer.sends(". 1:1(0) ack 7 win 5000")
+    exchange.peer.expects_any("R")
+    assert exchange.state is S.SYN_RECEIVED
+
+
+def test_linux_sends_no_syn_ack_again_to_who_is_here_already_and_has_nothing_to_say() -> None:
+    patient = replace(LINUX, listening=ListeningConfig(defer_accept=5 * SECOND))
+    exchange = half_open(Setting(config=patient))
+    exchange.peer.sends(". 1:1(0) ack 1 win 5000")
+    exchange.peer.expects_nothing()
+    assert exchange.after(6 * SECOND) == []
+    assert len(exchange.after(2 * SECOND)) == 1
+    exchange.peer.sends(". 1:1(0) ack 1 win 5000")
+    assert exchange.state is S.ESTABLISHED

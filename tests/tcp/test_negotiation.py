@@ -6,7 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from halfopen.tcp.accurate_ecn import AccurateEcn
 from halfopen.tcp.config import DEFAULT, BufferConfig, Ecn, OptionsConfig, TcpConfig
+from halfopen.tcp.mss_config import MssManner
 from halfopen.tcp.negotiation import (
     DEFAULT_MSS,
     MAX_WINDOW_SHIFT,
@@ -15,6 +17,7 @@ from halfopen.tcp.negotiation import (
     agree,
     answer,
     offer,
+    shared,
     window_shift,
     without_extensions,
 )
@@ -85,9 +88,26 @@ def test_an_mss_of_0_says_nothing() -> None:
 
 @pytest.mark.parametrize("default", [536, 1220])
 def test_the_default_can_be_chosen(default: int) -> None:
-    config = TcpConfig(options=OptionsConfig(default_mss=1000, least_mss=600))
+    config = TcpConfig(options=OptionsConfig(mss_manner=MssManner(default=1000, default_ipv6=1000), least_mss=600))
     assert agree(config, syn(None), default).mss == 1000
     assert agree(config, syn(Options(mss=500)), default).mss == 600
+
+
+def test_the_versions_of_ip_have_defaults_of_their_own() -> None:
+    config = TcpConfig(options=OptionsConfig(mss_manner=MssManner(default=1000)))
+    assert agree(config, syn(None), 1220).mss == 1220
+
+
+def test_who_does_not_discover_the_path_sends_what_every_path_takes() -> None:
+    config = TcpConfig(options=OptionsConfig(mss_manner=MssManner(discovers_path=False)))
+    assert agree(config, syn(Options(mss=1460)), 536).mss == 536
+    assert agree(config, syn(Options(mss=400)), 536).mss == 400
+
+
+def test_an_mss_need_not_be_said() -> None:
+    config = TcpConfig(options=OptionsConfig(mss_manner=MssManner(is_said=False)))
+    assert offer(config, 1460, None).mss is None
+    assert answer(config, 1460, None, False, False).mss is None
 
 
 @pytest.mark.parametrize("mss", [1, MINIMUM_MSS - 1])
@@ -213,3 +233,10 @@ def test_a_syn_that_says_to_be_ecn_capable_itself_gets_no_classic_ecn() -> None:
 def test_a_peer_that_is_confused_by_extensions_is_offered_none() -> None:
     plain = without_extensions(chosen(mss=1000))
     assert offer(plain, 1460, (5, 0)) == Options(mss=1000)
+
+
+def test_connections_that_have_agreed_on_the_same_share_it_but_for_accurate_ecn() -> None:
+    assert shared(agree(DEFAULT, syn(FULL), 536)) is shared(agree(DEFAULT, syn(FULL), 536))
+    accurate = [Agreed(accurate=AccurateEcn(0)) for _ in range(2)]
+    assert [shared(agreed) for agreed in accurate] == accurate
+    assert shared(accurate[0]) is not shared(accurate[1])

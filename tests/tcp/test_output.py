@@ -11,14 +11,17 @@ from halfopen.tcp.config import (
     ArrivalConfig,
     BufferConfig,
     ClosingConfig,
-    CongestionConfig,
     Ecn,
     OptionsConfig,
+    RetransmissionConfig,
     TimeoutConfig,
 )
+from halfopen.tcp.congestion_config import CongestionConfig
 from halfopen.tcp.connection import Connection
 from halfopen.tcp.early import begin_at_server
 from halfopen.tcp.half_open import HalfOpen
+from halfopen.tcp.mtu_search import MtuSearchConfig
+from halfopen.tcp.pace_config import PaceConfig
 from halfopen.tcp.state import State
 from halfopen.tcp.tcb import Opening
 from halfopen.testing.exchange import Exchange, Setting
@@ -401,7 +404,7 @@ def test_small_segments_come_again_as_one() -> None:
         exchange.user.sends(300)
     assert len(exchange.peer.ignores()) == 4
     exchange.after(RTO)
-    exchange.peer.expects(". 1:901(900) ack 1")
+    exchange.peer.expects("P. 1:901(900) ack 1")
     exchange.peer.sends(". 1:1(0) ack 901")
     exchange.peer.expects("P. 901:1201(300) ack 1")
 
@@ -516,7 +519,7 @@ def test_of_a_super_segment_the_last_segment_is_the_probe() -> None:
     exchange.user.sends(3700)
     exchange.peer.expects("P. 1:3701(3700) ack 1")
     exchange.after(PTO)
-    exchange.peer.expects("P. 2701:3701(1000) ack 1")
+    exchange.peer.expects("P. 3001:3701(700) ack 1")
 
 
 def test_a_lone_fin_is_probed_too() -> None:
@@ -918,3 +921,94 @@ def test_the_rst_of_an_abort_can_echo_congestion() -> None:
     exchange.peer.ignores()
     exchange.user.aborts()
     exchange.peer.expects_any("R.E")
+
+
+def test_a_bsd_cuts_its_queue_into_full_segments_anew_after_a_timeout() -> None:
+    config = replace(PLAIN, congestion=CongestionConfig(algorithm="reno", byte_limit=2))
+    exchange = connect("mss 1000", config=config)
+    exchange.user.sends(600)
+    exchange.user.sends(600)
+    exchange.peer.ignores()
+    exchange.after(RTO)
+    exchange.peer.expects(". 1:1001(1000) ack 1")
+    exchange.peer.sends(". 1:1(0) ack 1001")
+    exchange.peer.expects("P. 1001:1201(200) ack 1")
+
+
+def test_the_options_of_a_segment_to_be_signed_stand_as_the_layout_has_them() -> None:
+    config = replace(EAGER, options=OptionsConfig(layout="dense"))
+    exchange = connect("mss 1000", config=config)
+    tcb = exchange.connection.tcb
+    tcb.opening = replace(tcb.opening, signature_octets=20)
+    exchange.user.sends(10)
+    (seen,) = exchange.peer.ignores()
+    assert seen.segment.options is not None
+    assert seen.segment.options.dense
+
+
+KERNEL = replace(
+    EAGER,
+    congestion=CongestionConfig(algorithm="reno", whole_segments=True, defers=True),
+    retransmission=RetransmissionConfig(gathers=False),
+    timeouts=TimeoutConfig(mtu_search=MtuSearchConfig(mode=2)),
+)
+
+
+def test_a_probe_of_the_path_s_mtu_is_one_large_segment_and_what_follows_it_waits_for_room() -> None:
+    exchange = connect("mss 1460,sackOK", config=KERNEL, burst=65_535)
+    exchange.user.sends(40_000)
+    exchange.peer.ignores()
+    exchange.after(RTT)
+    exchange.connection.tcb.congestion.cwnd = 11 * 1024
+    exchange.user.sends(1000)
+    exchange.peer.expects_nothing()
+    exchange.peer.sends(". 1:1(0) ack 1025")
+    exchange.peer.expects(". 10241:11483(1242) ack 1")
+    exchange.peer.ignores()
+    assert exchange.counters["TCPMTUProbes"] == 1
+
+
+def test_small_segments_become_one_of_full_size_and_large_ones_stay_apart() -> None:
+    config = replace(KERNEL, timeouts=TimeoutConfig())
+    exchange = connect("mss 1000,sackOK", config=config)
+    for octets in (300, 300, 600, 1000):
+        exchange.user.sends(octets)
+    exchange.peer.ignores()
+    exchange.after(RTT)
+    exchange.peer.sends(". 1:1(0) ack 1 <sack 1201:2201>")
+    exchange.peer.ignores()
+    exchange.after(RTO)
+    exchange.peer.expects("P. 1:601(600) ack 1")
+
+
+def test_the_probe_of_a_window_that_has_shrunk_keeps_to_it() -> None:
+    config = replace(KERNEL, timeouts=TimeoutConfig())
+    for window, probe in ((500, ". 1001:1501(500) ack 1"), (0, ". 1001:2001(1000) ack 1")):
+        exchange = connect("mss 1000,sackOK", config=config)
+        exchange.user.sends(2000)
+        exchange.peer.ignores()
+        exchange.peer.sends(f". 1:1(0) ack 1001 win {window}")
+        exchange.after(PTO + 200 * MILLISECOND)
+        seen = exchange.peer.ignores()
+        assert [str(each.words).split(" win")[0].removeprefix("P").strip() for each in seen][:1] == [probe]
+
+
+def test_nothing_that_a_window_has_left_is_probed_for_behind_what_it_takes() -> None:
+    config = replace(KERNEL, timeouts=TimeoutConfig())
+    exchange = connect("mss 1000,sackOK", config=config)
+    for _ in range(3):
+        exchange.user.sends(1000)
+    exchange.peer.ignores()
+    exchange.peer.sends(". 1:1(0) ack 1001 win 1000")
+    exchange.after(PTO + 200 * MILLISECOND)
+    assert all("2001" not in str(each.words).split("(")[0].split(":")[0] for each in exchange.peer.ignores())
+
+
+def test_a_paced_connection_waits_with_text() -> None:
+    pace = PaceConfig(enabled=True, largest_rate=1000)
+    exchange = connect("mss 1000,sackOK", config=replace(EAGER, congestion=CongestionConfig(pace=pace)))
+    exchange.connection.tcb.recovery.clear_at = exchange.now + SECOND
+    exchange.user.sends(1000)
+    exchange.peer.expects_nothing()
+    exchange.after(SECOND)
+    exchange.peer.expects("P. 1:1001(1000) ack 1")

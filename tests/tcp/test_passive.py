@@ -12,11 +12,14 @@ from halfopen.tcp.config import Ecn, OptionsConfig, TcpConfig
 from halfopen.tcp.cookies import FRESH, Cookies
 from halfopen.tcp.half_open import SYNACK_TIMEOUT, HalfOpen, HalfOpenTable
 from halfopen.tcp.isn import FixedIsn, IsnGenerator
+from halfopen.tcp.metrics import Metrics
 from halfopen.tcp.passive import (
+    FORMS_KEPT,
     Admission,
     Listening,
     PathLimits,
     bake,
+    challenge,
     choose_iss,
     kept_from,
     make_opening,
@@ -136,12 +139,11 @@ def test_what_comes_back_is_the_record_and_its_path() -> None:
 
 
 def test_some_places_are_kept_from_peers_that_are_not_proven() -> None:
-    some = replace(
-        listening(), table=HalfOpenTable(32, bytes(16)), proven=ProvenPeers(), admission=Admission(proven_reserve=0.25)
-    )
-    assert some.proven is not None
+    proven = ProvenPeers()
+    admission = Admission(proven_reserve=0.25, proven=proven)
+    some = replace(listening(), table=HalfOpenTable(32, bytes(16)), admission=admission)
     assert kept_from(some, FLOW, NOW) == 8
-    some.proven.note(FLOW, NOW)
+    proven.note(FLOW, NOW)
     assert kept_from(some, FLOW, NOW) == 0
     assert kept_from(listening(), FLOW, NOW) == 0
 
@@ -170,3 +172,49 @@ def test_a_cookie_cannot_say_accurate_ecn() -> None:
     record = recorded(Options(mss=1000, timestamps=(1, 0)), SYN | AE | CWR | ECE, ACCURATELY)
     bake(Cookies(SeededRng(1)), record, NOW)
     assert record.ecn == 0
+
+
+def test_what_syns_have_in_common_is_kept_of_so_many_kinds() -> None:
+    told = listening()
+    for mss in range(1000, 1000 + FORMS_KEPT + 1):
+        record = make_record(told, FLOW, syn(Options(mss=mss)), LIMITS)
+        assert record == HalfOpen(FLOW, 7, 0, mss)
+        reply = syn_ack(told, record, NOW, PathLimits(mss=mss))
+        assert reply.options == Options(mss=mss)
+    assert 0 < len(told.forms.records) <= FORMS_KEPT
+    assert len(told.forms.answers) == FORMS_KEPT
+
+
+def test_what_a_route_says_is_in_its_syn_acks_only() -> None:
+    told, record = listening(), recorded(FULL)
+    narrow = PathLimits(mss=1400, metrics=Metrics(initial_receive_window=2))
+    assert syn_ack(told, record, NOW, narrow).window < syn_ack(told, record, NOW, LIMITS).window
+    assert syn_ack(told, record, NOW, narrow).window < syn_ack(told, record, NOW, LIMITS).window
+
+
+def test_syns_that_differ_in_anything_have_different_records() -> None:
+    told = listening()
+    kinds = [
+        Options(mss, scale, sack, (1, 2) if stamps else None)
+        for mss in (None, 1000)
+        for scale in (None, 0, 7)
+        for sack in (False, True)
+        for stamps in (False, True)
+    ]
+    for _ in range(2):
+        for options in kinds:
+            for flags in (SYN, SYN | ECE | CWR):
+                fresh = make_record(listening(), FLOW, syn(options, flags), LIMITS)
+                assert make_record(told, FLOW, syn(options, flags), LIMITS) == fresh
+
+
+@pytest.mark.parametrize("stamps", [None, (77, 0)])
+def test_a_challenge_has_the_window_of_the_syn_ack_and_of_its_options_the_timestamps(
+    stamps: tuple[int, int] | None,
+) -> None:
+    record = replace(recorded(Options(mss=1300, timestamps=stamps)), iss=1000)
+    reply, first = challenge(listening(), record, NOW), syn_ack(listening(), record, NOW)
+    assert (reply.seq, reply.ack, reply.flags, reply.window) == (1001, 8, ACK, first.window)
+    assert reply.options is not None
+    assert first.options is not None
+    assert reply.options == Options(timestamps=first.options.timestamps)

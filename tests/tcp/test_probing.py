@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 
 from halfopen.base.clock import MILLISECOND, MINUTE, NEVER, SECOND
-from halfopen.tcp.config import DEFAULT, KeepAliveConfig, TcpConfig
-from halfopen.tcp.probing import PATIENCE
+from halfopen.tcp.config import DEFAULT, ArrivalConfig, KeepAliveConfig, TcpConfig
+from halfopen.tcp.retransmission import PATIENCE
 from halfopen.testing.exchange import Exchange
 from tests.tcp.exchanges import PLAIN, RTO, RTT, connect, flight, retransmitting
 
@@ -238,3 +238,14 @@ def test_with_a_user_timeout_that_decides_when_keep_alive_gives_up() -> None:
         exchange.after(1)
         exchange.user.hears("Closed: ConnectionTimedOut")
         assert exchange.now == began + ends * SECOND
+
+
+def test_a_bsd_does_not_ask_whether_a_peer_is_there_that_only_has_to_close() -> None:
+    keep_alive = KeepAliveConfig(enabled=True, idle=HOUR)
+    for order, count in (("rfc9293", 1), ("bsd", 0)):
+        exchange = connect(config=TcpConfig(keep_alive=keep_alive, arrivals=ArrivalConfig(order=order)))
+        exchange.user.shuts_down()
+        exchange.peer.ignores()
+        exchange.peer.sends(". 1:1(0) ack 2")
+        exchange.after(HOUR + SECOND)
+        assert len(exchange.peer.ignores()) == count

@@ -165,6 +165,6 @@ def test_what_was_believed_lost_and_was_not_can_be_lost_once_more() -> None:
     rack.detect(flight, 0, now)
     flight.unmark_lost()
     assert lost(flight) == []
-    assert rack.detect(flight, RTT, now) == RTT + RTT
+    assert rack.detect(flight, RTT, now) == MILLISECOND + RTT + RTT
     rack.detect(flight, 0, now)
     assert lost(flight) == [0, 10]

@@ -596,3 +596,57 @@ def test_a_fin_in_order_counts_at_once() -> None:
     rcv.take_fin(rcv.nxt)
     assert rcv.early.fin is None
     assert rcv.reach_fin()
+
+
+def bsd(limit: int, read: int, unread: int = 0, shift: int = 0) -> ReceiveSpace:
+    """Its peer was told of the room there was before ``read`` octets were taken; ``unread`` are still there."""
+    rcv = ReceiveSpace(0, limit, shift, "exact")
+    rcv.offer_syn()
+    rcv.edge = min(rcv.edge, rcv.nxt + rcv.widest)
+    rcv.accept(rcv.nxt, (bytes(read + unread),), read + unread)
+    rcv.offer(MSS)
+    rcv.queue.take(read)
+    return rcv
+
+
+@pytest.mark.parametrize(
+    ("limit", "read", "unread", "is_worth"),
+    [
+        (60_000, 14_999, 0, False),  # less than a quarter
+        (60_000, 15_000, 0, True),
+        (60_000, 7000, 53_000, True),  # little is free
+        (60_000, 7000, 45_000, False),
+        (800, 200, 0, True),  # a small buffer
+        (800, 199, 0, False),
+        (300, 149, 0, False),
+        (300, 150, 0, True),  # half of it
+        (60_000, 0, 0, False),
+    ],
+)
+def test_a_bsd_tells_of_room_that_is_worth_it(limit: int, read: int, unread: int, is_worth: bool) -> None:
+    rcv = bsd(limit, read, unread)
+    assert rcv.can_open(MSS) is is_worth
+    assert rcv.free_field == limit - unread
+
+
+def test_a_bsd_does_not_tell_of_room_that_the_scale_hides() -> None:
+    assert not bsd(60, 60, shift=6).can_open(10)
+    assert bsd(128, 128, shift=6).can_open(10)
+
+
+def test_what_came_before_the_handshake_was_complete_is_presented_then() -> None:
+    rcv = opened()
+    assert rcv.present() == 0
+    rcv.early.insert(rcv.nxt, rcv.nxt + 3, (b"abc",))
+    assert rcv.present() == 3
+    assert unread(rcv) == b"abc"
+    rcv.early.insert(rcv.nxt + 1, rcv.nxt + 3, (b"ef",))
+    assert rcv.present() == 0
+
+
+def test_a_linux_forgets_what_has_come_from_behind_a_fin() -> None:
+    rcv = ReceiveSpace(0, 20_000, 0, "segments")
+    rcv.memory = Memory(BufferConfig(receive=40_000, receive_initial=40_000, window="linux"), 20_000, MSS)
+    rcv.early.insert(rcv.nxt + 20, rcv.nxt + 30, (bytes(10),))
+    rcv.take_fin(rcv.nxt)
+    assert (rcv.fin, rcv.early.blocks) == (rcv.nxt, [])

@@ -6,9 +6,11 @@ import pytest
 
 from halfopen.base.clock import MILLISECOND, NEVER, SECOND
 from halfopen.base.trace import ListSink
-from halfopen.tcp.config import ArrivalConfig, CongestionConfig, Ecn, OptionsConfig, TcpConfig
+from halfopen.tcp.config import ArrivalConfig, Ecn, OptionsConfig, TcpConfig
+from halfopen.tcp.congestion_config import CongestionConfig
+from halfopen.tcp.mtu_search import MtuProbe, MtuSearch
 from halfopen.tcp.recovery import on_rack_deadline, pipe
-from halfopen.tcp.tcb import Phase
+from halfopen.tcp.tcb import Phase, TailProbe
 from halfopen.testing.exchange import Exchange, Setting
 from tests.tcp.exchanges import EAGER, PLAIN, PTO, RTO, RTT, WITHOUT_RACK, connect, flight, shrunk_by_an_option
 from tests.tcp.permits import weak
@@ -230,7 +232,7 @@ def test_three_duplicates_suffice_where_segments_are_small() -> None:
         exchange.peer.sends(f". 1:1(0) ack 1 <sack 101:{end}>")
         exchange.peer.expects_nothing()
     exchange.peer.sends(". 1:1(0) ack 1 <sack 101:401>")
-    exchange.peer.expects(". 1:101(100) ack 1")
+    exchange.peer.expects("P. 1:101(100) ack 1")
 
 
 def test_a_duplicate_without_news_is_none_to_who_has_sack() -> None:
@@ -803,3 +805,178 @@ def test_the_window_of_a_recovery_is_a_full_segment_though_an_option_makes_segme
     assert tcb.recovery.phase is Phase.RECOVERY
     duplicates(exchange, 1, 2)
     assert tcb.congestion.cwnd >= tcb.congestion.mss == 1012
+
+
+# As FreeBSD has it
+
+
+@pytest.mark.parametrize("options", ["mss 1000", SACK])
+def test_without_limited_transmit_duplicates_let_nothing_new_out(options: str) -> None:
+    congestion = CongestionConfig(algorithm="reno", initial_window=4, limited_transmit=False)
+    exchange = connect(options, config=replace(WITHOUT_RACK, congestion=congestion))
+    exchange.user.sends(8000)
+    exchange.peer.ignores()
+    sacks = " <sack 1001:2001>" if "sackOK" in options else ""
+    exchange.peer.sends(f". 1:1(0) ack 1{sacks}")
+    exchange.peer.expects_nothing()
+
+
+def test_the_window_of_a_bsd_grows_while_the_peers_is_no_smaller() -> None:
+    congestion = CongestionConfig(algorithm="reno", byte_limit=2)
+    exchange = connect(config=replace(WITHOUT_RACK, congestion=congestion), window=12_000)
+    for acked in (1001, 2001, 3001):
+        exchange.user.sends(1000)
+        exchange.peer.sends(f". 1:1(0) ack {acked} win 12000")
+    assert exchange.connection.tcb.congestion.cwnd == 13_000
+
+
+def test_without_sack_a_partial_ack_lets_the_next_segment_go_again() -> None:
+    congestion = CongestionConfig(algorithm="reno", byte_limit=2)
+    exchange = connect(config=replace(WITHOUT_RACK, congestion=congestion))
+    exchange.user.sends(10_000)
+    exchange.peer.ignores()
+    for _ in range(3):
+        exchange.peer.sends(". 1:1(0) ack 1")
+    exchange.peer.expects(". 1:1001(1000) ack 1")
+    exchange.after(RTT)
+    exchange.peer.sends(". 1:1(0) ack 3001")
+    exchange.peer.expects(". 3001:4001(1000) ack 1")
+
+
+def test_what_is_selectively_acknowledged_need_not_be_timed() -> None:
+    timeouts = replace(WITHOUT_RACK.timeouts, times_sacked=False)
+    exchange = connect(SACK, config=replace(WITHOUT_RACK, timeouts=timeouts))
+    exchange.user.sends(3000)
+    exchange.peer.ignores()
+    before = exchange.connection.tcb.rtt.srtt
+    exchange.after(2 * RTT)
+    exchange.peer.sends(". 1:1(0) ack 1 <sack 1001:2001>")
+    assert exchange.connection.tcb.rtt.srtt == before
+
+
+MARKED = replace(WHOLE, options=OptionsConfig(ecn=Ecn.ACTIVE))
+
+
+def marked() -> Exchange:
+    """Ten segments of a connection with ECN in flight, and more to send."""
+    exchange = Exchange.active(Setting(config=MARKED))
+    exchange.after(RTT)
+    exchange.peer.sends("SE. 0:0(0) ack 1 win 65535 <mss 1000,sackOK>")
+    exchange.peer.ignores()
+    exchange.user.hears("Connected")
+    exchange.user.sends(30_000)
+    exchange.peer.ignores()
+    exchange.after(RTT)
+    return exchange
+
+
+def test_in_whole_segments_an_echo_reduces_the_window_over_a_round_trip() -> None:
+    exchange = marked()
+    tcb = exchange.connection.tcb
+    exchange.peer.sends("E. 1:1(0) ack 1001")
+    assert (tcb.congestion.ssthresh, tcb.congestion.cwnd) == (5000, 10_000)
+    exchange.peer.sends("E. 1:1(0) ack 5001")
+    assert (tcb.congestion.ssthresh, tcb.congestion.cwnd) == (5000, 8000)
+    exchange.peer.sends("E. 1:1(0) ack 10001")
+    assert (tcb.congestion.cwnd, tcb.recovery.prr is None) == (5000, False)
+    exchange.peer.ignores()
+    exchange.after(RTT)
+    exchange.peer.sends(". 1:1(0) ack 11001")
+    assert (tcb.congestion.cwnd, tcb.recovery.prr) == (5000, None)
+    assert exchange.counters["TCPECNReductions"] == 1
+
+
+def test_a_loss_in_a_window_that_is_reduced_already_reduces_no_more_and_cannot_be_taken_back() -> None:
+    exchange = marked()
+    tcb = exchange.connection.tcb
+    exchange.peer.sends("E. 1:1(0) ack 1001")
+    point = tcb.recovery.point
+    exchange.peer.sends(". 1:1(0) ack 1001 <sack 2001:6001>")
+    assert (tcb.recovery.phase, tcb.congestion.ssthresh, tcb.recovery.point) == (Phase.RECOVERY, 5000, point)
+    tcb.congestion.on_undo()
+    assert tcb.congestion.ssthresh == 5000
+
+
+def test_a_loss_that_is_told_together_with_an_echo_cannot_be_taken_back() -> None:
+    exchange = marked()
+    tcb = exchange.connection.tcb
+    exchange.peer.sends("E. 1:1(0) ack 1 <sack 1001:6001>")
+    assert tcb.recovery.phase is Phase.RECOVERY
+    tcb.congestion.on_undo()
+    assert tcb.congestion.ssthresh == 5000
+
+
+def test_in_whole_segments_a_duplicate_counts_only_if_it_may_be_ours() -> None:
+    exchange = connect(SACK, config=WHOLE)
+    flight(exchange, 10)
+    exchange.after(RTT)
+    tcb = exchange.connection.tcb
+    exchange.peer.sends(". 1:1(0) ack 1001 <sack 1:1>")
+    assert tcb.recovery.rack is None or tcb.recovery.rack.duplicates == 0
+    exchange.peer.sends(". 1:1(0) ack 2001 <sack 1:1001>")
+    assert tcb.recovery.rack is not None
+    assert (tcb.recovery.rack.duplicates, tcb.snd.flight.delivered) == (1, 2)
+
+
+def test_in_whole_segments_duplicates_widen_the_window_where_order_was_seen_to_break() -> None:
+    exchange = connect(SACK, config=WHOLE)
+    flight(exchange, 10)
+    exchange.after(RTT)
+    exchange.peer.sends(". 1:1(0) ack 1 <sack 3001:6001>")
+    exchange.peer.sends(". 1:1(0) ack 1 <sack 2001:6001>")
+    exchange.peer.ignores()
+    tcb = exchange.connection.tcb
+    rack = tcb.recovery.rack
+    assert rack is not None
+    assert (rack.reordering_seen, rack.multiplier) == (1, 1)
+    exchange.after(RTT)
+    exchange.peer.sends(". 1:1(0) ack 7001 <sack 1:1001>")
+    assert rack.multiplier == 2
+
+
+def test_in_whole_segments_the_reordering_timer_lets_go_as_if_a_segment_had_arrived() -> None:
+    exchange = connect(SACK, config=WHOLE)
+    flight(exchange, 10)
+    exchange.after(RTT)
+    exchange.peer.sends(". 1:1(0) ack 1 <sack 1001:2001>")
+    exchange.peer.ignores()
+    exchange.after(RTT // 2)
+    tcb = exchange.connection.tcb
+    assert (tcb.recovery.phase, tcb.congestion.cwnd) == (Phase.RECOVERY, 9000)
+    on_rack_deadline(tcb, exchange.now)
+    assert tcb.congestion.cwnd == 9000
+
+
+def test_a_wider_window_says_how_large_a_child_s_segments_may_be() -> None:
+    exchange = connect("mss 1460,sackOK", config=WHOLE, window=20_000)
+    tcb = exchange.connection.tcb
+    tcb.recovery.search = MtuSearch(1024, 1460, 0)
+    flight(exchange, 2, 1460)
+    exchange.peer.sends(". 1:1(0) ack 1461 win 20000")
+    assert tcb.snd.mss == 1460
+    exchange.peer.sends(". 1:1(0) ack 2921 win 30000")
+    assert tcb.snd.mss == 1024
+
+
+def test_a_probe_of_the_path_that_is_lost_is_no_recovery() -> None:
+    exchange = connect("mss 1460,sackOK", config=WHOLE)
+    tcb = exchange.connection.tcb
+    flight(exchange, 4, 1460)
+    tcb.recovery.search = MtuSearch(1024, 1460, 0)
+    tcb.recovery.search.probe = MtuProbe(tcb.snd.una, tcb.snd.una + 1460, 1460)
+    tcb.resize(1024)
+    exchange.after(RTT)
+    exchange.peer.sends(". 1:1(0) ack 1 <sack 1461:5841>")
+    assert tcb.recovery.phase is Phase.LOSS
+    assert exchange.counters["TCPSackRecovery"] == 0
+
+
+def test_with_nothing_in_flight_only_a_bare_duplicate_says_that_a_probe_was_needless() -> None:
+    exchange = connect(SACK, config=EAGER)
+    flight(exchange, 1)
+    exchange.peer.sends(". 1:1(0) ack 1001")
+    tcb = exchange.connection.tcb
+    for segment, is_answered in ((". 1:101(100) ack 1001", False), (". 101:101(0) ack 1001", True)):
+        tcb.recovery.probe = TailProbe(tcb.snd.nxt, is_retransmission=True)
+        exchange.peer.sends(segment)
+        assert (tcb.recovery.probe is None) == is_answered

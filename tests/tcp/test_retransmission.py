@@ -6,8 +6,18 @@ import pytest
 
 from halfopen.base.clock import MILLISECOND, NEVER, SECOND, Duration
 from halfopen.base.trace import ListSink
-from halfopen.tcp.config import DEFAULT, CongestionConfig, RetransmissionConfig, TimeoutConfig
-from halfopen.tcp.retransmission import MAX_ACK_DELAY, MIN_PTO, MIN_WAIT, expect_reneging, on_retransmission_timeout
+from halfopen.tcp.config import DEFAULT, AckConfig, RetransmissionConfig, TimeoutConfig
+from halfopen.tcp.congestion_config import CongestionConfig
+from halfopen.tcp.retransmission import (
+    MAX_ACK_DELAY,
+    MIN_PTO,
+    MIN_WAIT,
+    PATIENCE,
+    expect_reneging,
+    lose_all,
+    on_retransmission_timeout,
+    patience,
+)
 from halfopen.tcp.state import State
 from halfopen.tcp.tcb import Phase
 from halfopen.testing.exchange import Exchange, Setting
@@ -435,3 +445,38 @@ def test_the_loss_window_is_a_full_segment_where_an_option_makes_segments_smalle
     on_retransmission_timeout(tcb, exchange.now)
     assert tcb.snd.mss < tcb.congestion.mss
     assert tcb.congestion.cwnd - tcb.snd.pipe == tcb.congestion.mss
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_all_may_be_lost_by_another_timer(whole: bool) -> None:
+    exchange = connect(SACK, config=replace(PLAIN, congestion=CongestionConfig(whole_segments=whole)))
+    exchange.user.sends(4000)
+    exchange.peer.ignores()
+    tcb = exchange.connection.tcb
+    before = tcb.congestion.cwnd
+    lose_all(tcb, exchange.now)
+    assert (tcb.recovery.phase, tcb.congestion.cwnd, tcb.snd.flight.lost) == (Phase.LOSS, tcb.snd.mss, 4000)
+    assert tcb.congestion.ssthresh < before
+
+
+@pytest.mark.parametrize(
+    ("manner", "wait"), [("fixed", PATIENCE), ("rto", max(PATIENCE, RTO)), ("persist", 5 * SECOND)]
+)
+def test_hosts_differ_in_how_long_they_wait_for_a_larger_window(manner: str, wait: Duration) -> None:
+    timeouts = TimeoutConfig(persist_min=5 * SECOND, persist_from="bsd")
+    exchange = connect(config=replace(DEFAULT, acks=AckConfig(patience=manner), timeouts=timeouts))
+    assert patience(exchange.connection.tcb) == wait
+
+
+def test_timeouts_of_thin_streams_do_without_backoff() -> None:
+    config = replace(EAGER, retransmission=RetransmissionConfig(tail_loss_probe=False, thin_linear=True))
+    exchange = connect(SACK, config=config)
+    exchange.user.sends(1000)
+    exchange.peer.ignores()
+    for _ in range(6):
+        exchange.after(250 * MILLISECOND)
+        exchange.peer.expects("P. 1:1001(1000) ack 1")
+    assert exchange.connection.tcb.rtt.backoffs == 0
+    exchange.after(250 * MILLISECOND)
+    exchange.peer.ignores()
+    assert exchange.connection.tcb.rtt.backoffs == 1

@@ -200,3 +200,12 @@ def test_the_minimum_may_be_of_the_whole() -> None:
     estimator.bound_whole()
     estimator.sample(100 * MILLISECOND, 0)
     assert estimator.rto == SECOND
+
+
+def test_probes_of_a_bsd_come_after_four_round_trips_and_eight_deviations() -> None:
+    estimator = RttEstimator(slop=200 * MILLISECOND)
+    assert estimator.bsd_persist() == 2200 * MILLISECOND
+    estimator.sample(100 * MILLISECOND, 0)
+    assert estimator.bsd_persist() == (400 + 400 + 200) * MILLISECOND
+    estimator.backoff()
+    assert estimator.bsd_persist() == (1600 + 200) * MILLISECOND

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from halfopen.base.clock import NEVER
-from halfopen.tcp.scoreboard import IN_FLIGHT, LOST, SACKED, Delivery, Flight, Sent
+from halfopen.tcp.scoreboard import FINAL, IN_FLIGHT, LOST, PUSHED, RECORD_END, SACKED, Delivery, Flight, Sent
 
 MSS = 10
 DUPTHRESH = 3
@@ -181,7 +181,7 @@ class Scoreboard(RuleBasedStateMachine):
         ]
         late = [record for record in behind if record.sent_at <= due]
         waiting = [record.sent_at for record in behind if record.sent_at > due]
-        assert self.flight.mark_late(*rack, due) == min(waiting, default=NEVER)
+        assert self.flight.mark_late(*rack, due) == max(waiting, default=NEVER)
         for record in late:
             for position in range(record.start, record.end):
                 self.octets[position].condition = LOST
@@ -496,3 +496,42 @@ def test_a_record_is_found_by_any_of_its_octets() -> None:
     assert [flight.find(position) for position in (4, 35)] == [None, None]
     assert [flight.find(position) for position in (5, 14)] == [flight.records[0]] * 2
     assert [flight.find(position) for position in (15, 34)] == [flight.records[1]] * 2
+
+
+def test_small_segments_behind_a_lost_one_join_it_up_to_a_limit() -> None:
+    flight = flight_of(10, 10, 10, 10)
+    flight.mark_lost(flight.records[0])
+    flight.mark_lost(flight.records[2])
+    flight.records[1].marks = PUSHED
+    flight.collapse(flight.records[0], 30)
+    assert [(each.start, each.end) for each in flight.records] == [(0, 30), (30, 40)]
+    assert (flight.records[0].marks & PUSHED, flight.records[0].pieces, flight.lost) == (PUSHED, 1, 30)
+    flight.collapse(flight.records[0], 100)
+    assert len(flight.records) == 1
+
+
+def test_what_has_arrived_is_large_or_ends_a_record_joins_nothing() -> None:
+    flight = flight_of(10, 10, 10)
+    flight.mark_lost(flight.records[0])
+    flight.sack(10, 20, Delivery())
+    flight.collapse(flight.records[0], 100)
+    assert len(flight.records) == 3
+    flight = flight_of(10, 10)
+    flight.mark_lost(flight.records[0])
+    flight.records[1].pieces = 2
+    flight.collapse(flight.records[0], 100)
+    assert len(flight.records) == 2
+    flight.records[1].pieces = 1
+    flight.records[0].marks |= RECORD_END
+    flight.collapse(flight.records[0], 100)
+    assert len(flight.records) == 2
+
+
+def test_segments_are_counted_and_a_fin_is_none() -> None:
+    flight = Flight(1000)
+    flight.sent(0, 2501, 0, FINAL)
+    flight.sent(2501, 3501, 1, FINAL)
+    assert [each.pieces for each in flight.records] == [3, 1]
+    flight.acknowledge(1500, Delivery())
+    assert [(each.start, each.pieces) for each in flight.records] == [(1500, 2), (2501, 1)]
+    assert flight.delivered == 1

@@ -4,8 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from halfopen.tcp.config import DEFAULT, AckConfig, CongestionConfig
-from halfopen.tcp.segmentation import sendable
+from halfopen.tcp.config import DEFAULT, AckConfig
+from halfopen.tcp.congestion_config import CongestionConfig
+from halfopen.tcp.segmentation import let_go, sendable
+from halfopen.tcp.sending import RECORD
 from halfopen.testing.exchange import Exchange
 from tests.tcp.exchanges import EAGER, RTT, connect
 
@@ -38,9 +40,21 @@ def test_a_small_one_waits_for_a_small_one_and_for_earlier_ones() -> None:
     exchange = waiting("small")
     exchange.connection.tcb.snd.flight.small_end = exchange.connection.tcb.snd.nxt
     assert asks(exchange, 300) == 0
+
+
+def test_what_was_there_when_nothing_was_in_flight_does_not_wait() -> None:
     exchange = waiting("earlier")
-    exchange.after(1000)
+    tcb = exchange.connection.tcb
+    let_go(tcb, tcb.snd.queue.stop)
+    assert asks(exchange, 300) == 300
+    let_go(tcb, tcb.snd.una)
     assert asks(exchange, 300) == 0
+
+
+def test_other_rules_do_not_know_of_that() -> None:
+    exchange = waiting("small")
+    let_go(exchange.connection.tcb, 0)
+    assert asks(exchange, 300) == 300
 
 
 @pytest.mark.parametrize("kind", ["any", "small", "earlier"])
@@ -97,3 +111,11 @@ def test_a_deferred_segment_waits_unless_it_is_a_probe(what: str) -> None:
     tcb.owed.tail_probe = what == "tail_probe"
     tcb.owed.impatient = what == "impatient"
     assert asks(exchange, 20_000, 1000) == (1000 if what else 0)
+
+
+def test_what_ends_a_record_does_not_wait_for_what_is_behind_it() -> None:
+    exchange = waiting()
+    snd = exchange.connection.tcb.snd
+    snd.append(bytes(300), RECORD)
+    snd.append(bytes(300))
+    assert asks(exchange, 600) == 300

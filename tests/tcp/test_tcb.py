@@ -15,12 +15,12 @@ from halfopen.tcp.config import (
     AckConfig,
     ArrivalConfig,
     BufferConfig,
-    CongestionConfig,
     SecurityConfig,
     TcpConfig,
     TimeoutConfig,
 )
 from halfopen.tcp.congestion.newreno import NewReno
+from halfopen.tcp.congestion_config import CongestionConfig
 from halfopen.tcp.events import CONNECTED, WRITABLE, Closed, SoftError
 from halfopen.tcp.state import Event, State, move
 from halfopen.tcp.tcb import Opening, Phase, Tcb, Undo
@@ -81,6 +81,16 @@ def test_events_wait_in_order_and_some_are_told_once() -> None:
 
 
 @pytest.mark.rfc("9293", "MUST-47", "SHLD-25")
+def test_events_are_taken_oldest_first_and_who_has_taken_all_holds_no_list() -> None:
+    tcb, other = Tcb(opening(), True), Tcb(opening(), True)
+    tcb.tell(CONNECTED)
+    tcb.tell(WRITABLE)
+    assert [tcb.user.poll_event() for _ in range(3)] == [CONNECTED, WRITABLE, None]
+    assert tcb.user.events is other.user.events
+    tcb.tell(CONNECTED)
+    assert other.user.events == []
+
+
 def test_of_soft_errors_of_one_kind_the_latest_waits() -> None:
     tcb = Tcb(opening(), True)
     silent, unreachable = ConnectionTimedOut("no answer"), NetworkUnreachable("no route to host")
@@ -221,3 +231,21 @@ def test_the_least_timeout_may_bound_the_whole_of_it() -> None:
             rtt.sample(100 * MILLISECOND, SECOND)
         rtos.append(rtt.rto)
     assert rtos == [300 * MILLISECOND, 200 * MILLISECOND]
+
+
+@pytest.mark.parametrize(("count", "granted"), [(1, 1), (3, 3), (0, 5)])
+def test_so_many_challenges_are_granted_in_a_time(count: int, granted: int) -> None:
+    config = TcpConfig(acks=AckConfig(challenge_interval=SECOND, challenge_count=count))
+    tcb = Tcb(replace(opening(), config=config), True)
+    for now in range(5):
+        tcb.challenge(now)
+    assert tcb.opening.counters["TCPChallengeACK"] == granted
+    tcb.challenge(SECOND)
+    assert tcb.opening.counters["TCPChallengeACK"] == granted + 1
+
+
+def test_a_full_segment_is_ours_or_with_other_manners_the_smaller_of_both() -> None:
+    tcb = Tcb(replace(opening(), mss=1460), True)
+    assert tcb.full_size == 1460
+    tcb.rcv.manner = "exact"
+    assert tcb.full_size == tcb.agreed.mss == 536

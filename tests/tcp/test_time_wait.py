@@ -263,3 +263,73 @@ def test_a_bsd_waits_anew_for_the_same_fin_only() -> None:
     assert record.deadline == 60
     record.on_segment(Segment(9, 80, seq=1, ack=2, flags=FIN | ACK), 30)
     assert record.deadline == 90
+
+
+@pytest.mark.parametrize(
+    ("flags", "seq", "gives_way"),
+    [(SYN, 3, True), (SYN | FIN, 3, True), (SYN, 2, False), (SYN | ACK, 3, False), (SYN | RST, 3, False)],
+)
+def test_a_bsd_gives_way_to_a_syn_above_all_that_has_come(flags: int, seq: int, gives_way: bool) -> None:
+    assert bsd_record().gives_way(Segment(9, 80, seq=seq, flags=flags)) is gives_way
+
+
+def test_others_do_not_give_way_unasked() -> None:
+    assert not time_wait().gives_way(segment(SYN, 100))
+
+
+LINUX = TimeWaitRules(is_linux=True, ignores_rst=False)
+
+
+def linux(timestamps: bool = True, rules: TimeWaitRules = LINUX) -> TimeWait:
+    record = time_wait(timestamps)
+    record.rules = rules
+    return record
+
+
+def test_linux_answers_nothing_that_is_in_place_whatever_it_acknowledges() -> None:
+    record = linux()
+    assert record.on_segment(segment(ACK, ack=SND_NXT + 1, value=TS_RECENT + 5), NOW + SECOND).action == IGNORE
+    assert record.deadline == NOW + 61 * SECOND
+    assert record.ts_recent == (TS_RECENT + 5) & 0xFFFFFFFF
+
+
+@pytest.mark.parametrize(("offset", "value", "ends"), [(0, None, True), (0, TS_RECENT - 1, False), (1, None, False)])
+def test_to_linux_a_rst_has_to_be_exact_and_in_time(offset: int, value: int | None, ends: bool) -> None:
+    record = linux()
+    assert record.on_segment(segment(RST, offset, value=value), NOW).action == IGNORE
+    assert (record.deadline == NOW) == ends
+
+
+def test_with_rfc_1337_not_even_then() -> None:
+    record = linux(rules=TimeWaitRules(is_linux=True, ignores_rst=True))
+    assert record.on_segment(segment(RST), NOW).counter == "TCPTimeWaitRstIgnored"
+    assert record.deadline > NOW
+
+
+@pytest.mark.parametrize(
+    ("offset", "value", "action"),
+    [
+        (1, None, REOPEN),
+        (0, None, ACKNOWLEDGE),
+        (0, TS_RECENT, ACKNOWLEDGE),
+        (-5, TS_RECENT + 1, REOPEN),
+        (5, TS_RECENT - 1, ACKNOWLEDGE),
+    ],
+)
+def test_to_linux_a_syn_has_to_lie_above_rcv_nxt_or_be_later(offset: int, value: int | None, action: int) -> None:
+    assert linux().on_segment(segment(SYN, offset, value=value), NOW).action == action
+
+
+def test_where_the_old_connection_had_no_timestamps_only_the_number_counts() -> None:
+    assert linux(timestamps=False).on_segment(segment(SYN, 0, value=5), NOW).action == ACKNOWLEDGE
+
+
+def test_linux_acknowledges_text_and_fin_each_time_and_bare_segments_seldom() -> None:
+    record = linux(timestamps=False)
+    for _ in range(2):
+        assert_acknowledges(record.on_segment(segment(FIN | ACK, -1), NOW), "TCPTimeWaitOutOfPlace")
+    assert_acknowledges(record.on_segment(segment(ACK, -1), NOW), "TCPTimeWaitOutOfPlace")
+    assert record.on_segment(segment(ACK, -1), NOW).counter == "TCPACKSkippedTimeWait"
+    before = record.deadline
+    assert record.on_segment(segment(0, 9), NOW + SECOND).action == ACKNOWLEDGE
+    assert record.deadline == before

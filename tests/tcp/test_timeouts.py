@@ -5,19 +5,27 @@ from dataclasses import replace
 import pytest
 
 from halfopen.base.clock import MILLISECOND, MINUTE, NEVER, SECOND
+from halfopen.base.counters import Counters
 from halfopen.tcp.config import (
     DEFAULT,
     AckConfig,
     ArrivalConfig,
     BufferConfig,
     ClosingConfig,
+    FastOpenConfig,
     KeepAliveConfig,
     RetransmissionConfig,
     TcpConfig,
 )
 from halfopen.tcp.connection import Connection
+from halfopen.tcp.early import begin_at_server
+from halfopen.tcp.fast_open import Request, ServerCookies
+from halfopen.tcp.half_open import HalfOpen
 from halfopen.tcp.state import State
+from halfopen.tcp.tcb import Opening, Phase
 from halfopen.testing.exchange import Exchange, Setting
+from halfopen.wire.tcp import SYN, Segment
+from halfopen.wire.tcp_options import FAST_OPEN
 from tests.tcp.exchanges import EAGER, PLAIN, PTO, RTO, RTT, connect, flight, retransmitting
 
 HOUR = 60 * MINUTE
@@ -272,3 +280,56 @@ def test_a_bsd_says_rst_to_a_peer_that_it_gives_up() -> None:
     exchange.after(HOUR)
     assert str(exchange.peer.ignores()[-1]).startswith("S 0:0(0)")
     assert exchange.state is State.CLOSED
+
+
+def test_the_second_timeout_of_a_childs_syn_ack_means_on_linux_that_all_is_lost() -> None:
+    config = replace(DEFAULT, arrivals=ArrivalConfig(order="linux"))
+    opening = Opening(local_port=80, remote_port=0xC000, iss=1000, counters=Counters(), config=config)
+    child = Connection.resume(opening, HalfOpen(bytes(12), 7, 1000, 1000), 0)
+    begin_at_server(child.tcb, Segment(0xC000, 80, seq=7, flags=SYN, window=5000), None, 0)
+    child.send(b"answer", 0)
+    now, phases = 0, []
+    for _ in range(2):
+        while child.poll_transmit(now) is not None:
+            pass
+        now = child.next_deadline()
+        child.on_deadline(now)
+        phases.append(child.tcb.recovery.phase)
+    assert phases == [Phase.OPEN, Phase.LOSS]
+
+
+def test_a_syn_waits_for_text_only_so_long() -> None:
+    config = replace(DEFAULT, fast_open=FastOpenConfig(connect=True))
+    opening = Opening(local_port=80, remote_port=0xC000, iss=1000, counters=Counters(), config=config)
+    connection = Connection.open(opening, 0, Request(ServerCookies(), b"peer", (FAST_OPEN, bytes(8)), 1460, True))
+    assert connection.poll_transmit(0) is None
+    connection.on_deadline(connection.next_deadline())
+    assert not connection.tcb.owed.impatient
+    assert connection.poll_transmit(10 * MILLISECOND) is not None
+
+
+def test_syns_without_backoff_end_when_those_with_it_would() -> None:
+    config = replace(DEFAULT, retransmission=RetransmissionConfig(syn_retries=1, syn_linear=4))
+    exchange = Exchange.active(Setting(config=config))
+    exchange.after(HOUR)
+    syns = [each for each in exchange.peer.ignores() if str(each).startswith("S ")]
+    assert (len(syns), exchange.state) == (3, State.CLOSED)
+
+
+def test_the_pace_is_over_when_its_timer_is() -> None:
+    exchange = connect("mss 1000")
+    tcb = exchange.connection.tcb
+    tcb.timers.pace = exchange.now + 5
+    exchange.after(5)
+    assert tcb.timers.pace == NEVER
+
+
+def test_the_first_syns_may_do_without_backoff() -> None:
+    exchange = Exchange.active(Setting(config=retransmitting(syn_linear=2, syn_retries=1)))
+    exchange.peer.ignores()
+    for _ in range(2):
+        exchange.after(SECOND)
+        assert len(exchange.peer.ignores()) == 1
+    exchange.after(SECOND)
+    exchange.peer.expects_nothing()
+    assert exchange.connection.state is State.CLOSED

@@ -23,3 +23,12 @@ def test_the_next_deadline_is_the_earliest_until_all_are_stopped(deadlines: dict
     assert timers.next_deadline() == min([NEVER, *deadlines.values()])
     timers.stop()
     assert [getattr(timers, name) for name in NAMES] == [NEVER] * len(NAMES)
+
+
+def test_the_pace_is_a_deadline_as_well() -> None:
+    timers = Timers()
+    timers.pace = 5
+    timers.patience = 7
+    assert timers.next_deadline() == 5
+    timers.stop()
+    assert timers.next_deadline() == NEVER

@@ -5,7 +5,9 @@ from dataclasses import replace
 import pytest
 
 from halfopen.tcp.config import TimeoutConfig
-from halfopen.tcp.tcb import Phase
+from halfopen.tcp.congestion_config import CongestionConfig
+from halfopen.tcp.tcb import Phase, TailProbe
+from halfopen.tcp.undo import start_undo
 from halfopen.testing.exchange import Exchange
 from tests.tcp.exchanges import EAGER, PLAIN, PTO, RTO, RTT, WITHOUT_RACK, connect, flight
 
@@ -78,10 +80,9 @@ def test_once_the_peer_has_everything_twice_that_was_sent_twice_the_reduction_is
     exchange.peer.sends(". 1:1(0) ack 8001")
     congestion = exchange.connection.tcb.congestion
     assert congestion.ssthresh == 4000
-    exchange.peer.sends(". 1:1(0) ack 8001 <sack 1:1001>")
-    exchange.user.sends(1000)  # with nothing in flight an ACK is not looked at any further
-    exchange.peer.sends(". 1:1(0) ack 8001 <sack 1:1001>")
+    exchange.peer.sends(". 1:1(0) ack 8001 <sack 1:1001>")  # nothing need be in flight
     assert congestion.ssthresh == 4000
+    exchange.user.sends(1000)
     exchange.peer.sends(". 1:1(0) ack 8001 <sack 1001:2001>")
     assert congestion.ssthresh > 64_000
     assert exchange.counters["TCPDSACKUndo"] == 1
@@ -198,3 +199,25 @@ def test_a_repeated_ack_of_what_was_sent_again_leaves_it_open() -> None:
     assert exchange.connection.tcb.recovery.phase is Phase.LOSS
     exchange.peer.sends(". 1:1(0) ack 1001")
     exchange.peer.expects(". 10001:11001(1000) ack 1")
+
+
+LINUX = replace(PLAIN, congestion=CongestionConfig(whole_segments=True))
+
+
+def test_in_whole_segments_what_is_still_on_its_way_twice_has_to_be_reported_as_well() -> None:
+    exchange = connect(SACK, config=LINUX)
+    flight(exchange, 8)
+    exchange.after(RTT)
+    exchange.peer.sends(". 1:1(0) ack 1 <sack 1001:4001>")
+    exchange.peer.ignores()
+    tcb = exchange.connection.tcb
+    assert tcb.recovery.undo is not None
+    assert tcb.recovery.undo.octets == 1000
+    start_undo(tcb, exchange.now)
+    assert tcb.recovery.undo.octets == 1000
+    tcb.recovery.probe = TailProbe(1, is_retransmission=True)
+    start_undo(tcb, exchange.now)
+    assert tcb.recovery.undo.octets == 2000
+    tcb.recovery.probe = TailProbe(1, is_retransmission=False)
+    start_undo(tcb, exchange.now)
+    assert tcb.recovery.undo.octets == 1000

@@ -1,10 +1,11 @@
 import pytest
 
 from halfopen.tcp.config import BufferConfig
+from halfopen.tcp.linux_config import LinuxReceiverConfig
 from halfopen.tcp.linux_memory import Memory
 from halfopen.tcp.negotiation import window_shift
 from halfopen.tcp.receiving import ReceiveSpace
-from halfopen.tcp.windows import first_window, largest_window, scaled_octets, syn_window
+from halfopen.tcp.windows import first_window, largest_window, scaled_octets, send_limit, syn_window
 
 
 def buffers(window: str, initial: int, most: int) -> BufferConfig:
@@ -89,8 +90,9 @@ def test_linux_says_that_there_is_no_room_for_what_it_had_to_drop() -> None:
 
 def test_a_bsd_takes_what_lies_between_what_the_scale_can_say_and_what_is_free() -> None:
     rcv = space("exact", 65700, 6)
-    assert rcv.offer(1460) == 1026
-    assert rcv.edge == rcv.nxt + 65700
+    assert rcv.free_field == 1026
+    assert rcv.offer(1460) == 1027
+    assert rcv.edge == rcv.nxt + (1027 << 6)
 
 
 def test_a_bsd_takes_more_than_an_unscaled_field_can_say() -> None:
@@ -112,3 +114,34 @@ def test_a_bsd_offers_nothing_when_little_is_left() -> None:
 def test_less_than_a_segment_is_not_rounded(window: str) -> None:
     assert first_window(buffers(window, 1000, 1 << 21), 1460) <= 1000
     assert first_window(buffers(window, 30_001, 1 << 21), 0) == first_window(buffers(window, 30_001, 1 << 21), 30_001)
+
+
+def test_what_linux_scales_for() -> None:
+    small = BufferConfig(window="linux", receive_initial=20000, receive=60000, scale_for=1 << 22)
+    assert scaled_octets(small) == 1 << 22
+    chosen = LinuxReceiverConfig(most=1 << 25)
+    fixed = BufferConfig(window="linux", receive_initial=60000, receive=60000, scale_for=1 << 22, linux=chosen)
+    assert scaled_octets(fixed) == 30000
+    clamped = BufferConfig(window="linux", receive_initial=20000, receive=60000, scale_for=1 << 22, window_clamp=5000)
+    assert scaled_octets(clamped) == 5000
+    assert first_window(clamped, 1460) == 4380
+
+
+def test_the_scale_may_have_to_express_more_than_there_is() -> None:
+    buffers = BufferConfig(receive=8000, receive_initial=8000, scale_for=2 * 1024 * 1024)
+    assert scaled_octets(buffers) == 2 * 1024 * 1024
+
+
+@pytest.mark.parametrize(("window", "octets"), [("bsd", 33580), ("linux", 32768)])
+def test_the_send_buffer_of_a_bsd_holds_whole_segments(window: str, octets: int) -> None:
+    assert send_limit(BufferConfig(send=32768, window=window), 1460) == octets
+
+
+def test_less_than_a_segment_stays_less() -> None:
+    assert send_limit(BufferConfig(send=1000, window="bsd"), 1460) == 1000
+
+
+@pytest.mark.parametrize(("window", "send", "mss", "limit"), [("linux", 5000, 1460, 5000), ("bsd", 5000, 1460, 5840)])
+def test_what_may_wait_to_be_acknowledged(window: str, send: int, mss: int, limit: int) -> None:
+    assert send_limit(BufferConfig(window=window, send=send), mss) == limit
+    assert send_limit(BufferConfig(window=window, send=1000), mss) == 1000

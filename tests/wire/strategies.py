@@ -13,6 +13,11 @@ def fits(options: Options) -> bool:
     return tcp_options.length(options) <= tcp_options.MAXIMUM_OCTETS
 
 
+def signatures_first(unknown: list[tuple[int, bytes]]) -> tuple[tuple[int, bytes], ...]:
+    """Wherever they are in an `Options`, on the wire they stand in front."""
+    return tuple(sorted(unknown, key=lambda option: option[0] != tcp_options.MD5_SIGNATURE))
+
+
 OPTIONS = st.builds(
     Options,
     mss=st.none() | st.integers(0, 0xFFFF),
@@ -25,5 +30,5 @@ OPTIONS = st.builds(
     sack=st.lists(st.tuples(WORD, WORD), max_size=4).map(tuple),
     unknown=st.lists(
         st.tuples(st.integers(0, 255).filter(lambda kind: kind not in KNOWN), st.binary(max_size=38)), max_size=3
-    ).map(tuple),
+    ).map(signatures_first),
 ).filter(fits)

@@ -7,7 +7,7 @@ from halfopen.base.counters import Counters
 from halfopen.base.netem import parse
 from halfopen.base.rng import SeededRng
 from halfopen.wire import ipv4
-from halfopen.wire.channel import CORRUPTED, DUPLICATED, LOST, REORDERED, Channel, packets_in
+from halfopen.wire.channel import CORRUPTED, DUPLICATED, LOST, REORDERED, Channel, octets_on_the_wire, packets_in
 from halfopen.wire.ipv4 import Ipv4
 from halfopen.wire.packet import CHECKSUM_PARTIAL, Packet
 from halfopen.wire.queues import DROPPED, MARKED, OVERLIMIT
@@ -249,3 +249,44 @@ def test_a_queue_that_is_replaced_empties_first() -> None:
     wire.impair(parse("delay 1ms"))
     wire.admit(numbered(1)[0], SECOND)
     assert drained(wire) == [(SECOND + MILLISECOND, 0)]
+
+
+def test_a_rate_takes_a_super_segment_as_what_its_packets_take_together() -> None:
+    whole, pieces = channel("rate 1mbit delay 5ms")[0], channel("rate 1mbit delay 5ms")[0]
+    packet = super_segment(5000)
+    assert whole.serialises_whole(packet, 0)
+    assert whole.admit(packet, 0) == 0
+    for _ in range(5):
+        assert pieces.admit(super_segment(1000), 0) == 0
+    assert whole.next_deadline() == 5 * (1040 * 8 * MICROSECOND) + 5 * MILLISECOND
+    assert whole.due(whole.next_deadline(), 1) == [packet]
+    assert len(pieces.due(5 * (1040 * 8 * MICROSECOND) + 5 * MILLISECOND - 1, 9)) == 4
+
+
+@pytest.mark.parametrize(
+    "words", ["", "delay 1ms", "rate 1mbit loss 1%", "rate 1mbit delay 1ms 1us", "rate 1mbit codel"]
+)
+def test_only_a_rate_with_a_plain_queue_and_no_chances_takes_it_so(words: str) -> None:
+    assert not channel(words)[0].serialises_whole(super_segment(5000), 0)
+
+
+@pytest.mark.parametrize("limit", ["limit 9", "bfifo limit 9360"])
+def test_all_packets_of_a_super_segment_have_to_find_room(limit: str) -> None:
+    wire, counters = channel(f"rate 1mbit {limit}")
+    packet = super_segment(5000)
+    assert wire.serialises_whole(super_segment(10_000), 0)
+    assert not wire.serialises_whole(super_segment(10_001), 0)
+    assert wire.admit(packet, 0) == 0
+    assert wire.backlog(0) == (0, 0)
+    assert wire.admit(packet, 0) == 0
+    assert wire.backlog(0) == (5, 5200)
+    assert not wire.serialises_whole(packet, 0)
+    assert wire.serialises_whole(super_segment(4000), 0)
+    assert wire.admit(super_segment(4000), 0) == 0
+    assert wire.admit(numbered(1)[0], 0) == OVERLIMIT
+    assert wire.backlog(5 * 1040 * 8 * MICROSECOND) == (4, 4160)
+    assert counters["CableOverlimit"] == 1
+
+
+def test_what_packets_have_on_the_wire_are_headers_for_each() -> None:
+    assert octets_on_the_wire(super_segment(2500), 3) == 2500 + 3 * 40

@@ -67,3 +67,21 @@ def test_headers_are_filled_in_alike(octets: bytes, at: int, first: int, second:
     codec_native.put_flags(native, at, third, first, second)
     codec_struct.put_flags(struct, at, third, first, second)
     assert codec_native.octets_of(native) == codec_struct.octets_of(struct)
+
+
+@given(st.binary(max_size=100), st.sampled_from((bytes, bytearray, memoryview)))
+def test_words_are_summed_alike(octets: bytes, kind: type[bytes] | type[bytearray] | type[memoryview]) -> None:
+    padded = octets + bytes(len(octets) % 2)
+    expected = sum(int.from_bytes(padded[at : at + 2], "big") for at in range(0, len(padded), 2))
+    for sum_words in (codec_native.sum_words, codec_struct.sum_words):
+        total = sum_words(kind(octets))
+        assert total % 0xFFFF == expected % 0xFFFF
+        assert bool(total) == bool(expected)
+
+
+@given(st.binary(max_size=100), st.integers(0, 100), st.integers(0, 100))
+def test_words_of_a_part_are_summed_alike(octets: bytes, start: int, stop: int) -> None:
+    start, stop = sorted((min(start, len(octets)), min(stop, len(octets))))
+    for codec_of_build in (codec_native, codec_struct):
+        total = codec_of_build.sum_range(octets, start, stop)
+        assert total % 0xFFFF == codec_struct.sum_words(octets[start:stop]) % 0xFFFF

@@ -41,3 +41,13 @@ def test_headers_are_filled_in_where_it_is_said() -> None:
     codec.put_lengths(headers, 6, 40, 7)
     codec.put_flags(headers, 10, 0x5010, 0xFFFF, 0x1234)
     assert codec.octets_of(headers) == bytes.fromhex("80000001fffe002800075010ffff1234") + bytes(4)
+
+
+def test_words_are_summed_and_an_odd_octet_is_padded() -> None:
+    octets = bytes(range(200, 223))
+    padded = octets + b"\0"
+    expected = sum(int.from_bytes(padded[at : at + 2], "big") for at in range(0, 24, 2)) % 0xFFFF
+    for data in (octets, bytearray(octets), memoryview(octets), padded):
+        assert codec.sum_words(data) % 0xFFFF == expected
+    assert codec.sum_range(b"other" + octets + b"others", 5, 28) % 0xFFFF == expected
+    assert codec.sum_words(bytes(9)) == 0

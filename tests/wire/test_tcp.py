@@ -9,7 +9,7 @@ from halfopen.wire import tcp
 from halfopen.wire.checksum import checksum, pseudo_header_sum
 from halfopen.wire.ipv4 import Ipv4
 from halfopen.wire.ipv4 import emit as emit_ipv4
-from halfopen.wire.packet import Packet
+from halfopen.wire.packet import CHECKSUM_PARTIAL, CHECKSUM_VERIFIED, Packet
 from halfopen.wire.tcp import ACK, Segment
 from halfopen.wire.tcp_options import AUTHENTICATION, Options
 from tests.wire.strategies import OPTIONS
@@ -241,3 +241,17 @@ def test_a_segment_shows_what_it_is_and_copies_share_nothing_but_options_and_pay
     twin.seq = 9
     assert repr(segment) == "Segment(1 > 2, seq=3, ack=4, flags=0x10, window=5, octets=4, options=None)"
     assert (segment.seq, twin.seq, twin.payload, twin.urgent, twin.ecn) == (3, 9, (b"text",), 6, 1)
+
+
+@pytest.mark.parametrize(
+    ("packet", "expected"),
+    [
+        (Packet(bytes(60)), True),
+        (Packet(bytes(60), checksum=CHECKSUM_VERIFIED), False),
+        (Packet(bytes(60), (), CHECKSUM_PARTIAL, 20, 16), False),
+        (Packet(bytes(60), (), CHECKSUM_PARTIAL, 24, 16), True),
+        (Packet(bytes(60), (), CHECKSUM_PARTIAL, 20, 6), True),
+    ],
+)
+def test_a_checksum_is_vouched_for_by_who_knows_where_it_is(packet: Packet, expected: bool) -> None:
+    assert tcp.is_unverified(packet, 20) is expected

@@ -225,8 +225,19 @@ def test_dense_options_come_in_the_order_of_the_bsds(options: Options, octets: s
 
 def test_a_fast_open_cookie_stands_among_the_options_of_the_bsds_too() -> None:
     options = Options(mss=1460, fast_open=(34, bytes(8)), dense=True)
-    assert tcp_options.emit(options) == bytes.fromhex("020405b4 220a0000 00000000 00000101")
+    assert tcp_options.emit(options) == bytes.fromhex("020405b4 220a0000 00000000 00000000")
     assert tcp_options.length(options) == 16
+
+
+@pytest.mark.parametrize(
+    ("dense", "start"),
+    [(True, "0101080a00000001000000020101 1312"), (False, "01011312")],
+)
+def test_a_signature_stands_behind_the_timestamps_of_a_bsd_and_else_in_front(dense: bool, start: str) -> None:
+    options = Options(timestamps=(1, 2), unknown=((tcp_options.MD5_SIGNATURE, bytes(16)),), dense=dense)
+    octets = tcp_options.emit(options)
+    assert octets.startswith(bytes.fromhex(start))
+    assert len(octets) == tcp_options.length(options) == 32
 
 
 def test_timestamps_beside_a_fast_open_cookie_are_not_alone() -> None:
@@ -273,3 +284,18 @@ def test_a_copy_says_the_same_and_goes_its_own_way() -> None:
 def test_in_words_only_what_is_there_is_told() -> None:
     assert repr(Options(mss=1400, sack_permitted=True)) == "Options(mss=1400, sack_permitted=True)"
     assert repr(Options()) == "Options()"
+
+
+@pytest.mark.parametrize("dense", [False, True])
+def test_options_that_were_sent_before_bear_their_own_timestamps(dense: bool) -> None:
+    """Also where other octets look like the beginning of the option."""
+    for stamps in ((1, 2), (0xFFFFFFFF, 0x080A080A), None):
+        for mss in (0x080A, None):
+            options = Options(mss, 8, True, stamps, dense=dense)
+            assert parse(tcp_options.emit(options)) == options
+
+
+def test_only_so_many_forms_are_kept() -> None:
+    for mss in range(2000, 3100):
+        octets = tcp_options.emit(Options(mss=mss))
+        assert octets == b"\x02\x04" + mss.to_bytes(2, "big")

@@ -3,7 +3,8 @@
 import asyncio
 
 from halfopen.aio.errors import as_os_error
-from halfopen.aio.pump import Face, Pump
+from halfopen.aio.face import Face
+from halfopen.aio.pump import Pump
 from halfopen.base.clock import Instant
 from halfopen.base.errors import NetworkUnreachable
 from halfopen.stack.tcp_socket import TcpSocket
@@ -28,7 +29,13 @@ class Connecting(Face):
         pump.kick()
 
     async def wait(self) -> TcpSocket:
-        """The connection once it stands; OSError says why it does not. Cancelled, it gives the attempt up."""
+        """The connection once it stands; OSError says why it does not. Cancelled, it gives the attempt up.
+
+        One with Fast Open whose SYN waits for text is handed over at once, as by Linux (``TCP_FASTOPEN_CONNECT``): the
+        server has taken text with a SYN before. If it does not answer this time, the connection is lost.
+        """
+        if self._tcp.is_deferred:
+            return self._tcp
         try:
             await self._established
         except BaseException:

@@ -5,7 +5,8 @@ from contextvars import copy_context
 from typing import Any
 
 from halfopen.aio.errors import as_os_error
-from halfopen.aio.pump import Face, Pump
+from halfopen.aio.face import Face
+from halfopen.aio.pump import Pump
 from halfopen.aio.sockets import DatagramSocket, SocketAddress, plain, socket_address
 from halfopen.base.addresses import parse_address
 from halfopen.base.clock import Instant

@@ -5,8 +5,9 @@ from abc import ABC, abstractmethod
 from contextvars import Context
 from dataclasses import replace
 
+from halfopen.aio.face import EchoFace, Face
 from halfopen.base.clock import NEVER, SECOND, Instant
-from halfopen.stack.icmp import EchoReply
+from halfopen.base.native import mypyc_attr
 from halfopen.stack.interface import Interface
 from halfopen.stack.stack import Stack
 from halfopen.stack.tcp_socket import TcpListener, TcpSocket
@@ -20,26 +21,7 @@ ROUNDS = 4
 """News and transmission in turns within one flush, before the rest of the program gets its turn."""
 
 
-class Face(ABC):
-    """The asyncio side of a socket: a transport, a server, a connection attempt."""
-
-    __slots__ = ()
-
-    @abstractmethod
-    def on_news(self, now: Instant) -> None:
-        """The socket has events, data, connections, or room that it was asked for. Must not raise."""
-
-
-class EchoFace(ABC):
-    """Who sends echo requests with an identifier of its own."""
-
-    __slots__ = ()
-
-    @abstractmethod
-    def on_reply(self, reply: EchoReply) -> None:
-        """What has come of one of them: the answer, or what went wrong. Must not raise."""
-
-
+@mypyc_attr(allow_interpreted_subclasses=True)
 class Pump(ABC):
     """Drives one stack. A subclass knows the clock and the links, and calls `receive` and `flush`.
 

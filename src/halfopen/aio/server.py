@@ -5,8 +5,9 @@ import socket as kernel
 from collections.abc import Callable, Sequence
 from contextvars import copy_context
 
+from halfopen.aio.face import Face
 from halfopen.aio.listening import ListeningSocket
-from halfopen.aio.pump import Face, Pump
+from halfopen.aio.pump import Pump
 from halfopen.aio.sockets import StackSocket
 from halfopen.aio.tls import Tls, TransportMaker
 from halfopen.aio.transport import StackTransport, TransportOwner

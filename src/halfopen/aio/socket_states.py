@@ -11,7 +11,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import TypeVar
 
-from halfopen.aio.pump import Face, Pump
+from halfopen.aio.face import Face
+from halfopen.aio.pump import Pump
 from halfopen.aio.sockets import Readiness, SocketAddress, StackSocket
 from halfopen.base.clock import Instant
 from halfopen.base.octets import Buffer

@@ -27,7 +27,7 @@ STATES = {
 PHASES = {Phase.OPEN: 0, Phase.RECOVERY: 3, Phase.LOSS: 4}
 """Linux's TCP_CA_Open, TCP_CA_Recovery and TCP_CA_Loss."""
 
-_TIMESTAMPS, _SACK, _SCALE = 1, 2, 4
+_TIMESTAMPS, _SACK, _SCALE, _SYN_DATA, _CHILD = 1, 2, 4, 32, 128
 _MOST = 0xFFFFFFFF
 
 
@@ -37,6 +37,7 @@ def pack_tcp_info(status: Status) -> bytes:
     options = (
         _TIMESTAMPS * status.options.timestamps | _SACK * status.options.sack | _SCALE * bool(snd.shift or rcv.shift)
     )
+    options |= _SYN_DATA * status.options.syn_data | _CHILD * status.options.fast_open_child
     mss = max(1, snd.mss)
     small = (
         STATES[status.state],

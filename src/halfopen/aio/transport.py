@@ -11,7 +11,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable
 
 from halfopen.aio.errors import as_os_error
-from halfopen.aio.pump import Face, Pump
+from halfopen.aio.face import Face
+from halfopen.aio.pump import Pump
 from halfopen.aio.transport_base import ConnectionTransport
 from halfopen.base.clock import Instant
 from halfopen.base.errors import TcpError
@@ -47,6 +48,7 @@ class StackTransport(ConnectionTransport, Face):
     ) -> None:
         super().__init__(pump, tcp, protocol, family)
         tcp.configure(pump.without_nagle(tcp.config))
+        tcp.ignore_acknowledgments()
         self._owner = owner
         self._is_closing = False
         self._is_lost = False

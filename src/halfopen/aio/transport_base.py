@@ -18,6 +18,10 @@ _NO_EXTRA: Mapping[str, Any] = MappingProxyType({})
 """For the stdlib's dict of extra information, which `ConnectionTransport.get_extra_info` answers without."""
 
 
+LOW_WATER = 16 * 1024
+"""Octets to be sent below which writing resumes: the stdlib's, as one number for all transports."""
+
+
 class ConnectionTransport(transports._FlowControlMixin):  # noqa: SLF001  # `loop.sendfile` insists on it
     """The reading half and the names. The base is the stdlib's flow control: the limits, and ``pause_writing``."""
 
@@ -37,6 +41,7 @@ class ConnectionTransport(transports._FlowControlMixin):  # noqa: SLF001  # `loo
         self._context: Context = copy_context()
         self._sock: ConnectionSocket | None = None
         super().__init__(_NO_EXTRA, pump.loop)
+        self._low_water = LOW_WATER
 
     def get_extra_info(self, name: str, default: Any = None) -> Any:
         """``socket``, ``peername`` and ``sockname``; sslproto adds its own."""

@@ -13,8 +13,10 @@ MILLISECOND: Final[Duration] = 1_000_000
 SECOND: Final[Duration] = 1_000_000_000
 MINUTE: Final[Duration] = 60 * SECOND
 
-NEVER: Final[Instant] = 1 << 62
-"""Later than every deadline (146 years); a timer that is off stands here, so that `min` needs no None."""
+NEVER: Final[Instant] = (1 << 62) - 1
+"""Later than every deadline (146 years); a timer that is off stands here, so that `min` needs no None.
+
+It is the largest number that the compiled build compares as a machine word."""
 
 
 def seconds(value: float) -> Duration:

@@ -5,7 +5,7 @@ This module itself is never compiled, and nobody needs to have mypyc installed.
 
 from typing import TYPE_CHECKING
 
-from halfopen.base import octets
+from halfopen.base import clock
 
 if TYPE_CHECKING:
     from mypy_extensions import mypyc_attr, trait
@@ -22,7 +22,7 @@ else:
 
 def build() -> str:
     """``"compiled"`` or ``"interpreted"``."""
-    return "interpreted" if str(octets.__file__).endswith(".py") else "compiled"
+    return "interpreted" if str(clock.__file__).endswith(".py") else "compiled"
 
 
 __all__ = ["build", "mypyc_attr", "trait"]

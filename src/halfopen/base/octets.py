@@ -4,6 +4,8 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from typing import Final, TypeAlias
 
+from halfopen.base.native import mypyc_attr
+
 Buffer: TypeAlias = bytes | bytearray | memoryview
 
 Buffers: TypeAlias = tuple[Buffer, ...]
@@ -14,6 +16,11 @@ SMALL: Final = 512
 
 MOST_PINNED: Final = 4
 """A view keeps at most this many times its own octets alive; a smaller part of a buffer is copied."""
+
+
+_NO_BUFFERS: Final[list[Buffer]] = []
+_NO_ENDS: Final[list[int]] = []
+"""What an empty queue has, so that an idle connection holds no lists. Never changed: an append makes new ones."""
 
 
 def total_octets(buffers: Sequence[Buffer]) -> int:
@@ -54,6 +61,7 @@ def _pinned_octets(buffer: bytearray | memoryview) -> int:
     return len(memoryview(buffer.obj) if isinstance(buffer, memoryview) else buffer)
 
 
+@mypyc_attr(acyclic=True)
 class OctetQueue:
     """First in, first out; each octet has a position that never changes, counted from the first octet ever appended.
 
@@ -65,8 +73,8 @@ class OctetQueue:
     __slots__ = ("_buffers", "_ends", "_head", "start", "stop")
 
     def __init__(self, start: int = 0) -> None:
-        self._buffers: list[Buffer] = []
-        self._ends: list[int] = []
+        self._buffers = _NO_BUFFERS
+        self._ends = _NO_ENDS
         self._head = 0
         self.start = start
         self.stop = start
@@ -80,7 +88,10 @@ class OctetQueue:
         if octets == 0:
             return
         self.stop += octets
-        if octets < SMALL and self._buffers and len(self._buffers[-1]) < SMALL:
+        if not self._ends:
+            self._buffers = [buffer]
+            self._ends = [self.stop]
+        elif octets < SMALL and len(self._buffers[-1]) < SMALL:
             self._buffers[-1] = bytes(self._buffers[-1]) + buffer
             self._ends[-1] = self.stop
         else:
@@ -96,9 +107,7 @@ class OctetQueue:
             return
         gone = bisect_right(self._ends, self.start, self._head)
         if gone == len(self._ends):
-            self._buffers.clear()
-            self._ends.clear()
-            self._head = 0
+            self._empty()
         elif gone > 64 or 2 * gone > len(self._ends):
             del self._buffers[:gone]
             del self._ends[:gone]
@@ -139,7 +148,10 @@ class OctetQueue:
 
     def clear(self) -> None:
         """Forgets all octets; positions go on from where they were."""
-        self._buffers.clear()
-        self._ends.clear()
-        self._head = 0
+        self._empty()
         self.start = self.stop
+
+    def _empty(self) -> None:
+        self._buffers = _NO_BUFFERS
+        self._ends = _NO_ENDS
+        self._head = 0

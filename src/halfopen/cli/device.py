@@ -17,9 +17,10 @@ from halfopen.base.addresses import Address, format_address, parse_interface
 from halfopen.base.entropy import SystemRng
 from halfopen.base.errors import ConfigError
 from halfopen.capture.pcapng import Writer
+from halfopen.cli import gated
 from halfopen.cli.parameters import device_name, host_address, interface_address, network_impairment
 from halfopen.cli.published import published
-from halfopen.links.hosts import has_interface, in_good_order, make_host, neighbor_of, open_tap
+from halfopen.links.hosts import DEFAULT_LAYER, has_interface, in_good_order, make_host, neighbor_of, open_tap
 from halfopen.links.impairment import ImpairedLink, Impairment
 from halfopen.links.link import Link
 from halfopen.links.recording import RecordingLink
@@ -39,8 +40,12 @@ class DeviceOptions:
     gateway: Address | None
     impair: Impairment | None
     record: Path | None
+    gate: bool = False
+    """On rings, with a gate in front of the server."""
 
     def __post_init__(self) -> None:
+        if self.gate and (self.impair is not None or self.record is not None or ":" in self.address):
+            raise click.UsageError("--gate is for IPv4, and sees frames before anybody: without --impair and --record")
         if self.gateway is None:
             return
         ours, prefix = parse_interface(self.address)
@@ -99,7 +104,8 @@ class Attachment:
 
     def make_host(self, loop: asyncio.AbstractEventLoop) -> Host:
         """Our host on the device."""
-        host = make_host(loop, self.link, self.options.address, self.options.gateway)
+        layer = gated.LAYER if self.options.gate else DEFAULT_LAYER
+        host = make_host(loop, self.link, self.options.address, self.options.gateway, layer)
         host.program = "halfopen"
         return host
 
@@ -117,8 +123,11 @@ def attached(options: DeviceOptions) -> Iterator[Attachment]:
     """Opens the device, makes it where there is none, and puts what was asked for around it."""
     with ExitStack() as undo:
         file = undo.enter_context(open_for_writing(options.record)) if options.record else None
-        is_new = not has_interface(options.tap or "")
-        link: Link = undo.enter_context(_open_tap(options))
+        name = options.tap or (gated.DEVICE if options.gate else "")
+        is_new = not has_interface(name)
+        with _advised():
+            opened = gated.open_ring(options.address, name) if options.gate else open_tap(options.address, name)
+            link: Link = undo.enter_context(opened)
         if options.impair:
             link = impaired(link, options.impair)
         if file:
@@ -126,13 +135,14 @@ def attached(options: DeviceOptions) -> Iterator[Attachment]:
         yield Attachment(options=options, link=link, is_new=is_new)
 
 
-def _open_tap(options: DeviceOptions) -> Link:
+@contextmanager
+def _advised() -> Iterator[None]:
+    """What the library tells programs to do, told to somebody at a shell."""
     try:
-        return open_tap(options.address, options.tap or "")
+        yield
     except PermissionError as error:
         if error.errno != errno.EPERM:
             raise
-        # What the library tells programs to do, told to somebody at a shell.
         raise ConfigError(f"{error.strerror}; 'unshare --user --map-root-user --net' starts a shell in one") from None
 
 

@@ -9,8 +9,8 @@ from functools import partial
 
 import click
 
+from halfopen.aio.face import EchoFace
 from halfopen.aio.host import Host
-from halfopen.aio.pump import EchoFace
 from halfopen.base.addresses import Address, format_address
 from halfopen.base.clock import MILLISECOND, SECOND
 from halfopen.base.errors import NetworkUnreachable

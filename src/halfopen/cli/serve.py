@@ -1,5 +1,6 @@
 """``halfopen serve``: a directory or a web application over our TCP."""
 
+import asyncio
 import logging
 from collections.abc import Callable, Coroutine
 from pathlib import Path
@@ -8,6 +9,7 @@ import click
 
 from halfopen.aio.host import Host
 from halfopen.cli.device import Attachment, DeviceOptions, device_options, run_on_device
+from halfopen.cli.gated import guard_when_listening
 from halfopen.cli.interrupts import until_interrupted
 from halfopen.cli.parameters import port_number
 
@@ -19,6 +21,12 @@ Service = Callable[[str, int], Coroutine[object, object, None]]
 @click.argument("what", metavar="DIR|MODULE:APP")
 @click.option(
     "--port", type=port_number, metavar="PORT", default=8000, show_default=True, help="TCP port to listen on."
+)
+@click.option(
+    "--gate",
+    is_flag=True,
+    help="On a veth pair (gate0, or that of --tap) with a gate before the port: a flood of SYNs is answered by the "
+    "block, with cookies, and clients get through.",
 )
 @device_options
 def command(what: str, port: int, **options: object) -> None:
@@ -33,9 +41,18 @@ def command(what: str, port: int, **options: object) -> None:
     async def main(host: Host, attachment: Attachment) -> None:
         address = device.address.partition("/")[0]
         click.echo(f"Serving {what} on http://{address}:{port}/ (Ctrl-C ends)\n{attachment.hint()}", err=True)
-        await until_interrupted(what, service(address, port))
+        serving = service(address, port)
+        if device.gate:
+            serving = _behind_gate(serving, guard_when_listening(host, attachment.link, port))
+        await until_interrupted(what, serving)
 
     run_on_device(device, main)
+
+
+async def _behind_gate(serving: Coroutine[object, object, None], guarding: Coroutine[object, object, None]) -> None:
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(guarding, name="gate")
+        tasks.create_task(serving, name="server")
 
 
 def find_service(what: str) -> Service:

@@ -69,6 +69,7 @@ class DeviceLink(Link):
                 break
             except Malformed as malformed:
                 self.counters.add(malformed.reason)
+                packets.extend(offload.without_marks(data))
             except OSError as error:
                 if error.errno != errno.ENETDOWN:
                     raise

@@ -13,11 +13,13 @@ from halfopen.links.interfaces import LinkSettings, configure, use_at_once
 from halfopen.links.link import LEFT_TO_LINK, Link
 from halfopen.links.real_pump import RealPump
 from halfopen.links.tuntap import TunTap
-from halfopen.stack.config import InterfaceConfig, StackConfig
+from halfopen.stack.config import InterfaceConfig, StackConfig, TcpLayerConfig
 from halfopen.stack.config_ndp import AutoconfConfig, NdpConfig
 from halfopen.stack.interface import Interface
 from halfopen.stack.internet import default_route
 from halfopen.stack.stack import Stack
+
+DEFAULT_LAYER = TcpLayerConfig()
 
 FAREWELL = 1.0
 """Seconds that connections get to end in good order."""
@@ -72,12 +74,19 @@ def neighbor_of(address: str) -> str:
     return f"{format_address(chosen)}/{prefix.length}"
 
 
-def make_host(loop: asyncio.AbstractEventLoop, link: Link, address: str, gateway: Address | None = None) -> Host:
+def make_host(
+    loop: asyncio.AbstractEventLoop,
+    link: Link,
+    address: str,
+    gateway: Address | None = None,
+    layer: TcpLayerConfig = DEFAULT_LAYER,
+) -> Host:
     """A host with ``address`` on ``link``, which is the caller's to close after the pump.
 
     Its way out of its network is ``gateway``, or else `neighbor_of`.
     """
-    stack = Stack(StackConfig(ndp=NdpConfig(autoconf=AutoconfConfig(accept_ra=False))), SystemRng())
+    config = StackConfig(tcp_layer=layer, ndp=NdpConfig(autoconf=AutoconfConfig(accept_ra=False)))
+    stack = Stack(config, SystemRng())
     interface = add_interface(stack, link, address)
     stack.routes.add(default_route(interface, gateway or parse_interface(neighbor_of(address))[0]))
     return Host(stack, RealPump(stack, loop, {interface: link}))

@@ -22,6 +22,8 @@ Result = TypeVar("Result")
 SIOCETHTOOL = 0x8946
 _ETHTOOL_SETTERS = {"rx": 0x15, "tx": 0x17, "sg": 0x19, "tso": 0x1F, "gso": 0x24, "gro": 0x2C}
 """ETHTOOL_SRXCSUM and its relatives, by the names that ``ethtool -K`` has for them."""
+IFA_F_NODAD = 0x02
+NUD_PERMANENT = 0x80
 _ETHTOOL_VALUE = Struct("II")
 _IFREQ_POINTER = Struct("16sQ16x")
 
@@ -30,17 +32,20 @@ _IFREQ_POINTER = Struct("16sQ16x")
 class LinkSettings:
     """What to set on an interface; what is None stays as it is.
 
-    ``addresses`` are ``"192.0.2.1/24"``; ``routes`` are (``"198.51.100.0/24"`` or ``"default"``, gateway). The kernel
-    drops silently what exceeds ``txqueuelen`` packets on their way to a TUN or TAP. With ``ipv6`` False the kernel
-    neither solicits nor answers there.
+    ``addresses`` are ``"192.0.2.1/24"``; ``routes`` are (``"198.51.100.0/24"`` or ``"default"``, gateway). The link
+    addresses of ``neighbors`` are asked for no more. The kernel drops silently what exceeds ``txqueuelen`` packets on
+    their way to a TUN or TAP. With ``ipv6`` False the kernel neither solicits nor answers there; with ``probe`` False
+    an IPv6 address is in use at once (no RFC 4862 5.4).
     """
 
     addresses: tuple[str, ...] = ()
     routes: tuple[tuple[str, str], ...] = ()
+    neighbors: tuple[tuple[str, Mac], ...] = ()
     mtu: int | None = None
     txqueuelen: int | None = None
     mac: Mac | None = None
     ipv6: bool = True
+    probe: bool = True
     up: bool = True
 
 
@@ -65,7 +70,11 @@ def configure(name: str, settings: LinkSettings = UP) -> None:
         index = _index(netlink, name)
         netlink.link("set", index=index, **changes)
         for address, prefix in addresses:
-            netlink.addr("replace", index=index, address=format_address(address), prefixlen=prefix.length)
+            at_once = {"flags": IFA_F_NODAD} if len(address) == 16 and not settings.probe else {}
+            netlink.addr("replace", index=index, address=format_address(address), prefixlen=prefix.length, **at_once)
+        for neighbor, mac in settings.neighbors:
+            told = {"dst": neighbor, "lladdr": format_mac(mac), "ifindex": index, "state": NUD_PERMANENT}
+            netlink.neigh("replace", **told)
         for destination, gateway in settings.routes:
             netlink.route("replace", dst=destination, gateway=gateway, oif=index)
 
@@ -81,6 +90,11 @@ def add_veth(name: str, peer: str, namespace_fd: int | None = None) -> None:
             netlink.link("set", index=_index(netlink, peer), net_ns_fd=namespace_fd)
 
     _with_netlink(apply, f"veth pair {name!r}, {peer!r}")
+
+
+def remove(name: str) -> None:
+    """Takes an interface away; of a veth pair the other end goes with it."""
+    _with_netlink(lambda netlink: netlink.link("del", index=_index(netlink, name)), f"interface {name!r}")
 
 
 def statistics(name: str) -> dict[str, int]:

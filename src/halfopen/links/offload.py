@@ -4,8 +4,8 @@
       | flags | type  | hdr_len | gso_size | csum_start | csum_offset |
 
 TUN (``IFF_VNET_HDR``) and AF_PACKET (``PACKET_VNET_HDR``) speak it in the byte order of the machine. It carries the
-marks of a `Packet` and nothing else; a header that contradicts its frame is refused, as what it would lead to is a
-corrupted stream.
+marks of a `Packet` and nothing else. A header that contradicts its frame is not believed, as what it would lead to is a
+corrupted stream: the frame is taken for what it is by itself, and verified.
 """
 
 from struct import Struct
@@ -39,13 +39,14 @@ _TCP_CWR = 0x80
 def parse(data: bytes) -> Packet:
     """A frame behind its virtio_net_hdr to a `Packet`; Malformed if the header contradicts itself or the frame.
 
-    A super-segment is not copied: `Packet.head` ends with the TCP header, the payload is a view of ``data``.
+    A super-segment is not copied: `Packet.head` ends with the TCP header, the payload is a view of ``data``. One that
+    was merged from verified segments is one long segment: its checksum is not unfinished, so nobody could cut it.
     """
     if len(data) < VNET_OCTETS:
         raise Malformed("VnetTooShort")
     flags, gso_type, _, gso_size, start, offset = _HEADER.unpack_from(data)
     if not flags & NEEDS_CSUM:
-        if gso_type != GSO_NONE:
+        if gso_type != GSO_NONE and not flags & DATA_VALID:
             raise Malformed("VnetGsoWithoutChecksum")
         return Packet(data[VNET_OCTETS:], (), CHECKSUM_VERIFIED if flags & DATA_VALID else CHECKSUM_NONE)
     if VNET_OCTETS + start + offset + 2 > len(data):
@@ -61,6 +62,14 @@ def parse(data: bytes) -> Packet:
         gso_size = 0
     body = (memoryview(data)[payload:],) if payload < len(data) else ()
     return Packet(data[VNET_OCTETS:payload], body, CHECKSUM_PARTIAL, start, offset, gso_size)
+
+
+def without_marks(data: bytes) -> tuple[Packet, ...]:
+    """The frame whose virtio_net_hdr `parse` has refused, if there is one: nobody vouches for its checksum.
+
+    If that was left unfinished, it is wrong, and TCP drops the segment. If only the header was wrong, nothing is lost.
+    """
+    return (Packet(data[VNET_OCTETS:]),) if len(data) > VNET_OCTETS else ()
 
 
 def emit(packet: Packet, network_offset: int) -> bytes:

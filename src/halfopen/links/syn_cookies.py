@@ -84,7 +84,7 @@ class SynCookies:
 def _places(values: tuple[int, ...], config: TcpConfig) -> npt.NDArray[np.uint8]:
     """From each MSS, and `NO_MSS`, to the place of the largest value that is not more than what we agree on."""
     options = config.options
-    default = options.default_mss if options.default_mss is not None else DEFAULT_MSS
+    default = options.mss_manner.default or DEFAULT_MSS
     mss = np.arange(NO_MSS + 1)
     mss[0] = mss[NO_MSS] = default
     if options.mss:

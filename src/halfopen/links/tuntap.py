@@ -5,6 +5,7 @@ import fcntl
 import os
 import socket
 from struct import Struct
+from typing import ClassVar
 
 from halfopen.base.addresses import MAC_ZERO, Mac, format_mac
 from halfopen.base.errors import ConfigError
@@ -25,6 +26,7 @@ SIOCGIFHWADDR = 0x8927
 
 IFF_TUN = 0x0001
 IFF_TAP = 0x0002
+IFF_MULTI_QUEUE = 0x0100
 IFF_NO_PI = 0x1000
 IFF_VNET_HDR = 0x4000
 
@@ -53,7 +55,9 @@ _ADVICE = {
     errno.EPERM: "a TUN/TAP device needs CAP_NET_ADMIN: run as root, or inside a namespace of your own "
     "(enter_private_namespace)",
     errno.EBUSY: "it is open in another process: choose another name",
-    errno.EINVAL: "a device of this name exists and is of another kind: choose another name",
+    errno.E2BIG: "it has as many queues as the kernel gives one device",
+    errno.EINVAL: "a device of this name exists and is of another kind, or of another number of queues: choose another "
+    "name",
 }
 
 
@@ -62,9 +66,12 @@ class TunTap(DeviceLink):
 
     It is the kernel's interface ``name``, which may hold ``%d`` or be empty, then the kernel chooses. The addresses
     that `interfaces.configure` gives it are the kernel's, ours are the stack's. Offloads that the kernel refuses are
-    done without, down to ``offload=False``: complete checksums and frames of MTU size. ``offloads`` are the TUN_F_...
-    flags in force. ``mtu`` is set on the device; without, the device's is taken as it is now.
+    done without, and counted, down to ``offload=False``: complete checksums and frames of MTU size. ``offloads`` are
+    the TUN_F_... flags in force. ``mtu`` is set on the device; without, the device's is taken as it is now.
     """
+
+    _sharing: ClassVar[int] = 0
+    """The flags of a device that others open as well."""
 
     def __init__(
         self,
@@ -81,7 +88,7 @@ class TunTap(DeviceLink):
             raise ConfigError(f"a link of kind {kind!r} is not known: expected 'ethernet' (TAP) or 'ip' (TUN)")
         fd = _open_device(name)
         try:
-            name, vnet = _attach(fd, name, kind, offload)
+            name, vnet = _attach(fd, name, self._sharing | (IFF_TAP if kind == "ethernet" else IFF_TUN), offload)
             self.offloads = _accepted_offloads(fd) if vnet else 0
             if mtu is not None:
                 set_mtu(name, mtu)
@@ -94,6 +101,27 @@ class TunTap(DeviceLink):
         ours = MAC_ZERO if kind == "ip" else mac or our_mac(device.mac)
         super().__init__(device, kind, ours, fd, vnet)
         self.kernel_mac = device.mac
+        if offload and self.offloads != _OFFLOADS[0]:
+            self.counters.add("LinkOffloadRefused")
+
+
+class TunTapQueue(TunTap):
+    """One queue of a device that has several: as many as are open, in this process or in others.
+
+    All are opened alike, by the name of the first, with the same ``offload``: those settings are the device's, and whom
+    the kernel gives another layout reads nonsense. The kernel spreads flows over the queues by a hash that is the same
+    for both directions, and sends what belongs to a flow to the queue that has last written for it. So several
+    processes, each with a host of its own, can share an address and listen at the same port, as long as
+
+    * all are there before the first peer comes, and stay: with the number of queues the shares change, and a
+      connection whose segments come to another process is reset by it (a host that is silent towards strangers,
+      ``closed_ports``, does not, but knows no more of it than the other);
+    * connections are opened by peers. Those opened here find their way back while they are busy; after some seconds
+      without a packet from us only the hash counts, which knows nothing of who opened them;
+    * it is a TUN. Neighbour discovery on a TAP is answered to one process, which tells the others nothing.
+    """
+
+    _sharing = IFF_MULTI_QUEUE
 
 
 def _open_device(name: str) -> int:
@@ -103,9 +131,9 @@ def _open_device(name: str) -> int:
         raise _explained(error, name) from None
 
 
-def _attach(fd: int, name: str, kind: LinkKind, offload: bool) -> tuple[str, bool]:
+def _attach(fd: int, name: str, flags: int, offload: bool) -> tuple[str, bool]:
     """Makes or joins the device; gives its name, and whether it has a virtio_net_hdr."""
-    flags = IFF_NO_PI | (IFF_TAP if kind == "ethernet" else IFF_TUN)
+    flags |= IFF_NO_PI
     for vnet in (IFF_VNET_HDR, 0) if offload else (0,):
         try:
             answer = fcntl.ioctl(fd, TUNSETIFF, _IFREQ_FLAGS.pack(name.encode(), flags | vnet))

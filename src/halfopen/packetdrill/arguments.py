@@ -107,7 +107,7 @@ class Arguments:
         value = self.get(index)
         match value:
             case None | Omitted():
-                return self._default_name(is_local=is_local)
+                return self.default_name(is_local=is_local)
             case Structure():
                 return self._written_name(dict(value.fields), is_local=is_local)
             case Word("AF_UNSPEC"):
@@ -150,7 +150,8 @@ class Arguments:
             self.lack(f"{name}: there is no such symbol here")
         return self.symbols[name]
 
-    def _default_name(self, *, is_local: bool) -> SocketName:
+    def default_name(self, *, is_local: bool) -> SocketName:
+        """The socket address of the local or the remote end."""
         addressing = self.addressing
         address = addressing.as_socket_address(addressing.local if is_local else addressing.remote)
         family = self.symbols["AF_INET" if len(address) == 4 else "AF_INET6"]
@@ -160,7 +161,7 @@ class Arguments:
         family = self.value(fields.get("sa_family", fields.get("sin6_family", fields.get("sin_family", 0))))
         if family == self.symbols["AF_UNSPEC"]:
             return None
-        default = self._default_name(is_local=is_local)
+        default = self.default_name(is_local=is_local)
         port = fields.get("sin_port", fields.get("sin6_port", default.port))
         written = fields.get("sin_addr", fields.get("sin6_addr", Omitted()))
         address = default.address if isinstance(written, Omitted) else self.address(written)

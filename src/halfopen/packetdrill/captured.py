@@ -24,6 +24,7 @@ class Emitted:
 
     when: Instant
     packet: Packet
+    device: int = 0
 
 
 @dataclass(slots=True, frozen=True, kw_only=True)

@@ -118,12 +118,18 @@ class Outbound:
     def _describe_last(self) -> str:
         return describe_packet(self.seen[-1], self._numbers) if self.seen else ""
 
-    def drain(self) -> Iterator[Captured]:
+    def drain(self) -> Iterator[tuple[Instant, str]]:
         """What lines have been compared with, each once."""
         while self.seen:
-            yield self.seen.pop(0)
+            captured = self.seen.pop(0)
+            yield captured.when, describe_packet(captured, self._numbers)
 
-    def leftovers(self) -> Iterator[Captured]:
+    def leftovers(self) -> Iterator[tuple[Instant, str]]:
         """What no line has asked for."""
         self.collect()
-        return (captured for captured in self._queue if self._tracker.takes(captured))
+        for captured in self._queue:
+            if self._tracker.takes(captured):
+                yield captured.when, describe_packet(captured, self._numbers)
+
+    def check_end(self, position: Position) -> None:
+        """Packets that no line has asked for are no mistake (as in the public tool)."""

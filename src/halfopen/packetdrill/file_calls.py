@@ -1,23 +1,30 @@
 """The calls on descriptors of any kind as scripts write them, and those that wait for several."""
 
+import errno
+import os
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 
 from halfopen.packetdrill.arguments import Answer, Arguments, Attempt, show
 from halfopen.packetdrill.posix import EpollEvent, Message
 from halfopen.packetdrill.script import Omitted, Structure, Value, Vector, Word
-from halfopen.packetdrill.structures import checked_length
+from halfopen.packetdrill.socket_calls import faulty_receive, faulty_send
+from halfopen.packetdrill.structures import checked_length, points_nowhere
 
 _DATA_FIELDS = ("fd", "u32", "u64", "ptr")
 
 
 def _read(arguments: Arguments) -> Attempt:
     fd, octets = arguments.fd(0), checked_length(arguments, arguments.number(2))
+    if octets and points_nowhere(arguments[1]):
+        return faulty_receive(arguments, fd, 0)
     return lambda: Answer(len(arguments.posix.read(fd, octets)))
 
 
 def _write(arguments: Arguments) -> Attempt:
     fd, message = arguments.fd(0), Message(bytes(checked_length(arguments, arguments.number(2))))
+    if message.data and points_nowhere(arguments[1]):
+        return faulty_send(arguments, fd, Message(b""))
     return lambda: Answer(arguments.posix.write(fd, message))
 
 
@@ -79,7 +86,14 @@ def _structure(arguments: Arguments, value: Value) -> dict[str, Value]:
 
 
 def _epoll_create(arguments: Arguments) -> Attempt:
+    """``epoll_create(1)``: the number means nothing, but is one."""
+    if arguments.call.name == "epoll_create" and arguments.number(0) <= 0:
+        return _invalid
     return lambda: Answer(arguments.posix.epoll_create(), descriptors=True)
+
+
+def _invalid() -> Answer:
+    raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
 
 
 def _epoll_ctl(arguments: Arguments) -> Attempt:

@@ -7,6 +7,7 @@ from halfopen.packetdrill.icmp_lines import icmp_message, quoted_datagram
 from halfopen.packetdrill.mapping import Timestamps, Unmapped
 from halfopen.packetdrill.option_octets import encode
 from halfopen.packetdrill.script import IcmpLine, IpInfo, PacketLine, TcpLine, UdpLine
+from halfopen.packetdrill.signing import digest, spliced
 from halfopen.packetdrill.tested import Tracker, UnderTest
 from halfopen.wire import ipv4, ipv6, udp
 from halfopen.wire.checksum import checksum, pseudo_header_sum
@@ -34,7 +35,7 @@ def build(line: PacketLine, tracker: Tracker, mss: int) -> Packet:
         raise Unmapped("encapsulated packets are not supported")
     if isinstance(transport, TcpLine):
         tested = tracker.on_inbound(transport)
-        octets = _segment(transport, tested, tracker.timestamps)
+        octets = _segment(transport, tested, tracker)
         if line.udp_ports is not None:
             header = udp.emit(*line.udp_ports, udp.HEADER_OCTETS + len(octets) + transport.octets, 0)
             return _datagram(line.ip, tracker.addressing, PROTOCOL_UDP, (header + octets, transport.octets), 0)
@@ -43,7 +44,9 @@ def build(line: PacketLine, tracker: Tracker, mss: int) -> Packet:
         source, destination = _ports(transport.ports, tracker.on_inbound(None))
         header = udp.emit(source, destination, udp.HEADER_OCTETS + transport.octets, 0)
         return _datagram(line.ip, tracker.addressing, PROTOCOL_UDP, (header, transport.octets), 0)
-    return _icmp(transport, line.ip, tracker)
+    if isinstance(transport, IcmpLine):
+        return _icmp(transport, line.ip, tracker)
+    raise Unmapped("this line is for a link of Ethernet")
 
 
 def _ports(written: tuple[int, int] | None, tested: UnderTest) -> tuple[int, int]:
@@ -59,9 +62,9 @@ def flags_of(line: TcpLine) -> int:
     return line.flags if line.ace is None else line.flags & 0x3F | line.ace << 6
 
 
-def _segment(line: TcpLine, tested: UnderTest, timestamps: Timestamps) -> bytes:
+def _segment(line: TcpLine, tested: UnderTest, tracker: Tracker) -> bytes:
     """The TCP header; its checksum is still to come."""
-    numbers = tested.numbers
+    numbers, timestamps = tested.numbers, tracker.timestamps
     is_syn = line.flags & SYN != 0
     seq = line.start if line.absolute_seq else numbers.remote(line.start, is_syn=is_syn)
     ack = line.ack or 0
@@ -71,7 +74,15 @@ def _segment(line: TcpLine, tested: UnderTest, timestamps: Timestamps) -> bytes:
     source, destination = _ports(line.ports, tested)
     word = (_TCP.size + len(encoded.octets)) << 10 | flags_of(line)
     fields = (source, destination, seq, ack, word, line.window or 0, 0, line.urgent or 0)
-    return _TCP.pack(*fields) + encoded.octets
+    header = _TCP.pack(*fields) + encoded.octets
+    if encoded.digest < 0:
+        return header
+    return spliced(header, _TCP.size + encoded.digest, _digest(line, tracker, header))
+
+
+def _digest(line: TcpLine, tracker: Tracker, header: bytes) -> bytes:
+    ends = tracker.addressing.remote, tracker.addressing.local
+    return digest(tracker.md5_secret, ends, header, bytes(line.octets))
 
 
 def _timestamps(line: TcpLine, timestamps: Timestamps) -> tuple[int, int] | None:

@@ -1,13 +1,16 @@
 """``TCP_INFO`` for scripts: a connection's facts by the names and in the units of Linux and of FreeBSD."""
 
 from collections.abc import Mapping
-from typing import Final
+from typing import Final, NamedTuple
 
 from halfopen.base.clock import MICROSECOND, MILLISECOND, Instant
+from halfopen.packetdrill.bsd_info import FREEBSD_STATES, bsd_facts
 from halfopen.packetdrill.profiles import FREEBSD_DIALECT
 from halfopen.stack.tcp_socket import TcpSocket
+from halfopen.tcp.bursts import rate
 from halfopen.tcp.congestion.base import INFINITE
-from halfopen.tcp.scoreboard import IN_FLIGHT, Sent
+from halfopen.tcp.linux_early import EarlyPackets
+from halfopen.tcp.scoreboard import AGAIN, IN_FLIGHT, LOST, MISSED, SACKED, Flight
 from halfopen.tcp.state import State
 from halfopen.tcp.tcb import Phase, Tcb
 from halfopen.tcp.timers import Retransmit
@@ -25,19 +28,6 @@ LINUX_STATES: Final[Mapping[State, int]] = {
     State.LAST_ACK: 9,
     State.LISTEN: 10,
     State.CLOSING: 11,
-}
-FREEBSD_STATES: Final[Mapping[State, int]] = {
-    State.CLOSED: 0,
-    State.LISTEN: 1,
-    State.SYN_SENT: 2,
-    State.SYN_RECEIVED: 3,
-    State.ESTABLISHED: 4,
-    State.CLOSE_WAIT: 5,
-    State.FIN_WAIT_1: 6,
-    State.CLOSING: 7,
-    State.LAST_ACK: 8,
-    State.FIN_WAIT_2: 9,
-    State.TIME_WAIT: 10,
 }
 
 OPEN, DISORDER, CWR, RECOVERY, LOSS = range(5)
@@ -85,12 +75,7 @@ def tcp_info(socket: TcpSocket, dialect: str, now: Instant) -> dict[str, int]:
     facts = _handshake(tcb) | _sending(tcb, now) | _receiving(tcb, now) | _accurate_ecn(tcb)
     facts |= {"tcpi_pmtu": socket.path.mtu, "tcpi_notsent_bytes": socket.unsent_octets}
     if dialect == FREEBSD_DIALECT:
-        mss = max(1, tcb.snd.mss)
-        facts["tcpi_state"] = FREEBSD_STATES[tcb.state]
-        facts["tcpi_snd_cwnd"] *= mss
-        facts["tcpi_snd_ssthresh"] = min(tcb.congestion.ssthresh, 0x3FFFC000)
-        facts["tcpi_rcv_space"] = tcb.rcv.wnd
-        facts |= {"tcpi_snd_nxt": tcb.snd.nxt & 0xFFFFFFFF, "tcpi_rcv_nxt": tcb.rcv.nxt & 0xFFFFFFFF}
+        facts |= bsd_facts(tcb, facts)
     return facts
 
 
@@ -103,13 +88,16 @@ def _handshake(tcb: Tcb) -> dict[str, int]:
     agreed = tcb.agreed
     scales = agreed.snd_shift or agreed.rcv_shift
     options = (tcb.timestamps is not None) | agreed.sack << 1 | bool(scales) << 2 | _ecn_bits(tcb) << 3
+    early = tcb.user.early
+    if early is not None:
+        options |= early.is_acknowledged << 5 | early.is_child << 7
     return {
         "tcpi_state": LINUX_STATES[tcb.state],
         "tcpi_ca_state": _recovery_state(tcb),
         "tcpi_options": options,
         "tcpi_snd_wscale": agreed.snd_shift,
         "tcpi_rcv_wscale": agreed.rcv_shift,
-        "tcpi_fastopen_client_fail": 0,
+        "tcpi_fastopen_client_fail": early.failure if early is not None else 0,
         "tcpi_delivery_rate_app_limited": 0,
     }
 
@@ -135,18 +123,18 @@ def _sending(tcb: Tcb, now: Instant) -> dict[str, int]:
     acked = max(0, snd.una - snd.iss - 1)
     is_infinite = congestion.ssthresh >= INFINITE
     rack = recovery.rack
-    again = sum(_segments(each.end - each.start, mss) for each in snd.flight.records if _is_again(each))
-    delivered = (snd.una > snd.iss) + _segments(acked, mss) + _segments(snd.flight.sacked, mss)
+    flight = _count(snd.flight)
+    delivered = (snd.una > snd.iss) + snd.flight.delivered
     return {
         "tcpi_retransmits": min(recovery.retries, 255),
-        "tcpi_probes": tcb.owed.unanswered,
+        "tcpi_probes": 0 if recovery.retries else tcb.owed.unanswered,
         "tcpi_backoff": rtt.backoffs,
         "tcpi_rto": _timeout(tcb) // MICROSECOND,
         "tcpi_snd_mss": congestion.mss,
-        "tcpi_unacked": sum(_segments(each.end - each.start, mss) for each in snd.flight.records),
-        "tcpi_sacked": _segments(snd.flight.sacked, mss) if tcb.agreed.sack else recovery.dupacks,
-        "tcpi_lost": _segments(snd.flight.lost, mss) + (again if recovery.phase is not Phase.OPEN else 0),
-        "tcpi_retrans": again,
+        "tcpi_unacked": flight.all,
+        "tcpi_sacked": flight.sacked if tcb.agreed.sack else recovery.dupacks,
+        "tcpi_lost": flight.lost,
+        "tcpi_retrans": flight.again,
         "tcpi_fackets": 0,
         "tcpi_last_data_sent": (now - recovery.sent_at) // MILLISECOND,
         "tcpi_last_ack_sent": 0,
@@ -157,17 +145,18 @@ def _sending(tcb: Tcb, now: Instant) -> dict[str, int]:
         "tcpi_advmss": min(tcb.opening.mss, tcb.user.config.options.mss or tcb.opening.mss) - tcb.agreed.option_octets,
         "tcpi_reordering": max(tcb.user.config.retransmission.dupthresh, _segments(rack.extent, mss) if rack else 0),
         "tcpi_reord_seen": rack.reordering_seen if rack else 0,
-        "tcpi_total_retrans": tcb.opening.counters["RetransSegs"],
+        "tcpi_total_retrans": snd.flight.resent,
         "tcpi_min_rtt": rtt.min_rtt // MICROSECOND,
         "tcpi_bytes_acked": acked,
         "tcpi_bytes_sent": max(0, min(snd.nxt, snd.queue.stop) - snd.iss - 1),
-        "tcpi_delivered": delivered + (rack.duplicates if rack else 0),
+        "tcpi_delivered": delivered,
         "tcpi_snd_wnd": snd.wnd,
-        "tcpi_pacing_rate": 0,
-        "tcpi_max_pacing_rate": (1 << 64) - 1,
+        "tcpi_pacing_rate": rate(tcb) if rtt.srtt else 0,
+        "tcpi_max_pacing_rate": tcb.user.config.congestion.pace.largest_rate or (1 << 64) - 1,
         "tcpi_delivery_rate": 0,
         "tcpi_busy_time": 0,
         "tcpi_rwnd_limited": 0,
+        **dict.fromkeys(_UNCOUNTED, 0),
         "tcpi_sndbuf_limited": 0,
         "tcpi_dsack_dups": rack.duplicates if rack else 0,
     }
@@ -179,8 +168,36 @@ def _timeout(tcb: Tcb) -> int:
     return rtt.rto >> rtt.backoffs if tcb.timers.retransmit_for is Retransmit.PERSIST else rtt.rto
 
 
-def _is_again(record: Sent) -> bool:
-    return record.condition == IN_FLIGHT and record.transmissions > 1
+_UNCOUNTED: Final = (
+    "tcpi_segs_out",
+    "tcpi_segs_in",
+    "tcpi_data_segs_out",
+    "tcpi_data_segs_in",
+    "tcpi_bytes_retrans",
+    "tcpi_rehash",
+    "tcpi_total_rto",
+    "tcpi_total_rto_recoveries",
+    "tcpi_total_rto_time",
+)
+"""What only the device can count, or nobody does."""
+
+
+class _Count(NamedTuple):
+    """Segments in flight: all, of which so many have arrived, were lost, or are on their way once more."""
+
+    all: int
+    sacked: int
+    lost: int
+    again: int
+
+
+def _count(flight: Flight) -> _Count:
+    sacked = lost = again = 0
+    for each in flight.records:
+        sacked += each.pieces * (each.condition == SACKED)
+        lost += each.pieces * (each.condition == LOST or (each.condition == IN_FLIGHT and bool(each.marks & MISSED)))
+        again += each.pieces * (each.condition == IN_FLIGHT and bool(each.marks & AGAIN))
+    return _Count(sum(each.pieces for each in flight.records), sacked, lost, again)
 
 
 def _ecn_bits(tcb: Tcb) -> int:
@@ -223,4 +240,18 @@ def _receiving(tcb: Tcb, now: Instant) -> dict[str, int]:
         "tcpi_rcv_wnd": rcv.wnd,
         "tcpi_rcv_ooopack": 0,
         "tcpi_bytes_received": max(0, rcv.queue.stop - rcv.irs - 1),
+        **_buffer(tcb),
+    }
+
+
+def _buffer(tcb: Tcb) -> dict[str, int]:
+    """How the buffer grows, where that is Linux's affair."""
+    memory, early = tcb.rcv.memory, tcb.rcv.early
+    if memory is None or not isinstance(early, EarlyPackets):
+        return {}
+    return {
+        "tcpi_rcv_ssthresh": memory.threshold,
+        "tcpi_rcv_rtt": memory.tuning.rtt // MICROSECOND,
+        "tcpi_rcv_space": memory.tuning.taken,
+        "tcpi_rcv_ooopack": early.counted,
     }

@@ -54,6 +54,7 @@ def _layout(addressing: Addressing) -> LinkSettings:
         routes=(("default", format_address(gateway)),),
         txqueuelen=5000,
         ipv6=addressing.is_ipv6,
+        probe=False,
     )
 
 
@@ -70,6 +71,7 @@ class KernelWorld(World):
         self._link = link
         self._remote = remote
         self._output: deque[Emitted] = deque()
+        self._descriptors = [link.fileno()]
 
     @property
     def now(self) -> Instant:
@@ -87,7 +89,7 @@ class KernelWorld(World):
             if not goes_on() or now >= until:
                 return
             pause = max(0, min(until, wake, now + GLANCE) - now)
-            select([self._link.fileno()], [], [], pause / SECOND)
+            select(self._descriptors, [], [], pause / SECOND)
 
     def _read(self) -> None:
         now = monotonic()
@@ -95,7 +97,7 @@ class KernelWorld(World):
             if destination_of(packet.head) == self._remote:
                 self._output.append(Emitted(now, packet))
 
-    def inject(self, packet: Packet) -> None:
+    def inject(self, packet: Packet, device: int = 0) -> None:
         """The kernel takes it from the device."""
         self._link.write(packet)
 

@@ -4,9 +4,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 from struct import Struct
 
+from halfopen.base.clock import SECOND
 from halfopen.stack.linux_sysctls import LINUX_TABLE as COMMON
 from halfopen.stack.sysctl import Kind, Sysctl, Table, defaults, switch, whole
-from halfopen.tcp.config import FastOpenConfig
+from halfopen.tcp.fast_open_config import FastOpenConfig
 
 _COOKIES = ("off", "overflow", "always")
 
@@ -47,6 +48,13 @@ def _write_keys(text: str, _: object) -> tuple[bytes, ...]:
 LINUX_TABLE: Table = {
     **COMMON,
     "net.ipv4.tcp_dsack": Sysctl("tcp.options.dsack", switch(), "report what came twice"),
+    "net.ipv4.tcp_comp_sack_delay_ns": Sysctl(
+        "tcp.buffers.linux.compress_delay", whole(), "nanoseconds that duplicate ACKs wait for each other"
+    ),
+    "net.ipv4.tcp_comp_sack_nr": Sysctl("tcp.buffers.linux.compress_most", whole(0, 255), "how many of them wait"),
+    "net.ipv4.tcp_comp_sack_rtt_percent": Sysctl(
+        "tcp.buffers.linux.compress_percent", whole(1, 1000), "for what part of a round trip at most"
+    ),
     "net.ipv4.tcp_early_retrans": Sysctl(
         "tcp.retransmission.tail_loss_probe",
         Kind(lambda field: 3 if field else 0, lambda text, _: whole(0, 4).write(text, _) in (3, 4)),
@@ -54,13 +62,35 @@ LINUX_TABLE: Table = {
     ),
     "net.ipv4.tcp_mtu_probing": Sysctl("tcp.timeouts.mtu_search.mode", whole(0, 2), "smaller segments after timeouts"),
     "net.ipv4.tcp_base_mss": Sysctl("tcp.timeouts.mtu_search.base_mss", whole(1, 65535), "the first smaller size"),
+    "net.ipv4.tcp_probe_interval": Sysctl(
+        "tcp.timeouts.mtu_search.interval", whole(1, 2**31 - 1, SECOND), "until larger segments are tried again"
+    ),
+    "net.ipv4.tcp_probe_threshold": Sysctl("tcp.timeouts.mtu_search.threshold", whole(1, 65535), "sizes that differ"),
     "net.ipv4.tcp_mtu_probe_floor": Sysctl("tcp.timeouts.mtu_search.floor", whole(1, 65535), "the smallest size"),
+    "net.ipv4.tcp_frto": Sysctl(
+        "tcp.timeouts.frto",
+        Kind(lambda field: 2 if field else 0, lambda text, _: bool(whole(0, 255).write(text, _))),
+        "new text tells whether a timeout was needless",
+    ),
+    "net.ipv4.tcp_pacing_ss_ratio": Sysctl("tcp.congestion.pace.start_percent", whole(1, 1000), "pace in slow start"),
+    "net.ipv4.tcp_pacing_ca_ratio": Sysctl("tcp.congestion.pace.percent", whole(1, 1000), "pace later"),
+    "net.ipv4.tcp_tso_rtt_log": Sysctl("tcp.congestion.pace.near_shift", whole(0, 31), "bursts to near peers"),
+    "net.ipv4.tcp_syn_linear_timeouts": Sysctl("tcp.retransmission.syn_linear", whole(0, 127), "SYNs without backoff"),
+    "net.ipv4.tcp_thin_linear_timeouts": Sysctl(
+        "tcp.retransmission.thin_linear", switch(), "timeouts of thin streams without backoff"
+    ),
     "net.ipv4.tcp_ecn_fallback": Sysctl("tcp.options.ecn_manner.fallback", switch(), "ECN is given up where it fails"),
     "net.ipv4.tcp_ecn_option": Sysctl("tcp.options.ecn_manner.option", whole(0, 3), "the option of Accurate ECN"),
     "net.ipv4.tcp_ecn_option_beacon": Sysctl("tcp.options.ecn_manner.beacon", whole(0, 63), "it goes in a round trip"),
     "net.ipv4.tcp_fastopen": Sysctl("tcp.fast_open", Kind(_read_fast_open, _write_fast_open), "bits of Fast Open"),
     "net.ipv4.tcp_fastopen_key": Sysctl(
         "tcp.fast_open.keys", Kind(_read_keys, _write_keys), "the key of Fast Open's cookies, and one before it"
+    ),
+    "net.ipv4.tcp_moderate_rcvbuf": Sysctl(
+        "tcp.buffers.linux.moderates", switch(), "receive buffers grow with what is read"
+    ),
+    "net.ipv4.tcp_fastopen_blackhole_timeout_sec": Sysctl(
+        "tcp.fast_open.manner.blackhole", whole(unit=SECOND), "no Fast Open after signs of a path that swallows it"
     ),
     "net.ipv4.tcp_min_snd_mss": Sysctl("tcp.options.least_mss", whole(48, 65535), "a smaller MSS is not believed"),
     "net.ipv4.tcp_min_tso_segs": Sysctl("tcp.congestion.least_burst", whole(1, 65535), "segments of a burst at least"),
@@ -70,6 +100,9 @@ LINUX_TABLE: Table = {
         "RACK loss detection is bit 0",
     ),
     "net.ipv4.tcp_rfc1337": Sysctl("tcp.security.rfc1337", switch(), "RST does not end TIME-WAIT"),
+    "net.ipv4.tcp_shrink_window": Sysctl(
+        "tcp.buffers.linux.shrinks", switch(), "a window is taken back when memory is short"
+    ),
     "net.ipv4.tcp_syncookies": Sysctl(
         "tcp_layer.syn_cookies",
         Kind(lambda field: _COOKIES.index(str(field)), lambda text, _: _COOKIES[int(str(whole(0, 2).write(text, _)))]),
@@ -85,18 +118,18 @@ LINUX_KEPT: Mapping[str, str] = {
         """
         ip_default_ttl=64 ip_forward_use_pmtu=0 ip_no_pmtu_disc=0 ip_nonlocal_bind=0 tcp_abort_on_overflow=0
         tcp_adv_win_scale=1 tcp_app_win=31 tcp_autocorking=1 tcp_backlog_ack_defer=1
-        tcp_challenge_ack_limit=2147483647 tcp_comp_sack_delay_ns=1000000 tcp_comp_sack_nr=44
-        tcp_comp_sack_rtt_percent=33 tcp_comp_sack_slack_ns=100000 tcp_fack=0 tcp_fastopen_blackhole_timeout_sec=0
-        tcp_frto=2 tcp_fwmark_accept=0 tcp_l3mdev_accept=0
+        tcp_challenge_ack_limit=2147483647
+        tcp_comp_sack_slack_ns=100000 tcp_fack=0
+        tcp_fwmark_accept=0 tcp_l3mdev_accept=0
         tcp_limit_output_bytes=4194304 tcp_low_latency=0 tcp_max_orphans=65536 tcp_max_reordering=300
-        tcp_max_ssthresh=0 tcp_min_rtt_wlen=300 tcp_moderate_rcvbuf=1
-        tcp_no_metrics_save=0 tcp_no_ssthresh_metrics_save=1 tcp_pacing_ca_ratio=120
-        tcp_pacing_ss_ratio=200 tcp_pingpong_thresh=1 tcp_plb_enabled=0 tcp_plb_cong_thresh=128
+        tcp_max_ssthresh=0 tcp_min_rtt_wlen=300
+        tcp_no_metrics_save=0 tcp_no_ssthresh_metrics_save=1
+        tcp_pingpong_thresh=1 tcp_plb_enabled=0 tcp_plb_cong_thresh=128
         tcp_plb_idle_rehash_rounds=3 tcp_plb_rehash_rounds=12 tcp_plb_suspend_rto_sec=60
-        tcp_probe_interval=600 tcp_probe_threshold=8 tcp_rcvbuf_low_rtt=1000 tcp_reflect_tos=0
+        tcp_rcvbuf_low_rtt=1000 tcp_reflect_tos=0
         tcp_retrans_collapse=1
-         tcp_rto_min_us=200000 tcp_shrink_window=0 tcp_stdurg=0 tcp_syn_linear_timeouts=4
-        tcp_thin_dupack=0 tcp_thin_linear_timeouts=0 tcp_tso_rtt_log=9 tcp_tso_win_divisor=3 tcp_tw_reuse=2
+         tcp_rto_min_us=200000 tcp_stdurg=0
+        tcp_thin_dupack=0 tcp_tso_win_divisor=3 tcp_tw_reuse=2
         tcp_tw_reuse_delay=1000 tcp_tw_recycle=0 tcp_workaround_signed_windows=0 tcp_available_congestion_control=
         tcp_allowed_congestion_control= tcp_child_ehash_entries=0 tcp_migrate_req=0 tcp_early_demux=1
         fwmark_reflect=0 icmp_echo_enable_probe=0 icmp_ratelimit=1000 icmp_ratemask=6168 ping_group_range=0
@@ -110,9 +143,9 @@ LINUX_KEPT: Mapping[str, str] = {
     "net.core.netdev_max_backlog": "1000",
     "net.core.optmem_max": "131072",
     "net.core.rmem_default": "212992",
-    "net.core.rmem_max": "212992",
+    "net.core.rmem_max": "4194304",
     "net.core.wmem_default": "212992",
-    "net.core.wmem_max": "212992",
+    "net.core.wmem_max": "4194304",
     "net.ipv4.conf.all.accept_local": "0",
     "net.ipv4.conf.default.rp_filter": "0",
     "net.ipv4.conf.tun0.rp_filter": "0",

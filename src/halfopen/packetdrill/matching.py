@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from struct import Struct
 
 from halfopen.base.clock import Duration
 from halfopen.packetdrill.captured import Captured, CapturedSegment
@@ -11,12 +12,14 @@ from halfopen.packetdrill.mapping import SequenceNumbers
 from halfopen.packetdrill.notation import flags_text
 from halfopen.packetdrill.option_octets import Encoded, encode
 from halfopen.packetdrill.script import IcmpLine, IpInfo, TcpLine, UdpLine
+from halfopen.packetdrill.signing import BARE_OCTETS, digest, spliced
 from halfopen.packetdrill.tested import Tracker
 from halfopen.wire import ipv4, ipv6, udp
 from halfopen.wire.tcp import ACK, AE, CWR, ECE, FIN, PSH, SYN
 
 _CONTROL = FIN | SYN | 0x04 | PSH | ACK | 0x20
 _ECN = AE | CWR | ECE
+_HEADER = Struct("!HHIIHHHH")
 
 
 @dataclass(slots=True, frozen=True, kw_only=True)
@@ -101,11 +104,21 @@ def compare_segment(line: TcpLine, seen: CapturedSegment, tracker: Tracker, rule
         yield f"urgent pointer: expected {line.urgent or 0}, saw {seen.urgent}"
     if line.options is not None:
         encoded = encode(line.options, lambda edge: numbers.remote(edge, is_syn=False))
+        if encoded.digest >= 0:
+            encoded = replace(encoded, octets=spliced(encoded.octets, encoded.digest, _digest_of(seen, tracker)))
         yield from _compare_options(encoded, seen, tracker, rule)
     if len(seen.payload) != line.octets:
         yield f"payload: expected {line.octets} octets, saw {len(seen.payload)}"
     elif any(seen.payload):
         yield "the payload is not all zeros"
+
+
+def _digest_of(seen: CapturedSegment, tracker: Tracker) -> bytes:
+    """What the MD5 signature of ``seen`` has to be."""
+    word = (BARE_OCTETS + len(seen.options)) << 10 | seen.reserved | seen.flags
+    header = _HEADER.pack(*seen.ports, seen.seq, seen.ack, word, seen.window, 0, seen.urgent) + seen.options
+    ends = tracker.addressing.local, tracker.addressing.remote
+    return digest(tracker.md5_secret, ends, header, seen.payload)
 
 
 def _compare_flags(line: TcpLine, seen: CapturedSegment) -> Iterator[str]:

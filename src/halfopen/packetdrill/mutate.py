@@ -9,6 +9,8 @@ from dataclasses import dataclass, replace
 
 from halfopen.base.clock import MICROSECOND, MILLISECOND, Duration
 from halfopen.packetdrill.cursor import U16, U32
+from halfopen.packetdrill.link_mutate import link_mutations
+from halfopen.packetdrill.link_script import LinkLine
 from halfopen.packetdrill.parse_options import octets_of
 from halfopen.packetdrill.script import (
     Call,
@@ -115,6 +117,8 @@ def _lines(line: PacketLine) -> Iterator[tuple[str, PacketLine]]:
             yield "length", replace(line, transport=replace(transport, octets=transport.octets + 1))
         case IcmpLine():
             yield "type", replace(line, transport=replace(transport, type="type_199", code="code_0"))
+        case LinkLine():
+            yield from link_mutations(line, transport)
     if line.ip.ecn is not None:
         yield "ECN", replace(line, ip=replace(line.ip, ecn="noecn" if line.ip.ecn != "noecn" else "ect0"))
 

@@ -7,6 +7,7 @@ from typing import TypeAlias
 
 from halfopen.packetdrill.mapping import Unmapped
 from halfopen.packetdrill.script import Option
+from halfopen.packetdrill.signing import DIGEST_OCTETS
 from halfopen.wire import tcp_options
 
 FAST_OPEN = 34
@@ -34,15 +35,19 @@ class Encoded:
     timestamps: int
     words: tuple[str, ...] = ()
     """What else is said of the timestamps (`Option.words`)."""
+    digest: int = -1
+    """Where the digest of ``md5 valid`` belongs."""
 
 
 def encode(options: Sequence[Option], edge: Edge, times: tuple[int, int] | None = None) -> Encoded:
     """The options in order, nothing added; ``times`` stand in for the timestamps as written."""
     pieces: list[bytes] = []
     at = 0
-    timestamps = -1
+    timestamps = digest = -1
     words: tuple[str, ...] = ()
     for option in options:
+        if option.name == "md5" and "valid" in option.words:
+            digest = at + 2
         if option.name == "TS":
             timestamps = at + 2
             words = option.words
@@ -55,7 +60,7 @@ def encode(options: Sequence[Option], edge: Edge, times: tuple[int, int] | None 
     octets = b"".join(pieces)
     if at > tcp_options.MAXIMUM_OCTETS or at & 3:
         raise Unmapped(f"the options take {at} octets: a header has room for whole words, at most 40 octets")
-    return Encoded(octets, timestamps, words)
+    return Encoded(octets, timestamps, words, digest)
 
 
 def _option(kind: int, data: bytes) -> bytes:
@@ -84,8 +89,8 @@ def _encode(option: Option, edge: Edge) -> bytes:
 def _encode_rare(option: Option) -> bytes:
     octets = option.octets
     match option.name:
-        case "md5" if "valid" not in option.words:
-            return _option(tcp_options.MD5_SIGNATURE, octets)
+        case "md5":
+            return _option(tcp_options.MD5_SIGNATURE, octets or bytes(DIGEST_OCTETS))
         case "FO":
             return _option(FAST_OPEN, octets)
         case "FOEXP":

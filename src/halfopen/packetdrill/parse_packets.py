@@ -40,7 +40,7 @@ def parse_packet(cursor: Cursor) -> PacketLine:
     elif cursor.accept("udp"):
         transport = _udp(cursor)
     else:
-        transport = _tcp(cursor, inbound)
+        transport = tcp_line(cursor, inbound)
     udp_ports = _udp_suffix(cursor) if cursor.at("/") else None
     return PacketLine(inbound, transport, ip, tuple(encapsulation), udp_ports)
 
@@ -50,12 +50,13 @@ def _ip_info(cursor: Cursor) -> IpInfo:
     closing = ")" if cursor.take().text == "(" else "]"
     info = IpInfo()
     while not cursor.accept(closing):
-        info = _ip_item(cursor, info)
+        info = ip_item(cursor, info)
         cursor.accept(",")
     return info
 
 
-def _ip_item(cursor: Cursor, info: IpInfo) -> IpInfo:
+def ip_item(cursor: Cursor, info: IpInfo) -> IpInfo:
+    """One word about an IP header, added to what is said of it."""
     if cursor.at(*ECN):
         return replace(info, ecn=cursor.take().text)
     if cursor.accept("tos") or cursor.accept("class"):
@@ -77,7 +78,8 @@ def _encapsulation(cursor: Cursor) -> str:
     return name
 
 
-def _ports(cursor: Cursor) -> tuple[int, int] | None:
+def ports_of(cursor: Cursor) -> tuple[int, int] | None:
+    """``source > destination``, if they are written."""
     if cursor.token.kind is not Kind.INTEGER or cursor.ahead(1).text != ">":
         return None
     source = cursor.number("port", high=U16)
@@ -85,9 +87,10 @@ def _ports(cursor: Cursor) -> tuple[int, int] | None:
     return source, cursor.number("port", high=U16)
 
 
-def _tcp(cursor: Cursor, inbound: bool) -> TcpLine:
+def tcp_line(cursor: Cursor, inbound: bool) -> TcpLine:
+    """A segment, from its ports or flags on."""
     position = cursor.position
-    ports = _ports(cursor)
+    ports = ports_of(cursor)
     flags, ace = _flags(cursor)
     line = _said(cursor, replace(_sequence(cursor), flags=flags, ace=ace, ports=ports))
     if inbound and line.window is None:
@@ -124,21 +127,22 @@ def _sequence(cursor: Cursor) -> TcpLine:
     """``1:1001(1000)``, ``1:1001(1000)!`` or ``...(1000)``."""
     position = cursor.position
     if cursor.accept("..."):
-        octets = _octets(cursor)
+        octets = octets_in(cursor)
         return TcpLine(0, None, 0, octets, octets, words=("any seq",))
     start = cursor.number("sequence number")
     absolute = cursor.accept("!")
     cursor.expect(":")
     end = cursor.number("sequence number")
     absolute |= cursor.accept("!")
-    octets = _octets(cursor)
+    octets = octets_in(cursor)
     absolute |= cursor.accept("!")
     if (start + octets) & U32 != end:
         cursor.refuse(f"{start}:{end} is not {octets} octets", position)
     return TcpLine(0, None, start, end, octets, words=("absolute seq",) if absolute else ())
 
 
-def _octets(cursor: Cursor) -> int:
+def octets_in(cursor: Cursor) -> int:
+    """``(1000)``."""
     cursor.expect("(")
     octets = cursor.number("count of octets", high=U16)
     cursor.expect(")")
@@ -170,15 +174,15 @@ def _udp_suffix(cursor: Cursor) -> tuple[int, int]:
     cursor.expect("/")
     cursor.expect("udp")
     cursor.expect("(")
-    ports = _ports(cursor) or cursor.fail("two ports, 'source > destination'")
+    ports = ports_of(cursor) or cursor.fail("two ports, 'source > destination'")
     cursor.expect(")")
     return ports
 
 
 def _udp(cursor: Cursor) -> UdpLine:
     position = cursor.position
-    ports = _ports(cursor)
-    octets = _octets(cursor)
+    ports = ports_of(cursor)
+    octets = octets_in(cursor)
     if octets + _HEADERS - 12 > MOST_OCTETS:
         cursor.refuse(f"{octets} octets with their headers do not fit in a datagram", position)
     return UdpLine(octets, ports)
@@ -196,9 +200,9 @@ def _quotation(cursor: Cursor) -> TcpLine | UdpLine | int:
     if cursor.accept("udp"):
         quoted = _udp(cursor)
     elif cursor.accept("raw"):
-        quoted = _octets(cursor)
+        quoted = octets_in(cursor)
     else:
-        ports = _ports(cursor)
+        ports = ports_of(cursor)
         quoted = replace(_sequence(cursor), ports=ports)
     cursor.expect("]")
     return quoted

@@ -1,7 +1,7 @@
 """From text to `Script`: options, init, timed events, cleanup, and the rules that times have to keep to."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,6 +9,7 @@ from halfopen.base.clock import MICROSECOND, SECOND, Duration
 from halfopen.packetdrill.cursor import Cursor
 from halfopen.packetdrill.errors import ScriptError
 from halfopen.packetdrill.lexer import Kind, Lexer
+from halfopen.packetdrill.link_lines import parse_link_packet
 from halfopen.packetdrill.parse_calls import parse_call
 from halfopen.packetdrill.parse_packets import parse_packet
 from halfopen.packetdrill.script import (
@@ -38,13 +39,14 @@ def parse(text: str, path: str = "", definitions: Mapping[str, str] | None = Non
         position = cursor.position
         name, sign, value = cursor.take().text.partition("=")
         options.append(ScriptOption(name, value if sign else None, position))
+    packets = parse_link_packet if any(option.name == "link" for option in options) else parse_packet
     init = _block(cursor)
     events: list[Event] = []
     cleanup = None
     while cursor.token.kind is not Kind.END and cleanup is None:
         cleanup = _block(cursor) if events else None
         if cleanup is None:
-            events.append(_event(cursor, events[-1] if events else None))
+            events.append(_event(cursor, events[-1] if events else None, packets))
     if cursor.token.kind is not Kind.END:
         cursor.fail("the end of the script behind its cleanup: a command among the events needs a time")
     if not events:
@@ -65,18 +67,16 @@ def _block(cursor: Cursor) -> tuple[Shell, Position] | None:
     return Shell(cursor.take().text), position
 
 
-def _event(cursor: Cursor, previous: Event | None) -> Event:
+def _event(cursor: Cursor, previous: Event | None, packets: Callable[[Cursor], PacketLine]) -> Event:
     position = cursor.position
     when = _when(cursor)
-    event = Event(position, when, _action(cursor))
+    event = Event(position, when, packets(cursor) if cursor.at("<", ">") else _action(cursor))
     _check_time(event)
     _check_order(event, previous)
     return event
 
 
 def _action(cursor: Cursor) -> Action:
-    if cursor.at("<", ">"):
-        return parse_packet(cursor)
     if cursor.token.kind is Kind.SHELL:
         return Shell(cursor.take().text)
     if cursor.token.kind is Kind.CODE:

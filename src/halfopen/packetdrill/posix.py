@@ -42,7 +42,8 @@ class ControlMessage:
 class Message:
     """What is to be sent. ``taken`` octets have been so far: a blocking call goes on from there.
 
-    ``begun``: the call itself has opened the connection (MSG_FASTOPEN).
+    ``begun``: the call itself has opened the connection (MSG_FASTOPEN). ``pieces``: how long its parts are, if several
+    have been given.
     """
 
     data: bytes
@@ -51,6 +52,7 @@ class Message:
     control: tuple[ControlMessage, ...] = ()
     taken: int = 0
     begun: bool = False
+    pieces: tuple[int, ...] = ()
 
 
 @dataclass(slots=True, frozen=True)

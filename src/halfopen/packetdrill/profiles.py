@@ -17,9 +17,7 @@ from halfopen.tcp.config import (
     ArrivalConfig,
     BufferConfig,
     ClosingConfig,
-    CongestionConfig,
     EcnConfig,
-    FastOpenConfig,
     KeepAliveConfig,
     ListeningConfig,
     OptionsConfig,
@@ -28,6 +26,8 @@ from halfopen.tcp.config import (
     TcpConfig,
     TimeoutConfig,
 )
+from halfopen.tcp.congestion_config import CongestionConfig
+from halfopen.tcp.fast_open_config import FastOpenConfig, FastOpenManner
 
 LINUX_DIALECT = "linux"
 FREEBSD_DIALECT = "freebsd"
@@ -64,14 +64,19 @@ LINUX = Profile(
     stack=StackConfig(
         tcp=TcpConfig(
             buffers=BufferConfig(
-                receive_initial=131072, receive=32 * 1024 * 1024, send=4 * 1024 * 1024, window="linux"
+                receive_initial=131072,
+                receive=32 * 1024 * 1024,
+                send=4 * 1024 * 1024,
+                window="linux",
+                scale_for=4 * 1024 * 1024,
             ),
-            retransmission=RetransmissionConfig(syn_retries=6),
+            retransmission=RetransmissionConfig(syn_retries=6, syn_linear=4, gathers=False),
             timeouts=TimeoutConfig(frto=True),
             congestion=CongestionConfig(whole_segments=True, defers=True),
             options=OptionsConfig(ecn_manner=EcnConfig(checks_unmarked=False)),
             acks=AckConfig(manner="linux", nagle_for="small", patience="rto"),
             closing=ClosingConfig(reset="full"),
+            fast_open=FastOpenConfig(manner=FastOpenManner(patience=None, assumes_mss=True, minds_losses=False)),
             listening=ListeningConfig(refuses_second_syn=True),
             security=SecurityConfig(permit=IN_SCRIPT, delayed_pmtu=False, rfc1337=False),
             arrivals=ArrivalConfig(order="linux"),
@@ -80,7 +85,9 @@ LINUX = Profile(
 )
 """Linux 6, with its own defaults; most scripts begin by setting what they count on."""
 
-ICMP_RESETS = frozenset({kinds.PROTOCOL_UNREACHABLE, kinds.PORT_UNREACHABLE, kinds.ADMIN_PROHIBITED})
+ICMP_RESETS = frozenset(
+    {kinds.PROTOCOL_UNREACHABLE, kinds.PORT_UNREACHABLE, kinds.NET_PROHIBITED, kinds.ADMIN_PROHIBITED}
+)
 """ICMP errors that end an attempt to connect (FreeBSD ``icmp_may_rst``)."""
 
 FREEBSD = Profile(
@@ -91,7 +98,12 @@ FREEBSD = Profile(
         ip=IpConfig(pmtu_min=256),
         icmp=IcmpConfig(hard_errors=ICMP_RESETS),
         tcp=TcpConfig(
-            options=OptionsConfig(layout="dense", least_mss=216, needs_timestamps=True),
+            options=OptionsConfig(
+                layout="dense",
+                least_mss=216,
+                needs_timestamps=True,
+                ecn_manner=EcnConfig(asks_again=1, is_hasty=False, marks_acks=False, option=0),
+            ),
             buffers=BufferConfig(receive_initial=65536, receive=2 * 1024 * 1024, send=32768, window="bsd"),
             retransmission=RetransmissionConfig(
                 rto_min=30 * MILLISECOND,
@@ -99,18 +111,30 @@ FREEBSD = Profile(
                 syn_retries=12,
                 synack_retries=3,
                 retries=12,
+                orphan_retries=12,
                 tail_loss_probe=False,
                 rack=False,
             ),
             timeouts=TimeoutConfig(
                 rto_min_of="whole",
+                times_sacked=False,
                 slop=200 * MILLISECOND,
                 probes_with_text=True,
                 connect=75 * SECOND,
+                persist_from="bsd",
                 persist_min=5 * SECOND,
                 persist_max=60 * SECOND,
             ),
-            acks=AckConfig(delay=40 * MILLISECOND, quick=0, second="any", challenge_interval=0),
+            acks=AckConfig(
+                delay=40 * MILLISECOND,
+                quick=0,
+                second="any",
+                nagle_for="earlier",
+                patience="persist",
+                challenge_interval=1 * SECOND,
+                challenge_count=5,
+            ),
+            congestion=CongestionConfig(byte_limit=2),
             keep_alive=KeepAliveConfig(enabled=True, count=8),
             fast_open=FastOpenConfig(may_serve=False),
             closing=ClosingConfig(
@@ -120,8 +144,9 @@ FREEBSD = Profile(
                 fin_wait_2_by_keep_alive=True,
                 repeats_fin=True,
                 resets_unread=False,
+                discards_unwanted=True,
             ),
-            listening=ListeningConfig(syn_fin=True),
+            listening=ListeningConfig(syn_fin=True, overflow="reset", complete_cookies=True),
             security=_BELIEVES_PMTU,
             arrivals=ArrivalConfig(order="bsd"),
         ),

@@ -1,7 +1,6 @@
 """The same calls on the kernel's own sockets, wherever they are made: the network namespace is the caller's.
 
-Every descriptor is non-blocking, so that a call that has to wait is made again and nothing stands still; whether it
-would block is kept here.
+A call on a descriptor that may block is made in a thread of its own, so that nothing else stands still.
 """
 
 import ctypes
@@ -12,7 +11,6 @@ import select
 import socket as kernel
 import struct
 import termios
-import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -20,6 +18,7 @@ from ipaddress import ip_address
 from typing import TypeVar
 
 from halfopen.base.clock import SECOND, Instant
+from halfopen.packetdrill.blocking import Waiters
 from halfopen.packetdrill.posix import (
     ControlMessage,
     EpollEvent,
@@ -31,7 +30,7 @@ from halfopen.packetdrill.posix import (
     Waiting,
     WouldBlock,
 )
-from halfopen.packetdrill.tcp_info_layout import unpack_tcp_info
+from halfopen.packetdrill.tcp_info_layout import unpack_memory_info, unpack_tcp_info
 
 Result = TypeVar("Result")
 
@@ -43,11 +42,24 @@ _KINDS = 0xF
 """Of what ``socket()`` is given for a kind; the rest are flags."""
 _CONGESTION = b"cubic"
 """What scripts count on; a machine's own choice may pace, as BBR does."""
+_SO_MEMINFO = 55
 _INFO_OCTETS = 512
-_MOMENT = 0.002
-"""Seconds that a close takes which does not wait, at most."""
 _ZEROS = 5
 """Octets in a file of the script's."""
+
+
+class Connected:
+    """``connect()`` has returned."""
+
+    def __init__(self, one: kernel.socket, name: tuple[str, int]) -> None:
+        one.connect(name)
+
+
+class Closed:
+    """``close()`` has returned; it waits for a linger time."""
+
+    def __init__(self, one: kernel.socket) -> None:
+        one.close()
 
 
 class _Opened:
@@ -56,6 +68,9 @@ class _Opened:
     def __init__(self) -> None:
         self.sockets: dict[int, kernel.socket] = {}
         self.blocking: dict[int, bool] = {}
+        self.waiters = Waiters()
+        self.lent: list[Sequence[bytes | bytearray]] = []
+        """What the kernel may still read from (MSG_ZEROCOPY)."""
         self.epolls: dict[int, tuple[select.epoll, dict[int, int]]] = {}
 
     def find(self, fd: int) -> kernel.socket:
@@ -66,19 +81,16 @@ class _Opened:
 
     def add(self, made: kernel.socket, *, is_blocking: bool) -> int:
         """A socket from now on."""
-        made.setblocking(False)
+        os.set_blocking(made.fileno(), is_blocking)
         self.sockets[made.fileno()] = made
         self.blocking[made.fileno()] = is_blocking
         return made.fileno()
 
-    def served(self, fd: int, call: Callable[[], Result], flags: int = 0) -> Result:
-        """The result of ``call``; WouldBlock where a blocking descriptor would."""
-        try:
+    def served(self, fd: int, kind: type[Result], call: Callable[[], Result], flags: int = 0) -> Result:
+        """The result of ``call``, which is of that ``kind``; WouldBlock while a blocking descriptor waits."""
+        if not self.blocking.get(fd) or flags & _MSG_DONTWAIT:
             return call()
-        except BlockingIOError:
-            if not self.blocking.get(fd) or flags & _MSG_DONTWAIT:
-                raise
-            raise WouldBlock from None
+        return self.waiters.served(fd, kind, call)
 
 
 class RealSockets(Sockets):
@@ -88,7 +100,7 @@ class RealSockets(Sockets):
 
     def socket(self, family: int, kind: int, protocol: int) -> int:
         """A fresh socket."""
-        made = kernel.socket(family, kind | kernel.SOCK_NONBLOCK, protocol)
+        made = kernel.socket(family, kind, protocol)
         if kind & _KINDS == kernel.SOCK_STREAM:
             with suppress(OSError):  # A kernel without it shows what it has.
                 made.setsockopt(kernel.IPPROTO_TCP, kernel.TCP_CONGESTION, _CONGESTION)
@@ -105,9 +117,12 @@ class RealSockets(Sockets):
     def accept(self, fd: int, flags: int = 0) -> tuple[int, SocketName]:
         """A descriptor for the oldest connection that nobody has taken, and who it is with."""
         listener = self._opened.find(fd)
-        accepted, name = self._opened.served(fd, listener.accept)
+        accepted = self._opened.served(fd, kernel.socket, lambda: listener.accept()[0])
         number = self._opened.add(accepted, is_blocking=not flags & kernel.SOCK_NONBLOCK)
-        return number, SocketName(accepted.family, ip_address(name[0]).packed, name[1])
+        with suppress(OSError):  # It may be over already.
+            name = accepted.getpeername()
+            return number, SocketName(accepted.family, ip_address(name[0]).packed, name[1])
+        return number, SocketName(accepted.family, b"", 0)
 
     def connect(self, fd: int, name: SocketName | None) -> None:
         """Active OPEN, or how far it is."""
@@ -115,37 +130,40 @@ class RealSockets(Sockets):
             _disconnect(fd)
             return
         one = self._opened.find(fd)
-        self._opened.served(fd, lambda: one.connect(_python_name(name)))
+        self._opened.served(fd, Connected, lambda: Connected(one, _python_name(name)))
 
     def receive(self, fd: int, octets: int, flags: int = 0, room: int = 0) -> Received:
         """``recvmsg()``."""
         one = self._opened.find(fd)
         waits = flags | _MSG_DONTWAIT * bool(flags & kernel.MSG_ERRQUEUE)
-        if not room:  # Only this one tells of octets that there was no place for.
-            place = bytearray(octets)
-            size = self._opened.served(fd, lambda: one.recv_into(place, octets, flags), waits) if octets else 0
-            return Received(size, bytes(place[:size]))
-        data, control, seen, _ = self._opened.served(fd, lambda: one.recvmsg(octets, room, flags), waits)
-        return Received(
-            len(data),
-            data,
-            seen & ~getattr(kernel, "MSG_CMSG_CLOEXEC", 0),
-            tuple(_control(*each) for each in control),
-        )
+
+        def receive() -> Received:
+            if octets and not room:  # Only this one tells of octets that there was no place for.
+                place = bytearray(octets)
+                size = one.recv_into(place, octets, flags)
+                return Received(size, bytes(place[:size]))
+            data, control, seen, _ = one.recvmsg(octets, room, flags)
+            seen &= ~getattr(kernel, "MSG_CMSG_CLOEXEC", 0)
+            return Received(len(data), data, seen, tuple(_control(*each) for each in control))
+
+        return self._opened.served(fd, Received, receive, waits)
 
     def send(self, fd: int, message: Message) -> int:
-        """``sendmsg()``: as often as a blocking call has to."""
+        """``sendmsg()``."""
         one = self._opened.find(fd)
         control = [(each.level, each.type, each.data) for each in message.control]
         where = () if message.name is None else (_python_name(message.name),)
 
-        def attempt() -> None:
-            rest = message.data[message.taken :]
-            message.taken += one.sendmsg([rest], control, message.flags, *where)
-            if message.taken < len(message.data):
-                raise _failure(errno.EAGAIN)
+        parts: Sequence[bytes | bytearray] = (
+            [bytearray(each) for each in message.pieces] if len(message.pieces) > 1 else [message.data]
+        )
 
-        return _taken(message, lambda: self._opened.served(fd, attempt, message.flags))
+        self._opened.lent.append(parts)
+
+        def send() -> int:
+            return one.sendmsg(parts, control, message.flags, *where)
+
+        return self._opened.served(fd, int, send, message.flags)
 
     def shutdown(self, fd: int, how: int) -> None:
         """Ends one direction or both."""
@@ -161,7 +179,9 @@ class RealSockets(Sockets):
 
     def tcp_info(self, fd: int) -> dict[str, int]:
         """TCP_INFO, by the names of its members."""
-        return unpack_tcp_info(self._opened.find(fd).getsockopt(kernel.IPPROTO_TCP, kernel.TCP_INFO, _INFO_OCTETS))
+        one = self._opened.find(fd)
+        facts = unpack_tcp_info(one.getsockopt(kernel.IPPROTO_TCP, kernel.TCP_INFO, _INFO_OCTETS))
+        return facts | unpack_memory_info(one.getsockopt(kernel.SOL_SOCKET, _SO_MEMINFO, _INFO_OCTETS))
 
 
 class RealWaiting(Waiting):
@@ -220,34 +240,26 @@ class RealPosix(RealSockets, RealWaiting, Posix):
 
     def __init__(self) -> None:
         self._opened = _Opened()
-        self._closing: dict[int, threading.Thread] = {}
+        self._closing = Waiters()
 
     def read(self, fd: int, octets: int) -> bytes:
         """Up to ``octets``; none at the end."""
-        return self._opened.served(fd, lambda: os.read(self._known(fd), octets))
+        known = self._known(fd)
+        return self._opened.served(fd, bytes, lambda: os.read(known, octets))
 
     def write(self, fd: int, message: Message) -> int:
         """How many octets have been taken."""
-
-        def attempt() -> None:
-            message.taken += os.write(self._known(fd), message.data[message.taken :])
-            if message.taken < len(message.data):
-                raise _failure(errno.EAGAIN)
-
-        return _taken(message, lambda: self._opened.served(fd, attempt))
+        known = self._known(fd)
+        return self._opened.served(fd, int, lambda: os.write(known, message.data))
 
     def close(self, fd: int) -> None:
         """The descriptor is gone; the kernel itself waits for a linger time, which a thread has to spend there."""
         known = self._known(fd)
-        if fd in self._opened.sockets:
-            one = self._opened.sockets[known]
-            closing = self._closing.setdefault(known, threading.Thread(target=one.close, daemon=True))
-            if closing.ident is None:
-                closing.start()
-                closing.join(_MOMENT)
-            if closing.is_alive():
-                raise WouldBlock
-            del self._closing[known], self._opened.sockets[known]
+        one = self._opened.sockets.get(known)
+        if one is not None:
+            self._opened.waiters.end(known, lambda: one.shutdown(kernel.SHUT_RDWR))
+            self._closing.served(fd, Closed, lambda: Closed(one))
+            del self._opened.sockets[known]
         elif fd in self._opened.epolls:
             self._opened.epolls.pop(fd)[0].close()
         else:
@@ -255,27 +267,24 @@ class RealPosix(RealSockets, RealWaiting, Posix):
         del self._opened.blocking[known]
 
     def fcntl(self, fd: int, command: int, argument: int = 0) -> int:
-        """O_NONBLOCK is what the script thinks it is."""
+        """What it says of O_NONBLOCK is remembered."""
         known = self._known(fd)
         if command == fcntl.F_SETFL:
             self._opened.blocking[fd] = not argument & os.O_NONBLOCK
-            return fcntl.fcntl(known, command, argument | os.O_NONBLOCK)
-        flags = fcntl.fcntl(known, command, argument)
-        if command == fcntl.F_GETFL and self._opened.blocking[fd]:
-            flags &= ~os.O_NONBLOCK
-        return flags
+        return fcntl.fcntl(known, command, argument)
 
     def ioctl(self, fd: int, request: int, argument: int = 0) -> int:
         """What the call stores behind its third argument."""
         if request == termios.FIONBIO:
             self._opened.blocking[self._known(fd)] = not argument
+            os.set_blocking(fd, not argument)
             return argument
         stored: bytes = fcntl.ioctl(self._known(fd), request, _INT.pack(argument))
         return int(_INT.unpack(stored)[0])
 
     def pipe(self) -> tuple[int, int]:
         """Descriptors for reading and for writing."""
-        ends = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        ends = os.pipe()
         self._opened.blocking.update(dict.fromkeys(ends, True))
         return ends
 
@@ -290,12 +299,14 @@ class RealPosix(RealSockets, RealWaiting, Posix):
     def sendfile(self, target: int, source: int, offset: int | None, octets: int) -> int:
         """Octets of a file into a socket."""
         self._known(target)
-        return self._opened.served(target, lambda: os.sendfile(target, self._known(source), offset, octets))
+        known = self._known(source)
+        return self._opened.served(target, int, lambda: os.sendfile(target, known, offset, octets))
 
     def splice(self, source: int, target: int, octets: int, flags: int) -> int:
         """Octets from or into a pipe."""
         self._known(target)
-        return self._opened.served(source, lambda: os.splice(self._known(source), target, octets, flags=flags))
+        known = self._known(source)
+        return self._opened.served(source, int, lambda: os.splice(known, target, octets, flags=flags))
 
     def attend(self) -> None:
         """The kernel needs nobody to look at it."""
@@ -318,16 +329,6 @@ def _control(level: int, kind: int, octets: bytes) -> ControlMessage:
         when = seconds * SECOND + nanoseconds - time.time_ns() + time.monotonic_ns()
         octets = struct.pack("=2q", *divmod(when, SECOND)) + octets[16:]
     return ControlMessage(level, kind, bytes(octets))
-
-
-def _taken(message: Message, call: Callable[[], None]) -> int:
-    """What has been taken, if anything has before the call failed."""
-    try:
-        call()
-    except OSError:
-        if not message.taken:
-            raise
-    return message.taken
 
 
 def _python_name(name: SocketName) -> tuple[str, int]:

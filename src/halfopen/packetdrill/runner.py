@@ -10,6 +10,7 @@ from halfopen.packetdrill.captured import Emitted, capture, unwrapped
 from halfopen.packetdrill.errors import DrillError, Endless, Mismatch, Unsupported, Verdict, failure
 from halfopen.packetdrill.expecting import Outbound
 from halfopen.packetdrill.inbound import build
+from halfopen.packetdrill.link_expecting import Frames
 from halfopen.packetdrill.mapping import SequenceNumbers, Timestamps, Unmapped
 from halfopen.packetdrill.notation import describe_packet
 from halfopen.packetdrill.script import Call, Code, Event, PacketLine, Position, Script, Shell
@@ -46,6 +47,7 @@ class Runner:
     """One run of one script; raises a DrillError where it fails."""
 
     __slots__ = (
+        "_frames",
         "_outbound",
         "_pending",
         "_script",
@@ -62,7 +64,10 @@ class Runner:
         self._settings = settings
         self._world = world
         self._tracker = Tracker(settings.addressing, Timestamps(extrapolates=settings.scales_ecr))
-        self._outbound = Outbound(world, self._tracker, settings)
+        self._tracker.md5_secret = settings.tcp_md5_secret
+        link = settings.link
+        self._frames = None if link is None else Frames(world, self._tracker, settings, link)
+        self._outbound = self._frames or Outbound(world, self._tracker, settings)
         self._timeline = Timeline(world.now, settings)
         self._pending: _Pending | None = None
         self._trace = trace
@@ -83,6 +88,7 @@ class Runner:
             for event in self._script.events:
                 self._perform(event)
             self._await_pending(forgiving=False)
+            self._outbound.check_end(self._script.events[-1].position)
         finally:
             self._tell_rest()
             if begun and self._script.cleanup is not None:
@@ -137,6 +143,9 @@ class Runner:
         """An inbound packet; what it is to acknowledge has been captured before."""
         if line.encapsulation:
             raise Unsupported(position, "encapsulated packets are not supported")
+        if self._frames is not None:
+            self._tell(self._world.now, self._frames.inject(line, position))
+            return
         self._outbound.collect()
         try:
             packet = build(line, self._tracker, self._settings.mss)
@@ -205,12 +214,12 @@ class Runner:
         """A failure leaves packets behind that may explain it."""
         self._pending = None
         self._tell_outbound()
-        for captured in self._outbound.leftovers():
-            self._tell(captured.when, f"{describe_packet(captured, self._numbers)}  // not asked for")
+        for when, text in self._outbound.leftovers():
+            self._tell(when, f"{text}  // not asked for")
 
     def _tell_outbound(self) -> None:
-        for captured in self._outbound.drain():
-            self._tell(captured.when, describe_packet(captured, self._numbers))
+        for when, text in self._outbound.drain():
+            self._tell(when, text)
 
     def _tell(self, when: Instant, text: str) -> None:
         self._trace.append(TraceLine(self._timeline.since_start(when), text))

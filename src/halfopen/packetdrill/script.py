@@ -7,6 +7,7 @@ from typing import TypeAlias
 
 from halfopen.base.addresses import Address
 from halfopen.base.clock import Duration
+from halfopen.packetdrill.link_script import LinkLine
 
 
 @dataclass(slots=True, frozen=True)
@@ -130,7 +131,7 @@ class PacketLine:
     """``<`` is injected, ``>`` has to come out. ``encapsulation`` names the headers around it: unsupported."""
 
     inbound: bool
-    transport: TcpLine | UdpLine | IcmpLine
+    transport: TcpLine | UdpLine | IcmpLine | LinkLine
     ip: IpInfo = field(default_factory=IpInfo)
     encapsulation: tuple[str, ...] = ()
     udp_ports: tuple[int, int] | None = None

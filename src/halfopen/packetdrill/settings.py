@@ -8,6 +8,7 @@ from halfopen.base.addresses import Address, Prefix, parse_address
 from halfopen.base.clock import MICROSECOND, Duration
 from halfopen.packetdrill.addressing import IP_VERSIONS, Addressing, default_addressing
 from halfopen.packetdrill.errors import ScriptError
+from halfopen.packetdrill.link_layout import LinkLayout, layout_of, link_addressing, link_kind
 from halfopen.packetdrill.profiles import LINUX, Profile
 from halfopen.packetdrill.script import PacketLine, Position, Script
 
@@ -66,6 +67,8 @@ class Settings:
     strict_segments: bool = False
     non_fatal: frozenset[str] = frozenset()
     tcp_md5_secret: str | None = None
+    link: LinkLayout | None = None
+    """The networks of a script in the link dialect."""
     is_tcp_in_udp: bool = False
     """What comes in UDP datagrams are TCP segments."""
 
@@ -83,10 +86,12 @@ def settings_of(script: Script, options: RunOptions) -> Settings:
     if options.ip_version is not None:
         written["ip_version"] = (options.ip_version, START)
     reader = _Reader(written)
-    addressing = _addressing(reader)
+    is_link = bool(reader.take("link", link_kind, ""))
+    addressing = _addressing(reader, link_addressing if is_link else default_addressing)
     settings = Settings(
         addressing=addressing,
-        mtu=reader.take("mtu", int, options.profile.mtu[addressing.ip_version]),
+        link=layout_of(reader.take, addressing) if is_link else None,
+        mtu=reader.take("mtu", int, 1500 if is_link else options.profile.mtu[addressing.ip_version]),
         mss=reader.take("mss", int, 0),
         tolerance=reader.take("tolerance_usecs", int, 4000) * MICROSECOND,
         tolerance_percent=reader.take("tolerance_percent", float, 12.5),
@@ -127,8 +132,8 @@ class _Reader:
                 raise ScriptError(position, f"--{name}: there is no such option")
 
 
-def _addressing(reader: _Reader) -> Addressing:
-    default = default_addressing(reader.take("ip_version", _ip_version, "ipv4"))
+def _addressing(reader: _Reader, layout: Callable[[str], Addressing]) -> Addressing:
+    default = layout(reader.take("ip_version", _ip_version, "ipv4"))
     mask = reader.take("netmask_ip", _prefix_length, default.prefix_length)
     local, prefix_length = reader.take("local_ip", _interface, (default.local, mask))
     addressing = replace(

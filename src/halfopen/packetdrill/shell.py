@@ -10,6 +10,7 @@ from halfopen.packetdrill import shell_texts as texts
 from halfopen.packetdrill.errors import Mismatch, Unsupported
 from halfopen.packetdrill.script import Position
 from halfopen.packetdrill.shell_host import Failed, ShellHost
+from halfopen.packetdrill.shell_keys import setkey
 from halfopen.packetdrill.shell_words import Command, NotUnderstood, Pipeline, parse_shell
 from halfopen.packetdrill.sysctls import UnknownSysctl
 
@@ -25,12 +26,14 @@ PROGRAMS: dict[str, Program] = {
     "ethtool": settings.ethtool,
     "false": texts.fail,
     "grep": texts.grep,
+    "printf": texts.print_formatted,
     "egrep": lambda host, words, text: texts.grep(host, ["-E", *words], text),
     "ip": settings.ip,
     "kldload": texts.succeed,
     "kldstat": texts.succeed,
     "nstat": listings.nstat,
     "rm": texts.remove,
+    "setkey": setkey,
     "set_sysctls.py": settings.set_sysctls,
     "sockstat": listings.sockstat,
     "ss": listings.ss,
@@ -83,7 +86,7 @@ class Shell:
 
     def _run_pipeline(self, pipeline: Pipeline) -> str:
         """The status of the last command counts; one before it may fail, and what it has printed is read."""
-        text = ""
+        text = pipeline.commands[0].text
         last = pipeline.commands[-1]
         for command in pipeline.commands:
             try:

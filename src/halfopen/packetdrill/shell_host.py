@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from halfopen.base.clock import Instant
 from halfopen.packetdrill.sysctls import Sysctls
 from halfopen.stack.stack import Stack
+from halfopen.tcp.master_keys import Md5Key
 
 
 class Failed(Exception):
@@ -40,3 +41,5 @@ class ShellHost:
     saved: dict[str, str] = field(default_factory=dict)
     """Values of sysctls before ``set_sysctls.py`` has changed them."""
     baseline: dict[str, int] = field(default_factory=dict)
+    keys: list[Md5Key] = field(default_factory=list)
+    """What ``setkey`` has added."""

@@ -49,7 +49,10 @@ FREEBSD_STATES = {
     "LISTEN": "LISTEN",
     "CLOSING": "CLOSING",
 }
-_EXTENDED = ("Tcp", "Syncookies", "Listen", "PAWS", "OfoPruned", "DelayedACK", "TW", "OutOfWindow", "TCP")
+_EXTENDED = (
+    *("Tcp", "Syncookies", "Listen", "PAWS", "OfoPruned", "DelayedACK", "TW", "OutOfWindow", "TCP"),
+    *("BeyondWindow", "PruneCalled", "RcvPruned", "EmbryonicRsts"),
+)
 _PLAIN = frozenset(
     {"ActiveOpens", "PassiveOpens", "AttemptFails", "EstabResets", "RetransSegs", "OutRsts", "InCsumErrors"}
 )

@@ -61,6 +61,7 @@ def ip(host: ShellHost, words: list[str], standard_input: str) -> str:
     """``ip tcp_metrics flush all``, ``ip route change ...``, ``ip link set dev tun0 mtu N``."""
     words = [word for word in words if word not in ("-4", "-6")]
     if words[:2] == ["tcp_metrics", "flush"]:
+        host.stack.tcp.active.cookies.forget()
         return ""
     if words[:1] in (["route"], ["ro"], ["r"]) and words[1:2] in (["change"], ["replace"], ["add"]):
         _change_route(host, words[2:])

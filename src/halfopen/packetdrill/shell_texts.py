@@ -9,8 +9,8 @@ from halfopen.packetdrill.shell_words import NotUnderstood
 def grep(host: ShellHost, words: list[str], standard_input: str) -> str:
     """``grep [-q] [-c] [-v] [-i] [-E] [-F] [-w] [-e] PATTERN [FILE]``: fails if nothing matches."""
     flags, rest = "", list(words)
-    while rest and rest[0].startswith("-") and len(rest[0]) > 1:
-        word = rest.pop(0)
+    while (at := next((at for at, word in enumerate(rest) if word.startswith("-") and len(word) > 1), -1)) >= 0:
+        word = rest.pop(at)
         if word == "--":
             break
         flags += word.lstrip("-")
@@ -65,6 +65,13 @@ def echo(host: ShellHost, words: list[str], standard_input: str) -> str:
     if words[:1] == ["-n"]:
         return " ".join(words[1:])
     return " ".join(words) + "\n"
+
+
+def print_formatted(host: ShellHost, words: list[str], standard_input: str) -> str:
+    """``printf TEXT``, without anything to put into it."""
+    if len(words) != 1 or "%" in words[0]:
+        raise NotUnderstood(f"printf {' '.join(words)}")
+    return words[0].replace("\\n", "\n").replace("\\t", "\t")
 
 
 def remove(host: ShellHost, words: list[str], standard_input: str) -> str:

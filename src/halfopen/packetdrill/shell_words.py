@@ -1,10 +1,13 @@
 """The little of a shell's grammar that scripts need: words, pipes, ``;``, ``&&``, ``||``, and where output goes."""
 
+import re
 import shlex
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from itertools import pairwise
+from itertools import pairwise, takewhile
 
 JOINS = frozenset({";", "&&", "||"})
+_HERE = re.compile(r"<<-?\s*['\"]?(\w+)['\"]?")
 _OUTPUTS = frozenset({">", ">>", ">&", "&>"})
 
 
@@ -18,6 +21,8 @@ class Command:
 
     words: list[str] = field(default_factory=list)
     target: str = ""
+    text: str = ""
+    """What it reads: the lines behind ``<<``."""
 
 
 @dataclass(slots=True)
@@ -30,8 +35,19 @@ class Pipeline:
 
 def parse_shell(text: str) -> list[Pipeline]:
     """What a shell would make of ``text``; NotUnderstood for what is beyond this one."""
-    lines = text.replace("\\\n", " ").splitlines()
-    return [pipeline for line in lines for pipeline in _parse_line(line)]
+    lines = iter(text.replace("\\\n", " ").splitlines())
+    pipelines: list[Pipeline] = []
+    for line in lines:
+        here = _HERE.search(line)
+        parsed = _parse_line(_HERE.sub("", line))
+        if here is not None and parsed:
+            parsed[0].commands[0].text = _until(here[1], lines)
+        pipelines += parsed
+    return pipelines
+
+
+def _until(end: str, lines: Iterator[str]) -> str:
+    return "\n".join(takewhile(lambda each: each.strip() != end, lines))
 
 
 def _parse_line(line: str) -> list[Pipeline]:

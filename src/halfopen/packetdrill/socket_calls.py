@@ -1,5 +1,7 @@
 """The calls on sockets as scripts write them."""
 
+import errno
+import os
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
@@ -13,8 +15,10 @@ from halfopen.packetdrill.structures import (
     compare_facts,
     compare_octets,
     control_messages,
+    iovec_faults,
     iovec_octets,
     message_header,
+    points_nowhere,
     value_octets,
 )
 
@@ -83,7 +87,31 @@ def _send(arguments: Arguments) -> Attempt:
     octets = checked_length(arguments, arguments.number(2))
     name = arguments.socket_name(4, is_local=False) if _names_peer(arguments) else None
     message = Message(bytes(octets), flags, name)
+    if octets and points_nowhere(arguments[1]):
+        return faulty_send(arguments, fd, Message(b"", flags, name))
     return lambda: Answer(arguments.posix.send(fd, message))
+
+
+def faulty_send(arguments: Arguments, fd: int, nothing: Message) -> Attempt:
+    """EFAULT, unless something else is wrong already when nothing is sent."""
+
+    def attempt() -> Answer:
+        arguments.posix.send(fd, nothing)
+        raise OSError(errno.EFAULT, os.strerror(errno.EFAULT))
+
+    return attempt
+
+
+def faulty_receive(arguments: Arguments, fd: int, flags: int) -> Attempt:
+    """EFAULT if there is anything to be read, which stays."""
+    peek = flags | arguments.symbols["MSG_PEEK"]
+
+    def attempt() -> Answer:
+        if not arguments.posix.receive(fd, 1, peek).octets:
+            return Answer()
+        raise OSError(errno.EFAULT, os.strerror(errno.EFAULT))
+
+    return attempt
 
 
 def _names_peer(arguments: Arguments) -> bool:
@@ -94,7 +122,11 @@ def _names_peer(arguments: Arguments) -> bool:
 def _sendmsg(arguments: Arguments) -> Attempt:
     fd, header, flags = arguments.fd(0), message_header(arguments, 1), arguments.number(2)
     control = control_messages(arguments, header.control)
-    message = Message(bytes(header.octets), flags, control=control)
+    is_opening = isinstance(header.name, Omitted) and flags & arguments.symbols.get("MSG_FASTOPEN", 0)
+    name = arguments.default_name(is_local=False) if is_opening else None
+    message = Message(bytes(header.octets), flags, name, control=control, pieces=header.pieces)
+    if header.faults:
+        return faulty_send(arguments, fd, Message(b"", flags, name))
     return lambda: Answer(arguments.posix.send(fd, message))
 
 
@@ -102,11 +134,15 @@ def _recv(arguments: Arguments) -> Attempt:
     """``recv(fd, ..., 1000, flags)`` and ``recvfrom()``."""
     fd, flags = arguments.fd(0), arguments.number(3)
     octets = checked_length(arguments, arguments.number(2))
+    if octets and points_nowhere(arguments[1]) and not flags & arguments.symbols["MSG_TRUNC"]:
+        return faulty_receive(arguments, fd, flags)
     return lambda: Answer(arguments.posix.receive(fd, octets, flags).octets)
 
 
 def _recvmsg(arguments: Arguments) -> Attempt:
     fd, header, flags = arguments.fd(0), message_header(arguments, 1), arguments.number(2)
+    if header.faults:
+        return faulty_receive(arguments, fd, flags)
 
     def attempt() -> Answer:
         received = arguments.posix.receive(fd, header.octets, flags, CONTROL_ROOM)
@@ -122,11 +158,15 @@ def _recvmsg(arguments: Arguments) -> Attempt:
 
 def _readv(arguments: Arguments) -> Attempt:
     fd, octets = arguments.fd(0), iovec_octets(arguments, arguments[1])
+    if iovec_faults(arguments[1]):
+        return faulty_receive(arguments, fd, 0)
     return lambda: Answer(len(arguments.posix.read(fd, octets)))
 
 
 def _writev(arguments: Arguments) -> Attempt:
     fd, message = arguments.fd(0), Message(bytes(iovec_octets(arguments, arguments[1])))
+    if iovec_faults(arguments[1]):
+        return faulty_send(arguments, fd, Message(b""))
     return lambda: Answer(arguments.posix.write(fd, message))
 
 
@@ -135,8 +175,11 @@ def _setsockopt(arguments: Arguments) -> Attempt:
     fd, level, option = arguments.fd(0), arguments.number(1), arguments.number(2)
     length = arguments.optional(4, 4)
     octets = value_octets(arguments, arguments[3], max(0, length))
+    is_bad = arguments[3] == Word("NULL") and len(octets) >= 4
 
     def attempt() -> Answer:
+        if is_bad:
+            raise OSError(errno.EFAULT, os.strerror(errno.EFAULT))
         arguments.posix.setsockopt(fd, level, option, octets)
         return Answer()
 
@@ -148,7 +191,7 @@ def _getsockopt(arguments: Arguments) -> Attempt:
     fd, level, option = arguments.fd(0), arguments.number(1), arguments.number(2)
     value, length = arguments[3], arguments.get(4)
     if isinstance(value, Structure) and _names_members(value):
-        return lambda: Answer(check=lambda: compare_facts(arguments, value.fields, arguments.posix.tcp_info(fd)))
+        return lambda: _info(arguments, fd, value)
     if not isinstance(value, int | str | bytes | Vector | Structure | Applied | Omitted | Word):
         arguments.refuse(f"getsockopt(): a value is expected, not {show(value)}")
     known = isinstance(length, Vector | int)
@@ -164,6 +207,11 @@ def _getsockopt(arguments: Arguments) -> Attempt:
             arguments.expect("the length", room, len(octets))
 
     return attempt
+
+
+def _info(arguments: Arguments, fd: int, expected: Structure) -> Answer:
+    facts = arguments.posix.tcp_info(fd)
+    return Answer(check=lambda: compare_facts(arguments, expected.fields, facts))
 
 
 def _names_members(value: Structure) -> bool:

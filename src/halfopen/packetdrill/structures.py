@@ -31,6 +31,10 @@ class MessageHeader:
     flags: Value | None = None
     control: Value | None = None
     name: Value | None = None
+    pieces: tuple[int, ...] = ()
+    """How long each part is."""
+    faults: bool = False
+    """There is no place for the text, or none where it is."""
 
 
 def message_header(arguments: Arguments, index: int) -> MessageHeader:
@@ -44,6 +48,8 @@ def message_header(arguments: Arguments, index: int) -> MessageHeader:
         flags=fields.get("msg_flags"),
         control=fields.get("msg_control"),
         name=fields.get("msg_name"),
+        pieces=_lengths(arguments, fields.get("msg_iov", Vector(()))),
+        faults=iovec_faults(fields.get("msg_iov", Vector(()))),
     )
 
 
@@ -55,8 +61,27 @@ def iovec_octets(arguments: Arguments, value: Value) -> int:
     for item in value.items:
         if not isinstance(item, Structure) or not item.fields:
             arguments.refuse(f"a struct iovec is expected, not {show(item)}")
-        total += arguments.value(item.fields[-1][1])
+        octets = arguments.value(item.fields[-1][1])
+        if octets and points_nowhere(item.fields[0][1]):
+            break
+        total += octets
     return checked_length(arguments, total)
+
+
+def _lengths(arguments: Arguments, value: Value) -> tuple[int, ...]:
+    items = value.items if isinstance(value, Vector) else ()
+    return tuple(arguments.value(item.fields[-1][1]) for item in items if isinstance(item, Structure))
+
+
+def iovec_faults(value: Value) -> bool:
+    """Whether the first place in a list of struct iovec is none; of a later one nobody hears."""
+    first = value.items[0] if isinstance(value, Vector) and value.items else None
+    return isinstance(first, Structure) and points_nowhere(first.fields[0][1]) and first.fields[-1][1] != 0
+
+
+def points_nowhere(value: Value | None) -> bool:
+    """NULL, or a number for a place in memory."""
+    return value == Word("NULL") or isinstance(value, int)
 
 
 def checked_length(arguments: Arguments, octets: int) -> int:
@@ -96,8 +121,11 @@ def value_octets(arguments: Arguments, value: Value, length: int) -> bytes:
     match value:
         case str(text):
             return text.encode("latin-1")[:length]
+        case Structure(fields) if any(name.startswith("tcpm_") for name, _ in fields):
+            return _md5_octets(arguments, dict(fields))[:length]
         case Structure(fields):
-            return b"".join(_field_octets(arguments, each) for _, each in fields)[:length]
+            size = _member_octets(fields)
+            return b"".join(_field_octets(arguments, each, size) for _, each in fields)[:length]
         case bytes(octets):
             return octets[:length]
         case Applied():
@@ -117,8 +145,9 @@ def compare_octets(arguments: Arguments, value: Value, octets: bytes) -> None:
         case str(text):
             arguments.expect("the value", text, octets.rstrip(b"\0").decode("latin-1"))
         case Structure(fields):
-            for (name, each), start in zip(fields, range(0, 4 * len(fields), 4), strict=True):
-                seen = int.from_bytes(octets[start : start + 4], "little", signed=True)
+            size = _member_octets(fields)
+            for (name, each), start in zip(fields, range(0, size * len(fields), size), strict=True):
+                seen = int.from_bytes(octets[start : start + size], "little", signed=True)
                 arguments.expect(name or "the value", arguments.value(each), seen)
         case Applied() | bytes():
             arguments.expect("the value", arguments.address(value), octets)
@@ -144,11 +173,34 @@ def _signed(number: int) -> int:
     return number - (1 << 32) if number > 0x7FFFFFFF else number
 
 
-def _field_octets(arguments: Arguments, value: Value) -> bytes:
-    """One member of a structure: octets of a string, or four of a number."""
+def _member_octets(fields: Sequence[tuple[str, Value]]) -> int:
+    """Of a number: those of a ``struct timeval`` have eight."""
+    return 8 if any(name.startswith("tv_") for name, _ in fields) else 4
+
+
+def _field_octets(arguments: Arguments, value: Value, size: int) -> bytes:
+    """One member of a structure: octets of a string, or ``size`` of a number."""
     if isinstance(value, str):
         return value.encode("latin-1")
-    return (arguments.value(value) & 0xFFFFFFFF).to_bytes(4, "little")
+    return (arguments.value(value) & (1 << 8 * size) - 1).to_bytes(size, "little")
+
+
+def _md5_octets(arguments: Arguments, fields: dict[str, Value]) -> bytes:
+    """``struct tcp_md5sig``: ``{tcpm_addr=..., tcpm_key="secret"}``; the address is the remote one unless given."""
+    written = fields.get("tcpm_addr", Omitted())
+    addressing = arguments.addressing
+    address = arguments.address(written) if not isinstance(written, Omitted) else addressing.remote
+    address = addressing.as_socket_address(address)
+    is_ipv6 = len(address) == 16
+    family = arguments.symbols["AF_INET6" if is_ipv6 else "AF_INET"].to_bytes(2, "little")
+    key = fields.get("tcpm_key", "")
+    secret = key.encode("latin-1") if isinstance(key, str) else b""
+    keylen = arguments.value(fields["tcpm_keylen"]) if "tcpm_keylen" in fields else len(secret)
+    name = (family + bytes(6 if is_ipv6 else 2) + address).ljust(128, b"\0")
+    head = name + bytes(
+        (arguments.value(fields.get("tcpm_flags", 0)), arguments.value(fields.get("tcpm_prefixlen", 0)))
+    )
+    return head + keylen.to_bytes(2, "little") + bytes(4) + secret.ljust(80, b"\0")
 
 
 def _control_fields(arguments: Arguments, value: Value | None) -> list[dict[str, Value]]:

@@ -19,6 +19,8 @@ _FIELDS = (
     ("I", "received_e1_bytes received_e0_bytes received_ce_bytes"),
 )
 _BIT_FIELDS = 8
+MEMORY = ("RMEM_ALLOC", "RCVBUF", "WMEM_ALLOC", "SNDBUF", "FWD_ALLOC", "WMEM_QUEUED", "OPTMEM", "BACKLOG", "DROPS")
+"""What SO_MEMINFO tells, in its order."""
 
 
 def unpack_tcp_info(octets: bytes) -> dict[str, int]:
@@ -36,3 +38,9 @@ def unpack_tcp_info(octets: bytes) -> dict[str, int]:
             (facts[f"tcpi_{name}"],) = struct.unpack_from("=" + code, octets, at)
             at += size
     return facts
+
+
+def unpack_memory_info(octets: bytes) -> dict[str, int]:
+    """The numbers of SO_MEMINFO by the names of their places."""
+    counts = struct.unpack_from(f"={len(octets) // 4}I", octets)
+    return {f"SK_MEMINFO_{name}": count for name, count in zip(MEMORY, counts, strict=False)}

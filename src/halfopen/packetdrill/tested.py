@@ -39,6 +39,8 @@ class Tracker:
         self.addressing = addressing
         self.timestamps = timestamps
         self.labels = FlowLabels()
+        self.md5_secret: str | None = None
+        """``--tcp_md5_secret``."""
         self.tested: UnderTest | None = None
         self._sockets: list[UnderTest] = []
         self._next_remote_port = FIRST_REMOTE_PORT

@@ -2,20 +2,22 @@
 
 from collections import deque
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 
 from halfopen.base.addresses import IPV4_ANY, IPV6_ANY, Prefix, format_address
 from halfopen.base.clock import NEVER, SECOND, Instant
 from halfopen.base.errors import SimulationError
 from halfopen.base.rng import SeededRng
-from halfopen.packetdrill.bursts import BurstRules, in_bursts, ports_of, ports_of_socket
+from halfopen.packetdrill.bursts import in_bursts
 from halfopen.packetdrill.captured import Emitted
 from halfopen.packetdrill.profiles import Profile
 from halfopen.packetdrill.settings import Settings
-from halfopen.stack.config import InterfaceConfig
-from halfopen.stack.interface import IP, Offloads
+from halfopen.packetdrill.traffic import Traffic
+from halfopen.stack.config import InterfaceConfig, StackConfig
+from halfopen.stack.interface import IP, Interface, Offloads
 from halfopen.stack.routes import Route
 from halfopen.stack.stack import Stack
-from halfopen.stack.tcp_socket import TcpSocket
+from halfopen.tcp.config import TcpConfig
 from halfopen.wire.packet import Packet
 
 EPOCH: Instant = 1_000 * SECOND
@@ -25,6 +27,11 @@ DEVICE = "tun0"
 
 PATIENCE = 10_000
 """Rounds of work at one instant, after which it is taken for a loop without an end."""
+
+
+def _paced(config: TcpConfig, enabled: bool) -> TcpConfig:
+    pace = replace(config.congestion.pace, enabled=enabled)
+    return replace(config, congestion=replace(config.congestion, pace=pace))
 
 
 class VirtualHost:
@@ -39,35 +46,45 @@ class VirtualHost:
         "_drops",
         "_gso_octets",
         "_interface",
+        "_paces",
         "_pushes_bursts",
         "attend",
-        "bursts",
         "now",
         "output",
         "stack",
+        "traffic",
     )
 
     def __init__(self, settings: Settings, profile: Profile) -> None:
         self.now = EPOCH
-        self.stack = Stack(profile.stack, SeededRng("packetdrill"))
+        self._drops = self._paces = False
+        self._gso_octets = profile.gso_octets
+        self._pushes_bursts = profile.pushes_bursts
+        self.stack = Stack(self._configured(profile.stack), SeededRng("packetdrill"))
+        self._interface = self._add_device(settings, profile)
+        self.output: deque[Emitted] = deque()
+        self.traffic = Traffic(self.clock)
+        self.attend: Callable[[], Instant] = self._never
+        self._attend_at = self.now
+
+    def _configured(self, config: StackConfig) -> StackConfig:
+        """The profile's configuration, as it is."""
+        return config
+
+    def _add_device(self, settings: Settings, profile: Profile) -> Interface:
+        """The TUN, behind which everything is."""
         addressing = settings.addressing
-        interface = InterfaceConfig(
+        config = InterfaceConfig(
             name=DEVICE,
             kind=IP,
             addresses=(f"{format_address(addressing.local)}/{addressing.prefix_length}",),
             mtu=settings.mtu,
             offloads=Offloads(checksum=True, gso_octets=profile.gso_octets),
         )
-        self._drops = False
-        self._gso_octets = profile.gso_octets
-        self._pushes_bursts = profile.pushes_bursts
-        self.bursts = BurstRules()
-        self._interface = self.stack.add_interface(interface, self.now)
+        interface = self.stack.add_interface(config, self.now)
         everywhere = Prefix(IPV6_ANY if addressing.is_ipv6 else IPV4_ANY, 0)
-        self.stack.routes.add(Route(prefix=everywhere, interface=self._interface))
-        self.output: deque[Emitted] = deque()
-        self.attend: Callable[[], Instant] = self._never
-        self._attend_at = self.now
+        self.stack.routes.add(Route(prefix=everywhere, interface=interface))
+        return interface
 
     @staticmethod
     def _never() -> Instant:
@@ -81,12 +98,22 @@ class VirtualHost:
             self._interface.offloads = chosen
             self.stack.routes.advance()
 
+    def set_pace(self, *, enabled: bool) -> None:
+        """Whether the queue spaces out what is sent (``fq``): connections do that themselves."""
+        if enabled == self._paces:
+            return
+        self._paces = enabled
+        self.stack.configure(replace(self.stack.config, tcp=_paced(self.stack.config.tcp, enabled)))
+        for socket in self.stack.tcp.sockets():
+            socket.configure(_paced(socket.config, enabled))
+
     def clock(self) -> Instant:
         """The time."""
         return self.now
 
-    def receive(self, packet: Packet) -> None:
+    def receive(self, packet: Packet, device: int = 0) -> None:
         """A datagram arrives."""
+        self.traffic.on_received(packet)
         self.stack.receive(self._interface, packet, self.now)
 
     def settle(self) -> None:
@@ -98,23 +125,26 @@ class VirtualHost:
                 return
         raise SimulationError(f"the host does not come to rest: {PATIENCE} rounds of work at one instant")
 
-    def _transmit(self) -> bool:
-        """Polls the stack until it has nothing more to send; whether it had anything."""
+    def transmit(self, all_of_it: bool) -> None:
+        """What is to be sent by now leaves, or the first packet of it."""
+        self._transmit(limit=PATIENCE if all_of_it else 1)
+
+    def _transmit(self, limit: int = 1 << 30) -> bool:
+        """Polls the stack until it has nothing more to send, or ``limit`` packets; whether it had anything."""
         any_sent = False
-        while (item := self.stack.poll_transmit(self.now)) is not None:
+        while limit > 0 and (item := self.stack.poll_transmit(self.now)) is not None:
             any_sent = True
+            limit -= 1
+            emitted = self._emitted(*item)
             if not self._drops:
-                self.output.extend(Emitted(self.now, packet) for packet in self._sent(item[1]))
+                self.output.extend(emitted)
         return any_sent
 
-    def _sent(self, packet: Packet) -> Iterable[Packet]:
+    def _emitted(self, interface: Interface, packet: Packet) -> Iterable[Emitted]:
         """What the device is handed for one packet of the stack."""
-        if packet.gso_size and self._pushes_bursts:
-            ports = ports_of(packet)
-            for socket in self.stack.tcp.sockets():
-                if isinstance(socket, TcpSocket) and ports_of_socket(socket) == ports:
-                    return in_bursts(packet, self.bursts.segments(socket.connection.tcb, packet.gso_size))
-        return (packet,)
+        self.traffic.on_sent(packet)
+        packets = in_bursts(packet) if packet.gso_size and self._pushes_bursts else (packet,)
+        return (Emitted(self.now, each) for each in packets)
 
     def step(self, until: Instant) -> bool:
         """On to the next instant at which something is due; False if that is not before or at ``until``."""

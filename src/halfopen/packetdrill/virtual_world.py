@@ -58,10 +58,10 @@ class VirtualWorld(World):
             if rounds > PATIENCE:
                 raise SimulationError("time stands still: something is due again and again at one instant")
 
-    def inject(self, packet: Packet) -> None:
+    def inject(self, packet: Packet, device: int = 0) -> None:
         """The stack receives it, and what follows from that at once follows."""
         self._host.now += ARRIVAL
-        self._host.receive(packet)
+        self._host.receive(packet, device)
         self._host.settle()
 
     def shell(self, command: str, position: Position) -> None:
@@ -69,4 +69,5 @@ class VirtualWorld(World):
         self._shell.run(command, position)
         device = self._shell.host.device
         self._host.set_device(drops=device.drops, offloads=device.offloads)
+        self._host.set_pace(enabled=device.paces)
         self._host.settle()

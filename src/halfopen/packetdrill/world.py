@@ -51,8 +51,8 @@ class World(ABC):
         self.run_while(_always, when)
 
     @abstractmethod
-    def inject(self, packet: Packet) -> None:
-        """A datagram arrives at the host."""
+    def inject(self, packet: Packet, device: int = 0) -> None:
+        """A datagram, or a frame, arrives at the host."""
 
     @abstractmethod
     def next_output(self, until: Instant) -> Emitted | None:

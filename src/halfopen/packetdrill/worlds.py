@@ -2,13 +2,11 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from functools import partial
 
-from halfopen.base.errors import ConfigError
-from halfopen.packetdrill import bursts as burst_rules
-from halfopen.packetdrill.bursts import BurstRules
 from halfopen.packetdrill.calls import Calls
 from halfopen.packetdrill.kernel_world import KernelWorld, kernel_device, monotonic
+from halfopen.packetdrill.link_host import LinkHost
+from halfopen.packetdrill.link_kernel import LinkKernelWorld, kernel_links
 from halfopen.packetdrill.profiles import FREEBSD_DIALECT, LINUX_DIALECT
 from halfopen.packetdrill.real_posix import RealPosix
 from halfopen.packetdrill.settings import RunOptions, Settings
@@ -31,6 +29,16 @@ def open_world(settings: Settings, options: RunOptions) -> Iterator[World]:
     if options.against == "stack":
         yield _virtual(settings, options)
         return
+    if settings.link is not None:
+        with kernel_links(settings, settings.link) as links:
+            calls = Calls(
+                posix=RealPosix(), clock=monotonic, addressing=settings.addressing, tolerance=settings.tolerance
+            )
+            try:
+                yield LinkKernelWorld(links, calls, settings.addressing.remote)
+            finally:
+                calls.close_all()
+        return
     with kernel_device(settings) as link:
         calls = Calls(posix=RealPosix(), clock=monotonic, addressing=settings.addressing, tolerance=settings.tolerance)
         try:
@@ -41,24 +49,17 @@ def open_world(settings: Settings, options: RunOptions) -> Iterator[World]:
 
 def _virtual(settings: Settings, options: RunOptions) -> World:
     profile = options.profile
-    host = VirtualHost(settings, profile)
+    link = settings.link
+    host = VirtualHost(settings, profile) if link is None else LinkHost(settings, profile, link)
     calls = Calls(
-        posix=VirtualPosix(host.stack, host.clock, profile),
+        posix=VirtualPosix(host.stack, host.clock, profile, host),
         clock=host.clock,
         symbols=SYMBOLS[profile.dialect],
         addressing=settings.addressing,
         tolerance=settings.tolerance,
     )
     sysctls = Sysctls(host.stack, profile.dialect)
-    if profile.pushes_bursts:
-        for name, rule in burst_rules.SYSCTLS.items():
-            sysctls.watch(name, partial(_set_rule, host.bursts, rule))
+    if profile.dialect == FREEBSD_DIALECT:
+        sysctls.watch("net.inet.tcp.hostcache.purgenow", lambda _: host.stack.ip.forget_path_mtus())
     shell = Shell(ShellHost(host.stack, sysctls, host.clock))
     return VirtualWorld(host, calls, shell)
-
-
-def _set_rule(rules: BurstRules, name: str, value: str) -> None:
-    """ConfigError if that is no number."""
-    if not value.isdecimal():
-        raise ConfigError(f"a number is needed, not {value!r}")
-    setattr(rules, name, int(value))

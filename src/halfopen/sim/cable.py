@@ -9,6 +9,7 @@ from halfopen.base.clock import Instant
 from halfopen.base.counters import Counters
 from halfopen.base.errors import ConfigError
 from halfopen.base.impairment import PERFECT, Impairment
+from halfopen.base.native import mypyc_attr
 from halfopen.base.netem import parse
 from halfopen.base.rng import Rng, SeededRng
 from halfopen.capture.record import Direction
@@ -34,6 +35,7 @@ class Named(Protocol):
         """What the other hosts call it."""
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
 class Filter(ABC):
     """Looks at what reaches a host before its stack does, and may change, keep or answer it (netfilter: PREROUTING)."""
 
@@ -44,6 +46,7 @@ class Filter(ABC):
         """What goes on to the stack instead of ``packet``; None for nothing."""
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
 class Observer(ABC):
     """Sees what goes into cables and what comes out: what goes in only has been lost, or is on its way."""
 
@@ -60,6 +63,7 @@ class Observer(ABC):
         """What befell ``packet``, which went in at ``end``, on its way; unless told, nothing is done about it."""
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
 class Cable:
     """Joins two interfaces or more. Each direction into it has an impairment and a fate of its own.
 
@@ -71,10 +75,22 @@ class Cable:
     Counters: ``CableLost``, ``CableDuplicated``, ``CableCorrupted``, ``CableReordered``, ``CableOverlimit`` for what a
     full queue refused, ``CableDown``, and for rules ``CableRuleDropped``, ``...Delayed``, ``...Duplicated`` and
     ``...Rewritten``.
+
+    With ``offloads`` a super-segment passes a rate as one packet, unless there are rules, or chances, or an active
+    queue, or no room for all of it: it comes out when its last bit has left, its first packets later than on a wire.
     """
 
-    def __init__(self, scheduler: Scheduler, rng: SeededRng, impairment: Impairment = PERFECT, title: str = "") -> None:
+    def __init__(
+        self,
+        scheduler: Scheduler,
+        rng: SeededRng,
+        impairment: Impairment = PERFECT,
+        title: str = "",
+        *,
+        offloads: bool = False,
+    ) -> None:
         self.scheduler = scheduler
+        self.offloads = offloads
         self.counters = Counters()
         self.observers: list[Observer] = []
         self.ends: list[CableEnd] = []
@@ -253,7 +269,9 @@ class CableEnd(Plug):
     def _make_lane(self, impairment: Impairment, rng: Rng, deliver: Callable[[Packet, Instant], None]) -> Lane:
         cable = self._cable
         channel = Channel(impairment, self.interface.link_octets, rng, cable.counters, "Cable")
-        return Lane(cable.scheduler, channel, deliver, lambda: cable.title, self._tell)
+        lane = Lane(cable.scheduler, channel, deliver, lambda: cable.title, self._tell)
+        lane.offloads = cable.offloads
+        return lane
 
     def _enter(self, packet: Packet, now: Instant) -> str | None:
         """What is to be said of it."""

@@ -71,6 +71,8 @@ class Fabric:
         self.observers: list[Observer] = []
         self.words = words
         self.families = families
+        self.offloads = False
+        """Whether cables with a rate carry super-segments as they are."""
         self._captures: list[BinaryIO] = []
         self._loop = loop
         self._rng = rng
@@ -116,7 +118,8 @@ class Fabric:
         forth = impairment(segment.title, segment.words)
         back = forth if segment.back is None else impairment(segment.title, segment.back)
         make = Switch if segment.kind == SWITCH else Cable
-        cable = make(self._loop.scheduler, self._rng.fork(f"cable {len(self.cables)}"), forth, segment.name)
+        rng = self._rng.fork(f"cable {len(self.cables)}")
+        cable = make(self._loop.scheduler, rng, forth, segment.name, offloads=self.offloads)
         self._wiring.lay(Laid(segment, cable, self._prefixes(segment)))
         if segment.kind == LINK and back != forth:
             cable.impair(back, towards=segment.members[0].node)

@@ -18,7 +18,7 @@ BATCH = 64
 class Lane:
     """A `Channel` that an event of the scheduler empties."""
 
-    __slots__ = ("_channel", "_deliver", "_event", "_scheduler", "_tell", "_title")
+    __slots__ = ("_channel", "_deliver", "_event", "_scheduler", "_tell", "_title", "offloads")
 
     def __init__(
         self,
@@ -34,6 +34,8 @@ class Lane:
         self._title = title
         self._tell = tell
         channel.tell = self._on_fate
+        self.offloads = False
+        """A rate takes super-segments as they are, where nothing looks at their packets."""
         self._event: Event | None = None
 
     @property
@@ -43,7 +45,8 @@ class Lane:
 
     def takes_whole(self, packet: Packet) -> bool:
         """Whether a super-segment may be admitted as it is."""
-        return self._channel.takes_whole(packet)
+        channel = self._channel
+        return channel.takes_whole(packet) or (self.offloads and channel.serialises_whole(packet, self._scheduler.now))
 
     def impair(self, impairment: Impairment) -> None:
         """What is sent from now on meets this; what is on its way goes on as it was."""
@@ -92,6 +95,10 @@ class Lane:
             for packet in packets:
                 deliver(packet, now)
             is_more = len(packets) == BATCH
+        self._wait()
+
+    def _wait(self) -> None:
+        """For the next packet, unless whoever took the last ones has sent some, and waits already."""
         if self._event is None:
             deadline = self._channel.next_deadline()
             if deadline < NEVER:

@@ -33,10 +33,14 @@ class HostOptions(TypedDict, total=False):
 
 
 class NetworkOptions(TypedDict, total=False):
-    """``families`` are the versions of IP; without, the topology's. ``allow`` is for a network that is isolated."""
+    """``families`` are the versions of IP; without, the topology's. ``allow`` is for a network that is isolated.
+
+    ``offloads``: cables with a rate carry super-segments as they are.
+    """
 
     families: str | None
     allow: Collection[str]
+    offloads: bool
 
 
 class LinkOptions(TypedDict, total=False):
@@ -61,6 +65,10 @@ class Network:
     If ``isolated``, programs see virtual time on every clock, and cannot get out of the simulation
     (`halfopen.sim.isolation`), but for the kinds of escapes that ``allow`` names: ``"socket"``, ``"names"``,
     ``"process"``, ``"thread"``, ``"sleep"``.
+
+    With ``offloads`` up to 64 KB cross a cable with a rate as one event, as a device with segmentation offload takes
+    them, wherever no rule, chance or active queue looks at single packets. The rate and the queue are the same, but
+    what arrives, arrives in bursts, and is acknowledged so: for what happens to streams, not to packets.
     """
 
     def __init__(
@@ -81,6 +89,7 @@ class Network:
         self.seed = seed
         self.loop = SimLoop()
         self._fabric = Fabric(self.loop, rng, words, families)
+        self._fabric.offloads = options.get("offloads", False)
         self.hosts = self._fabric.hosts
         self.cables = self._fabric.cables
         self.isolation: Callable[[], AbstractContextManager[object]] = nullcontext

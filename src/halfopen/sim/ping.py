@@ -6,8 +6,9 @@ from itertools import count as numbers
 from math import sqrt
 
 from halfopen.aio.errors import os_errors
+from halfopen.aio.face import EchoFace, Face
 from halfopen.aio.host import Host
-from halfopen.aio.pump import EchoFace, Face, Pump
+from halfopen.aio.pump import Pump
 from halfopen.base.addresses import Address, format_address
 from halfopen.base.clock import MILLISECOND, SECOND, Duration, Instant
 from halfopen.base.errors import ConfigError

@@ -5,9 +5,11 @@ from abc import ABC, abstractmethod
 from asyncio import sslproto
 from collections import deque
 
-from halfopen.aio.pump import AnySocket, Face, Pump
+from halfopen.aio.face import Face
+from halfopen.aio.pump import AnySocket, Pump
 from halfopen.aio.transport import StackTransport
 from halfopen.base.clock import Instant
+from halfopen.base.native import mypyc_attr
 from halfopen.sim.loop import SimLoop
 from halfopen.sim.processes import PROGRAMS, Programs
 from halfopen.stack.interface import Interface
@@ -15,6 +17,7 @@ from halfopen.stack.stack import Stack
 from halfopen.wire.packet import Packet
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
 class Plug(ABC):
     """Where the packets of an interface go."""
 
@@ -25,6 +28,7 @@ class Plug(ABC):
         """Takes one packet, which may be a super-segment with its checksum still to be computed."""
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
 class SimPump(Pump):
     """Drives the stack of the host called ``name``; each of its interfaces has at most one `Plug`.
 

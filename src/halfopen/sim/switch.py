@@ -29,8 +29,16 @@ class Switch(Cable):
     back to where it came from, and ``SwitchTableFull``.
     """
 
-    def __init__(self, scheduler: Scheduler, rng: SeededRng, impairment: Impairment = PERFECT, title: str = "") -> None:
-        super().__init__(scheduler, rng, impairment, title)
+    def __init__(
+        self,
+        scheduler: Scheduler,
+        rng: SeededRng,
+        impairment: Impairment = PERFECT,
+        title: str = "",
+        *,
+        offloads: bool = False,
+    ) -> None:
+        super().__init__(scheduler, rng, impairment, title, offloads=offloads)
         self._stations: dict[Mac, tuple[CableEnd, Instant]] = {}
 
     def plug(self, pump: SimPump, interface: Interface) -> CableEnd:

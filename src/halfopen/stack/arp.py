@@ -4,6 +4,9 @@ RFC 826 believes whoever speaks. Here only an answer to a question of ours makes
 a claim that contradicts an entry has the known owner asked, and only his silence lets a fresh request find another.
 """
 
+from collections import deque
+from typing import Final
+
 from halfopen.base.addresses import MAC_BROADCAST, MAC_ZERO, Mac, is_unspecified, is_valid_source
 from halfopen.base.clock import Instant
 from halfopen.base.counters import Counters
@@ -17,11 +20,14 @@ from halfopen.wire import arp, ethernet
 from halfopen.wire.arp import Arp
 from halfopen.wire.packet import Packet
 
+MAX_LOST: Final = 256
+"""Neighbours that have gone and that nobody has asked for."""
+
 
 class ArpLayer(NeighborLayer):
     """ARP on all Ethernet interfaces of one host."""
 
-    __slots__ = ("_addresses", "_config", "conflicts")
+    __slots__ = ("_addresses", "_config", "_lost", "conflicts")
 
     def __init__(
         self, config: ArpConfig, addresses: HostAddresses, output: Transmissions, rng: Rng, counters: Counters
@@ -29,6 +35,7 @@ class ArpLayer(NeighborLayer):
         super().__init__(config, output, rng, counters)
         self._config = config
         self._addresses = addresses
+        self._lost: deque[Neighbor] = deque(maxlen=MAX_LOST)
         self.conflicts = Conflicts(config, output, rng, counters)
 
     def receive(self, interface: Interface, packet: Packet, now: Instant) -> None:
@@ -57,6 +64,18 @@ class ArpLayer(NeighborLayer):
         while (when := self.next_deadline()) <= now:
             self.conflicts.on_deadline(when)
             self._on_table_deadline(when)
+
+    def poll_lost(self) -> Neighbor | None:
+        """Somebody who does not answer any more, or never has (RFC 1122 3.3.1.4)."""
+        return self._lost.popleft() if self._lost else None
+
+    def _forget(self, entry: Neighbor) -> None:
+        super()._forget(entry)
+        self._lost.append(entry)
+
+    def _give_up(self, entry: Neighbor, when: Instant) -> None:
+        super()._give_up(entry, when)
+        self._lost.append(entry)
 
     def _is_sound(self, interface: Interface, message: Arp) -> bool:
         """Neither our own echo nor a sender that cannot be (RFC 1122 3.2.1.3); 0.0.0.0 is a probe (RFC 5227)."""

@@ -15,6 +15,9 @@ from halfopen.wire.tcp_options import Options
 RST_RATE: Final = 200
 """RSTs a second (FreeBSD ``net.inet.icmp.icmplim``)."""
 
+SILENCE: Final = "silence"
+"""The policy that keeps listeners from sending RST, too (FreeBSD ``net.inet.tcp.blackhole=3``)."""
+
 
 class ClosedPorts:
     """The closed ports of one host. They hold no state of any peer."""
@@ -92,6 +95,7 @@ POLICIES: Final[Mapping[str, Callable[[ClosedPorts, bytes, Segment, Instant], Se
     "reset": ClosedPorts.reset,
     "blackhole-syn": ClosedPorts.swallow_syn,
     "blackhole": ClosedPorts.swallow,
+    SILENCE: ClosedPorts.swallow,
     "limit": ClosedPorts.reset_seldom,
     "tarpit": ClosedPorts.hold,
 }

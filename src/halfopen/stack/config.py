@@ -136,7 +136,8 @@ class FragmentConfig:
     """A key of `halfopen.stack.fragments.OVERLAP_POLICIES`."""
 
 
-HARD: Final = frozenset({kinds.PROTOCOL_UNREACHABLE, kinds.PORT_UNREACHABLE, kinds.ADMIN_PROHIBITED, kinds.PRECEDENCE})
+_PROHIBITED: Final = {kinds.NET_PROHIBITED, kinds.ADMIN_PROHIBITED}
+HARD: Final = frozenset({kinds.PROTOCOL_UNREACHABLE, kinds.PORT_UNREACHABLE, kinds.PRECEDENCE, *_PROHIBITED})
 """Errors that end an attempt to connect (RFC 1122 4.2.3.9, code 4 apart); Linux takes "prohibited" for one as well."""
 
 
@@ -156,6 +157,11 @@ class IcmpConfig:
     """Also those to a broadcast or multicast address (RFC 1122 3.2.2.6 allows both; Linux does not either)."""
     echo_multicast: bool = True
     """Also those to an IPv6 group (RFC 4443 4.2; Linux answers them too)."""
+    accept_redirects: bool = False
+    """Follow an IPv4 redirect of the current first hop (RFC 1122 3.2.2.2); for IPv6 `AutoconfConfig` says so.
+
+    Off: whoever can send as the router takes over what leaves the link. Linux believes them on hosts.
+    """
     reply_queue: int = 256
     """Answers to our own echo requests that wait to be polled."""
     ttl: int = 64
@@ -240,3 +246,5 @@ class StackConfig:
     tcp_layer: TcpLayerConfig = field(default_factory=TcpLayerConfig)
     tcp_over_udp: int = 0
     """The UDP port where TCP comes as well, in datagrams (FreeBSD ``udp_tunneling_port``); 0: none."""
+    tcp_over_udp_octets: int = 8
+    """By how much the MSS is smaller there (FreeBSD ``udp_tunneling_overhead``)."""

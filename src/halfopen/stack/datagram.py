@@ -18,6 +18,9 @@ PROTOCOL_UNREACHABLE: Final = "protocol-unreachable"
 PORT_UNREACHABLE: Final = "port-unreachable"
 FRAGMENTATION_NEEDED: Final = "fragmentation-needed"
 SOURCE_ROUTE_FAILED: Final = "source-route-failed"
+HOST_UNKNOWN: Final = "host-unknown"
+HOST_ISOLATED: Final = "host-isolated"
+NET_PROHIBITED: Final = "net-prohibited"
 ADMIN_PROHIBITED: Final = "admin-prohibited"
 PRECEDENCE: Final = "precedence"
 """A router does not like the precedence (RFC 1812 5.3.3.2)."""
@@ -26,6 +29,7 @@ REASSEMBLY_EXCEEDED: Final = "reassembly-exceeded"
 PARAMETER_PROBLEM: Final = "parameter-problem"
 
 
+@mypyc_attr(acyclic=True)
 class Datagram:
     """One whole datagram for a transport of this host; its IP header has been checked.
 
@@ -89,6 +93,7 @@ class Datagram:
         return self.interface.link_octets
 
 
+@mypyc_attr(acyclic=True)
 class Outgoing:
     """What a transport wants sent. ``head`` is its header, ``octets`` the length of header and ``body`` together.
 

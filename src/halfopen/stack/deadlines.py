@@ -7,12 +7,12 @@ from halfopen.base.clock import NEVER, Instant
 
 
 class Timed:
-    """Something that wants to be called at a time. ``armed`` lists its entries in the heap, the earliest last."""
+    """Something that wants to be called at a time. ``armed`` lists its entries in the heap, the earliest first."""
 
     __slots__ = ("armed",)
 
     def __init__(self) -> None:
-        self.armed: list[Instant] = []
+        self.armed: tuple[Instant, ...] = ()
 
 
 T = TypeVar("T", bound=Timed)
@@ -38,16 +38,16 @@ class Deadlines(Generic[T]):
     def arm(self, thing: T, when: Instant) -> None:
         """``thing`` comes out of `pop_due` at ``when`` or before; NEVER asks for nothing."""
         armed = thing.armed
-        if when >= (armed[-1] if armed else NEVER):
+        if when >= (armed[0] if armed else NEVER):
             return
-        armed.append(when)
+        thing.armed = (when, *armed) if armed else (when,)
         self._order += 1
         heappush(self._heap, (when, self._order, thing))
 
     def disarm(self, thing: T) -> None:
         """``thing`` will not come out again unless it is armed again."""
         self._stale += len(thing.armed)
-        thing.armed.clear()
+        thing.armed = ()
         if self._stale > 64 and 2 * self._stale > len(self._heap):
             self._heap = [entry for entry in self._heap if entry[0] in entry[2].armed]
             heapify(self._heap)
@@ -61,8 +61,8 @@ class Deadlines(Generic[T]):
         """The thing with the earliest deadline, if that has come."""
         while self._heap and self._heap[0][0] <= now:
             when, _, thing = heappop(self._heap)
-            if thing.armed and thing.armed[-1] == when:
-                thing.armed.pop()
+            if thing.armed and thing.armed[0] == when:
+                thing.armed = thing.armed[1:]
                 return thing
             self._stale -= 1
         return None

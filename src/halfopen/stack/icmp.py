@@ -139,11 +139,15 @@ class IcmpVersion(Transport):
             body=(),
             octets=len(octets),
             tos=tos,
-            ttl=self._config.ttl,
+            ttl=self.ttl_along(path),
             dont_fragment=len(octets) + self.ip.header_octets <= path.mtu,
             checksum=CHECKSUM_NONE,
         )
         self.ip.send(path, outgoing, now)
+
+    def ttl_along(self, path: Path) -> int:
+        """Of messages of ours."""
+        return self._config.ttl
 
     def on_error(self, error: IcmpError, now: Instant) -> None:
         """An error about an ICMP message of ours: an echo request, or nothing that we asked for."""

@@ -1,14 +1,18 @@
 """ICMP for IPv4 (RFC 792, RFC 1122 3.2.2)."""
 
+from collections import deque
 from typing import Final
 
 from halfopen.base.addresses import is_valid_source
 from halfopen.base.clock import Instant
+from halfopen.base.counters import Counters
 from halfopen.stack import datagram as kinds
 from halfopen.stack.config import IcmpConfig
 from halfopen.stack.datagram import Datagram, IcmpError
-from halfopen.stack.icmp import IcmpVersion
+from halfopen.stack.icmp import EchoReply, IcmpVersion
+from halfopen.stack.ip import NetworkLayer
 from halfopen.stack.ipv4 import HEADER_OCTETS, LARGEST_QUOTE
+from halfopen.stack.ndp_changes import ChangeFollower, Redirected
 from halfopen.stack.path import Path
 from halfopen.stack.path_mtu import next_plateau
 from halfopen.wire import icmpv4
@@ -23,9 +27,9 @@ _UNREACHABLE_KINDS: Final = {
     icmpv4.FRAGMENTATION_NEEDED: kinds.FRAGMENTATION_NEEDED,
     icmpv4.SOURCE_ROUTE_FAILED: kinds.SOURCE_ROUTE_FAILED,
     icmpv4.NET_UNKNOWN: kinds.NET_UNREACHABLE,
-    icmpv4.HOST_UNKNOWN: kinds.HOST_UNREACHABLE,
-    icmpv4.SOURCE_HOST_ISOLATED: kinds.HOST_UNREACHABLE,
-    icmpv4.NET_PROHIBITED: kinds.ADMIN_PROHIBITED,
+    icmpv4.HOST_UNKNOWN: kinds.HOST_UNKNOWN,
+    icmpv4.SOURCE_HOST_ISOLATED: kinds.HOST_ISOLATED,
+    icmpv4.NET_PROHIBITED: kinds.NET_PROHIBITED,
     icmpv4.HOST_PROHIBITED: kinds.ADMIN_PROHIBITED,
     icmpv4.NET_UNREACHABLE_FOR_TOS: kinds.NET_UNREACHABLE,
     icmpv4.HOST_UNREACHABLE_FOR_TOS: kinds.HOST_UNREACHABLE,
@@ -47,6 +51,9 @@ _ERRORS: Final = {
     kinds.ADMIN_PROHIBITED: (icmpv4.DESTINATION_UNREACHABLE, icmpv4.COMMUNICATION_PROHIBITED),
 }
 
+_LAST_REDIRECT: Final = 3
+"""Of the codes for a network or host, whatever the type of service (RFC 792)."""
+
 
 def kind_of(type: int, code: int) -> str | None:
     """What an ICMP error says, in words; None if it is no error that transports hear of."""
@@ -60,13 +67,18 @@ def kind_of(type: int, code: int) -> str | None:
 class Icmpv4Layer(IcmpVersion):
     """ICMP of one host, for IPv4."""
 
-    __slots__ = ()
+    __slots__ = ("redirects",)
 
     protocol = PROTOCOL_ICMP
     echo_request = icmpv4.ECHO_REQUEST
     echo_reply = icmpv4.ECHO_REPLY
     prefix = "Icmp"
     errors = _ERRORS
+
+    def __init__(self, ip: NetworkLayer, config: IcmpConfig, counters: Counters, replies: deque[EchoReply]) -> None:
+        super().__init__(ip, config, counters, replies)
+        self.redirects = ChangeFollower(ip.routes, counters, self.prefix)
+        """The routes to single hosts that routers have told of."""
 
     def receive(self, datagram: Datagram, now: Instant) -> None:
         """One message for this host; raises Malformed."""
@@ -78,7 +90,7 @@ class Icmpv4Layer(IcmpVersion):
         elif message.type == icmpv4.SOURCE_QUENCH:
             self.count("InSourceQuenchIgnored")
         elif message.type == icmpv4.REDIRECT:
-            self.count("InRedirectIgnored")
+            self._receive_redirect(datagram, message)
         elif message.type in icmpv4.ERROR_TYPES:
             self._receive_error(datagram, message, now)
         else:
@@ -113,6 +125,19 @@ class Icmpv4Layer(IcmpVersion):
         if self.ip.owns(datagram.source):
             return False
         return not is_valid_source(datagram.source) or self.ip.is_broadcast(datagram.source)
+
+    def _receive_redirect(self, datagram: Datagram, message: Icmp) -> None:
+        """A better first hop (RFC 1122 3.2.2.2): on this link, told by the one so far, about a datagram of ours."""
+        if not self._config.accept_redirects or datagram.link_broadcast or message.code > _LAST_REDIRECT:
+            self.count("InRedirectIgnored")
+            return
+        quoted = icmpv4.parse_quoted(message.payload)
+        interface, gateway = datagram.interface, message.rest.to_bytes(4, "big")
+        ours = interface.address_towards(gateway)
+        if ours in (None, gateway) or not self.ip.owns(quoted.source) or self.ip.is_broadcast(gateway):
+            self.count("InRedirectBad")
+            return
+        self.redirects.follow_redirect(Redirected(interface, quoted.destination, gateway, datagram.source))
 
     def _receive_error(self, datagram: Datagram, message: Icmp, now: Instant) -> None:
         kind = kind_of(message.type, message.code)

@@ -47,7 +47,6 @@ _TOLD_OF_GROUPS: Final = frozenset({(icmpv6.PACKET_TOO_BIG, 0), (icmpv6.PARAMETE
 
 _MULTICAST_LISTENERS: Final = frozenset(
     {
-        icmpv6.MULTICAST_LISTENER_QUERY,
         icmpv6.MULTICAST_LISTENER_REPORT,
         icmpv6.MULTICAST_LISTENER_DONE,
         icmpv6.MULTICAST_LISTENER_REPORT_V2,
@@ -91,6 +90,8 @@ class Icmpv6Layer(IcmpVersion):
             self.settle(datagram, message, now)
         elif kind in ndp.TYPES:
             self._network.discover(datagram, message, now)
+        elif kind == icmpv6.MULTICAST_LISTENER_QUERY:
+            self._network.hear_query(datagram, message, now)
         elif kind in _MULTICAST_LISTENERS:
             self.count("InMulticastListenersIgnored")
         elif icmpv6.is_error(kind):
@@ -105,6 +106,10 @@ class Icmpv6Layer(IcmpVersion):
     def room_for_quote(self, path: Path) -> int:
         """As much as fits into the minimum MTU (RFC 4443 2.4 (c))."""
         return icmpv6.LARGEST_QUOTE
+
+    def ttl_along(self, path: Path) -> int:
+        """What a router recommends on the link, if one does (RFC 4861 6.3.4)."""
+        return self._network.recommended_hop_limit(path.interface) or super().ttl_along(path)
 
     def is_believable(self, error: IcmpError) -> bool:
         """Not below what every link carries (RFC 8201 4), nor if the packet did fit: forged."""

@@ -19,6 +19,7 @@ from halfopen.stack.icmp import EchoReply, IcmpLayer
 from halfopen.stack.interface import ETHERNET, IP, HostAddresses, Interface, Offloads
 from halfopen.stack.ip import Commons, IpLayer
 from halfopen.stack.ndp import NdpLayer
+from halfopen.stack.ndp_changes import HopLost
 from halfopen.stack.nud import Transmissions
 from halfopen.stack.path_mtu import PathMtus
 from halfopen.stack.routes import Route, Routes
@@ -61,6 +62,7 @@ class Internet:
         self.arp = ArpLayer(config.arp, self.addresses, self.output, rng, counters)
         private = rng.fork("ipv6")
         self.ndp = NdpLayer(_discovery_config(config), self.addresses, self.output, private, counters)
+        self.ndp.listeners.enabled = config.ipv6.mld
         self.ndp.neighbors.undeliverable = self.arp.undeliverable
         replies: deque[EchoReply] = deque()
         self._v4 = make_version4(config, self._commons, self.arp, rng, replies)
@@ -76,7 +78,7 @@ class Internet:
     @property
     def learnt_routes(self) -> Set[Route]:
         """Those of the routing table that nobody has configured."""
-        return self._v6.ip.learnt_routes
+        return self._v6.ip.learnt_routes | self._v4.icmp.redirects.learnt
 
     def configure(self, config: StackConfig) -> None:
         """Another configuration from now on, as far as it is about ICMP and forwarding."""
@@ -162,17 +164,24 @@ class Internet:
 
     def next_deadline(self) -> Instant:
         """The earliest instant at which `on_deadline` has something to do."""
-        return min(
-            self.arp.next_deadline(),
-            self.ndp.next_deadline(),
-            self._v4.input.reassembler.next_deadline(),
-            self._v6.input.reassembler.next_deadline(),
-            self._commons.path_mtus.next_deadline(),
-        )
+        earliest = self.arp.next_deadline()
+        deadline = self.ndp.next_deadline()
+        if deadline < earliest:
+            earliest = deadline
+        deadline = self._v4.input.reassembler.next_deadline()
+        if deadline < earliest:
+            earliest = deadline
+        deadline = self._v6.input.reassembler.next_deadline()
+        if deadline < earliest:
+            earliest = deadline
+        deadline = self._commons.path_mtus.next_deadline()
+        return deadline if deadline < earliest else earliest
 
     def on_deadline(self, now: Instant) -> None:
         """Does what is due, each thing as of its own time."""
         self.arp.on_deadline(now)
+        while (lost := self.arp.poll_lost()) is not None:
+            self._v4.icmp.redirects.follow_loss(HopLost(lost.interface, lost.address))
         self._follow_claims()
         self.ndp.on_deadline(now)
         self._v6.ip.follow_discovery()

@@ -202,6 +202,11 @@ class IpLayer:
         """A router said that ``mtu`` is all that fits on the way; the caller has checked the quote."""
         self.version_of(destination).update_path_mtu(destination, mtu, now)
 
+    def forget_path_mtus(self) -> None:
+        """What has been learnt of paths no longer counts."""
+        self._commons.path_mtus.clear()
+        self.routes.advance()
+
     @property
     def has_errands(self) -> bool:
         """Whether `poll_local` or `poll_error` has something."""

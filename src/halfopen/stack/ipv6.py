@@ -116,6 +116,14 @@ class Ipv6Layer(NetworkLayer):
         self._discovery.receive(datagram, message, now)
         self.follow_discovery()
 
+    def hear_query(self, datagram: Datagram, message: Icmp, now: Instant) -> None:
+        """A router asks for the members of groups; raises Malformed."""
+        self._discovery.listeners.on_query(datagram, message, now)
+
+    def recommended_hop_limit(self, interface: Interface) -> int:
+        """What a router on the link has said, or 0."""
+        return self._discovery.routers.recommended_hop_limit(interface)
+
     def follow_discovery(self) -> None:
         """Addresses and routes as neighbor discovery has found them."""
         self._changes.follow(self._discovery)

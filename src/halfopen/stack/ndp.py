@@ -20,6 +20,7 @@ from halfopen.stack.config_ndp import NdpConfig
 from halfopen.stack.dad import AddressClaims, Claim
 from halfopen.stack.datagram import Datagram
 from halfopen.stack.interface import HostAddresses, Interface
+from halfopen.stack.mld import ListenerReports
 from halfopen.stack.ndp_changes import AddressChange, Change, Discovery, HopLost, Redirected
 from halfopen.stack.ndp_neighbors import NdpNeighbors
 from halfopen.stack.ndp_output import make_frame, make_group_frame, make_packet
@@ -29,7 +30,7 @@ from halfopen.stack.router_discovery import RouterDiscovery
 from halfopen.stack.slaac import Autoconfiguration
 from halfopen.wire import ndp
 from halfopen.wire.icmpv4 import Icmp
-from halfopen.wire.ipv6 import ALL_NODES, ALL_ROUTERS
+from halfopen.wire.ipv6 import ALL_NODES, ALL_ROUTERS, solicited_node
 from halfopen.wire.ndp_options import Options
 
 INTERFACE_LOCAL_NODES: Final = parse_address("ff01::1")
@@ -47,6 +48,7 @@ class NdpLayer(Discovery):
         "advertising",
         "autoconfiguration",
         "claims",
+        "listeners",
         "neighbors",
         "routers",
     )
@@ -64,6 +66,7 @@ class NdpLayer(Discovery):
         self.routers = RouterDiscovery(config, output, rng, counters)
         self.neighbors = NdpNeighbors(config, self.routers, output, rng, counters)
         self.advertising = RouterAdvertising(config.router, output, rng, counters)
+        self.listeners = ListenerReports(output, rng, counters)
         addresses.groups |= {ALL_NODES, INTERFACE_LOCAL_NODES}
         if config.router is not None:
             addresses.groups.add(ALL_ROUTERS)
@@ -83,9 +86,11 @@ class NdpLayer(Discovery):
         self._claim(Claim(interface, address, prefix, True), now, probe and interface.is_ethernet)
         self._settle(now)
 
-    def release(self, interface: Interface, address: Address) -> None:
-        """Uses ``address`` no longer."""
+    def release(self, interface: Interface, address: Address, now: Instant | None = None) -> None:
+        """Uses ``address`` no longer; routers are told of its group if it is known when that was."""
         claim = self.claims.release(interface, address)
+        if claim is not None:
+            self.listeners.leave(interface, solicited_node(address), now)
         if claim is not None and claim.is_used:
             self._addresses.remove(interface, address)
             self._changes.append(AddressChange(interface, address, claim.prefix, claim.on_link, False))
@@ -119,17 +124,21 @@ class NdpLayer(Discovery):
 
     def next_deadline(self) -> Instant:
         """The earliest instant at which `on_deadline` has something to do."""
-        return min(
-            self.neighbors.next_deadline(),
-            self.claims.earliest,
-            self.autoconfiguration.earliest,
-            self.routers.earliest,
-            self.advertising.earliest,
-        )
+        earliest = self.neighbors.next_deadline()
+        if self.claims.earliest < earliest:
+            earliest = self.claims.earliest
+        if self.autoconfiguration.earliest < earliest:
+            earliest = self.autoconfiguration.earliest
+        if self.routers.earliest < earliest:
+            earliest = self.routers.earliest
+        if self.listeners.earliest < earliest:
+            earliest = self.listeners.earliest
+        return self.advertising.earliest if self.advertising.earliest < earliest else earliest
 
     def on_deadline(self, now: Instant) -> None:
         """Asks again, gives up, forgets, advertises; each thing at its own time."""
         while (when := self.next_deadline()) <= now:
+            self.listeners.on_deadline(when)
             self.claims.on_deadline(when, self._config.retransmit)
             self.autoconfiguration.on_deadline(when)
             self.routers.on_deadline(when)
@@ -145,7 +154,7 @@ class NdpLayer(Discovery):
                 claim = Claim(formed.interface, formed.address, formed.prefix, on_link)
                 self._claim(claim, now, self.routers.link(formed.interface).probe)
             elif (expired := self.autoconfiguration.poll_expired()) is not None:
-                self.release(expired.interface, expired.address)
+                self.release(expired.interface, expired.address, now)
             elif (settled := self.claims.poll_settled()) is not None:
                 self._on_settled(settled, now)
             elif (lost := self.neighbors.poll_lost()) is not None:
@@ -155,6 +164,7 @@ class NdpLayer(Discovery):
                 return
 
     def _claim(self, claim: Claim, now: Instant, probe: bool) -> None:
+        self.listeners.join(claim.interface, solicited_node(claim.address), now)
         if probe:
             self.claims.probe(claim, now)
         else:
@@ -163,6 +173,7 @@ class NdpLayer(Discovery):
     def _on_settled(self, claim: Claim, now: Instant) -> None:
         interface, address = claim.interface, claim.address
         if claim.is_lost:
+            self.listeners.leave(interface, solicited_node(address), now)
             self.autoconfiguration.on_conflict(interface, address, now)
             return
         self._addresses.add(interface, address, claim.prefix)

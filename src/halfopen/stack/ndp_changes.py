@@ -69,13 +69,14 @@ class Discovery(ABC):
 class ChangeFollower:
     """Keeps the routes of one host as Neighbor Discovery finds them."""
 
-    __slots__ = ("_counters", "_redirects", "_routes", "learnt")
+    __slots__ = ("_counters", "_prefix", "_redirects", "_routes", "learnt")
 
-    def __init__(self, routes: Routes, counters: Counters) -> None:
+    def __init__(self, routes: Routes, counters: Counters, prefix: str = "Ndp") -> None:
         self.learnt: set[Route] = set()
         """The routes that are there because of what has been found; nobody has configured them."""
         self._routes = routes
         self._counters = counters
+        self._prefix = prefix
         self._redirects: dict[Prefix, Route] = {}
 
     def follow(self, discovery: Discovery) -> None:
@@ -86,9 +87,9 @@ class ChangeFollower:
             elif isinstance(change, RouteChange):
                 self._follow_route(change)
             elif isinstance(change, Redirected):
-                self._follow_redirect(change)
+                self.follow_redirect(change)
             else:
-                self._follow_loss(change)
+                self.follow_loss(change)
 
     def _follow_address(self, change: AddressChange) -> None:
         if change.on_link:
@@ -105,13 +106,13 @@ class ChangeFollower:
             self._routes.remove(change.route)
             self.learnt.discard(change.route)
 
-    def _follow_redirect(self, change: Redirected) -> None:
-        """The Destination Cache entry of RFC 4861 8.3, as a route to one host."""
+    def follow_redirect(self, change: Redirected) -> None:
+        """The Destination Cache entry of RFC 4861 8.3 (RFC 1122 3.3.1.2), as a route to one host."""
         current = self._routes.lookup(change.destination)
         if current is None or current.interface is not change.interface or current.gateway != change.router:
-            self._counters.add("NdpRedirectsRefused")
+            self._counters.add(f"{self._prefix}RedirectsRefused")
             return
-        prefix = Prefix(change.destination, 128)
+        prefix = Prefix(change.destination, 8 * len(change.destination))
         if self._redirects.get(prefix) is not None:  # compiled, ``in`` would ask the prefix, which has members itself
             self._forget(prefix)
         elif len(self._redirects) >= MAX_REDIRECTS:
@@ -121,9 +122,10 @@ class ChangeFollower:
         self._redirects[prefix] = route
         self._routes.add(route)
         self.learnt.add(route)
-        self._counters.add("NdpRedirectsFollowed")
+        self._counters.add(f"{self._prefix}RedirectsFollowed")
 
-    def _follow_loss(self, change: HopLost) -> None:
+    def follow_loss(self, change: HopLost) -> None:
+        """What was redirected there finds its way anew."""
         for prefix, route in list(self._redirects.items()):
             if route.interface is change.interface and (route.gateway or prefix.network) == change.hop:
                 self._forget(prefix)

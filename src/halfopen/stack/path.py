@@ -1,7 +1,6 @@
 """Where to send to: the answer of the routing table, kept by who sends often."""
 
 from abc import ABC, abstractmethod
-from typing import ClassVar
 
 from halfopen.base.addresses import Address
 from halfopen.base.clock import Instant
@@ -19,9 +18,12 @@ class Network(ABC):
 
     __slots__ = ("routes",)
 
-    encapsulation: ClassVar[int] = 0
-    """Octets between IP's header and the transport's."""
     routes: Routes
+
+    @property
+    def encapsulation(self) -> int:
+        """Octets between IP's header and the transport's."""
+        return 0
 
     @abstractmethod
     def send(self, path: "Path", outgoing: Outgoing, now: Instant) -> None:

@@ -56,6 +56,10 @@ class PathMtus:
         self._estimates[destination] = (mtu, now + self._config.pmtu_lifetime)
         return True
 
+    def clear(self) -> None:
+        """Forgets everything."""
+        self._estimates.clear()
+
     def next_deadline(self) -> Instant:
         """When the oldest estimate expires: the lifetime is the same for all, so they stand in order."""
         for _, expires in self._estimates.values():

@@ -89,7 +89,12 @@ class RouterDiscovery:
 
     def hop_limit(self, interface: Interface) -> int:
         """What a router recommends, or 64."""
-        return self.link(interface).hop_limit or DEFAULT_HOP_LIMIT
+        return self.recommended_hop_limit(interface) or DEFAULT_HOP_LIMIT
+
+    def recommended_hop_limit(self, interface: Interface) -> int:
+        """What a router recommends, or 0."""
+        link = self._links.get(interface.name)
+        return 0 if link is None else link.hop_limit
 
     def poll_change(self) -> Change | None:
         """A route that has come or gone."""

@@ -5,23 +5,24 @@ A connection knows no addresses and is called by nobody but this layer and its u
 """
 
 from collections import deque
-from collections.abc import Container, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Final, TypeAlias
 
 from halfopen.base.addresses import IPV4_ANY, IPV6_ANY, Address, format_address, is_unspecified
 from halfopen.base.clock import Instant
 from halfopen.base.counters import Counters
-from halfopen.base.errors import AddressInUse, ConfigError, ConnectionRefused, NetworkUnreachable, TcpError
+from halfopen.base.errors import ConfigError, ConnectionRefused, NetworkUnreachable, TcpError
 from halfopen.base.rng import Rng
 from halfopen.stack import datagram as kinds
+from halfopen.stack.closed_ports import SILENCE
 from halfopen.stack.config import HARD, StackConfig
 from halfopen.stack.datagram import Datagram, IcmpError
 from halfopen.stack.deadlines import Deadlines
-from halfopen.stack.demux import Flow, flow_of, local_of, make_flow, remote_of
+from halfopen.stack.demux import Flow, flow_of, local_of, remote_of
 from halfopen.stack.ip import IpLayer
 from halfopen.stack.path_mtu import least_mtu
-from halfopen.stack.ports import Owner, PortRow, PortSource, PortTable, any_address, format_endpoint
-from halfopen.stack.tcp_active import ActiveOpens
+from halfopen.stack.ports import Owner, PortRow, PortSource, PortTable, any_address
+from halfopen.stack.tcp_active import ActiveOpens, free_flow
 from halfopen.stack.tcp_output import TcpPaths, headers_octets
 from halfopen.stack.tcp_passive import PassiveOpens
 from halfopen.stack.tcp_socket import Attention, TcpListener, TcpSocket
@@ -36,7 +37,6 @@ from halfopen.tcp.state import State
 from halfopen.wire import tcp
 from halfopen.wire.checksum import pseudo_header_sum
 from halfopen.wire.ipv4 import PROTOCOL_TCP
-from halfopen.wire.packet import CHECKSUM_NONE
 from halfopen.wire.tcp import ACK, RST, SYN, Segment
 
 TURN: Final = 8
@@ -123,14 +123,15 @@ class TcpLayer(PortSource, Attention):
             self._listeners[each, port] = listener
         return listener
 
-    def add_key(self, key: MasterKey | Md5Key) -> Guard:
+    def add_key(self, key: MasterKey | Md5Key | None) -> Guard:
         """From now on what opens between the ends that ``key`` names is signed (RFC 5925), or dropped.
 
-        Returns who keeps the host's keys, and can take them back.
+        With none what is signed by MD5 is dropped. Returns who keeps the host's keys, and can take them back.
         """
         if self.paths.guard is None:
             self.paths.guard = Guard(self._flows, self._counters)
-        self.paths.guard.add(key)
+        if key is not None:
+            self.paths.guard.add(key)
         return self.paths.guard
 
     def connect(
@@ -150,7 +151,7 @@ class TcpLayer(PortSource, Attention):
             raise ConfigError(f"{format_address(address)} is nobody to connect to (MUST-46)")
         source = local[0] if local is not None and not is_unspecified(local[0]) else None
         path = self.paths.find(source, address, now)
-        flow = _free_flow(self._flows, self._ports, remote, (path.source, local[1] if local is not None else 0))
+        flow = free_flow(self._flows, self._ports, remote, (path.source, local[1] if local is not None else 0))
         connection = self.active.open(flow, config or self.config.tcp, now)
         socket = TcpSocket(self, connection, flow, path, owner)
         self._flows[flow] = socket
@@ -162,9 +163,8 @@ class TcpLayer(PortSource, Attention):
         if datagram.link_broadcast:
             self._counters.add("TcpBroadcast")  # MUST-57
             return
-        packet = datagram.packet
-        octets = datagram.octets
-        if packet.checksum == CHECKSUM_NONE:
+        packet, octets = datagram.packet, datagram.octets
+        if tcp.is_unverified(packet, datagram.offset):
             pseudo = pseudo_header_sum(datagram.source, datagram.destination, PROTOCOL_TCP, octets)
             if octets < tcp.HEADER_OCTETS or not tcp.verify(packet, datagram.offset, octets, pseudo):
                 self._counters.add("InCsumErrors")
@@ -177,12 +177,20 @@ class TcpLayer(PortSource, Attention):
         found = self._flows.get(flow)
         if type(found) is TcpSocket:
             connection = found.connection
+            if connection.tcb.state is _TIME_WAIT and connection.time_wait().gives_way(segment):
+                self._counters.add("TWRecycled")
+                connection.tcb.delete(None)
+                del self._flows[flow]
+                self.mark(found)
+                self._receive_from_stranger(flow, segment, now)
+                return
             snd = connection.tcb.snd
             una = snd.una
             connection.on_segment(segment, now)
             if snd.una > una:
                 found.path.confirm(now)
-            self.mark(found)
+            user = connection.tcb.user
+            self.mark(found, with_news=user.minds_room or bool(user.events) or found.readable_octets > 0)
         elif isinstance(found, Remnant):
             self._receive_in_time_wait(found, segment, now)
         else:
@@ -296,9 +304,10 @@ class TcpLayer(PortSource, Attention):
             reply = self._passive.closed_ports.answer(layer.closed_ports, flow, segment, now)
             if reply is not None:
                 self.paths.send_to(flow, reply, now)
-        elif listener.is_full and segment.flags & (SYN | ACK) != SYN | ACK and not segment.flags & RST:
+        elif listener.makes_wait and segment.flags & (SYN | ACK) != SYN | ACK and not segment.flags & RST:
             self._counters.add("ListenOverflows")  # a SYN,ACK is for nobody here, however many wait
         else:
+            listener.listener.is_crowded = listener.is_full
             listener.listener.on_segment(flow, segment, now)
             self._serve(listener, now)
 
@@ -320,8 +329,10 @@ class TcpLayer(PortSource, Attention):
     def _serve(self, listener: TcpListener, now: Instant) -> None:
         """Sends what a listener has to answer, and makes sockets of connections that have been established there."""
         core = listener.listener
+        hides = self.config.tcp_layer.closed_ports == SILENCE
         while (item := core.poll_transmit(now)) is not None:
-            self.paths.send_to(item[0], item[1], now)
+            if not (hides and item[1].flags & RST):
+                self.paths.send_to(item[0], item[1], now)
         while (accepted := core.poll_accept()) is not None:
             flow, connection = accepted
             try:
@@ -381,18 +392,6 @@ def _find_listener(listeners: Mapping[Endpoint, TcpListener], flow: Flow) -> Tcp
     """Who listens at the local end of ``flow``; an address of its own goes before the unspecified one."""
     address, port = local_of(flow)
     return listeners.get((address, port)) or listeners.get((any_address(address), port))
-
-
-def _free_flow(flows: Container[Flow], ports: PortTable, remote: Endpoint, local: Endpoint) -> Flow:
-    """The flow from ``local``; its port may be 0: then an ephemeral one makes the flow unique (RFC 6056 3.3)."""
-    source, port = local
-    if port == 0:
-        endpoints = make_flow(*remote, source, 0)
-        port = ports.choose("tcp", endpoints, lambda port: make_flow(*remote, source, port) not in flows)
-    flow = make_flow(*remote, source, port)
-    if flow in flows:
-        raise AddressInUse(f"{format_endpoint(source, port)} has a connection to {format_endpoint(*remote)}")
-    return flow
 
 
 def _as_tcp_error(kind: str) -> TcpError:

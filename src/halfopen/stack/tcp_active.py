@@ -1,8 +1,13 @@
 """What a host has for those whom it calls: sequence numbers, what is known of their paths, and their cookies."""
 
+from collections.abc import Container
+
+from halfopen.base.addresses import Address
 from halfopen.base.clock import Instant
 from halfopen.base.counters import Counters
-from halfopen.stack.demux import Flow, local_of, remote_of
+from halfopen.base.errors import AddressInUse
+from halfopen.stack.demux import Flow, local_of, make_flow, remote_of
+from halfopen.stack.ports import PortTable, format_endpoint
 from halfopen.tcp.challenges import ChallengeBudget
 from halfopen.tcp.config import TcpConfig
 from halfopen.tcp.connection import Connection
@@ -46,3 +51,17 @@ class ActiveOpens:
         self._counters.add("ActiveOpens")
         request = self.cookies.request(peer, config.fast_open, now) if config.fast_open.connect else None
         return Connection.open(opening, now, request)
+
+
+def free_flow(
+    flows: Container[Flow], ports: PortTable, remote: tuple[Address, int], local: tuple[Address, int]
+) -> Flow:
+    """The flow from ``local``; its port may be 0: then an ephemeral one makes the flow unique (RFC 6056 3.3)."""
+    source, port = local
+    if port == 0:
+        endpoints = make_flow(*remote, source, 0)
+        port = ports.choose("tcp", endpoints, lambda port: make_flow(*remote, source, port) not in flows)
+    flow = make_flow(*remote, source, port)
+    if flow in flows:
+        raise AddressInUse(f"{format_endpoint(source, port)} has a connection to {format_endpoint(*remote)}")
+    return flow

@@ -49,10 +49,26 @@ class Tunnels(ABC):
         """What is to be taken instead of ``path``, or ``path``."""
 
 
+def _default_mss(flow: Flow) -> int:
+    return DEFAULT_MSS if len(flow) == IPV4_FLOW_OCTETS else DEFAULT_MSS_IPV6
+
+
+class _Peer:
+    """What is the same for all segments between two addresses, while the path is not stale."""
+
+    __slots__ = ("limits", "path", "pseudo_sum")
+
+    def __init__(self, path: Path, pseudo_sum: int) -> None:
+        self.path = path
+        self.pseudo_sum = pseudo_sum
+        self.limits: PathLimits | None = None
+        """Of flows that are neither signed nor tunnelled."""
+
+
 class TcpPaths:
     """Where the segments of one host go. Connections to one peer share a path."""
 
-    __slots__ = ("_cache", "_counters", "_ip", "_now", "clock_offsets", "guard", "tunnels")
+    __slots__ = ("_cache", "_counters", "_ip", "_now", "_peers", "clock_offsets", "guard", "tunnels")
 
     def __init__(self, ip: IpLayer, secret: bytes, counters: Counters, hashing: str = "blake2s") -> None:
         self._ip = ip
@@ -60,6 +76,8 @@ class TcpPaths:
         self.clock_offsets = make_keyed(hashing, secret, b"tcp ts")
         """From remote and local address to the offset of the timestamp clock between them (RFC 7323 7.1)."""
         self._cache: dict[tuple[Address | None, Address], Path] = {}
+        self._peers: dict[bytes, _Peer] = {}
+        """By both addresses as they stand in a flow: strangers are answered by one look-up."""
         self._now: Instant = 0
         self.guard: Guard | None = None
         """Signs what leaves, if the host has keys."""
@@ -88,13 +106,18 @@ class TcpPaths:
 
     def limits(self, flow: Flow) -> PathLimits:
         """What a connection of ``flow`` needs to know of its path; the least that every link takes if there is none."""
-        local, remote = local_of(flow)[0], remote_of(flow)[0]
-        default_mss = DEFAULT_MSS if len(local) == 4 else DEFAULT_MSS_IPV6
-        offset = self.clock_offsets.word(remote + local)
         try:
-            path = self.find(local, remote, self._now)
+            peer = self._peer(flow, self._now)
         except NetworkUnreachable:
-            return PathLimits(mss=default_mss, default_mss=default_mss, timestamp_offset=offset)
+            default_mss = _default_mss(flow)
+            return PathLimits(mss=default_mss, default_mss=default_mss, timestamp_offset=self._clock_offset(flow))
+        if self.guard is not None or self.tunnels is not None:
+            return self._limits(flow, peer.path)
+        if peer.limits is None:
+            peer.limits = self._limits(flow, peer.path)
+        return peer.limits
+
+    def _limits(self, flow: Flow, path: Path) -> PathLimits:
         if self.tunnels is not None:
             path = self.tunnels.path(flow, path)
         encapsulation = path.network.encapsulation
@@ -104,11 +127,25 @@ class TcpPaths:
         return PathLimits(
             mss=path.mtu - headers,
             burst=0 if signature or encapsulation else burst,  # each piece needs its own signature, or datagram
-            default_mss=default_mss,
-            timestamp_offset=offset,
+            default_mss=_default_mss(flow),
+            timestamp_offset=self._clock_offset(flow),
             signature_octets=signature,
             metrics=path.metrics,
         )
+
+    def _clock_offset(self, flow: Flow) -> int:
+        return self.clock_offsets.word(flow[:-4])
+
+    def _peer(self, flow: Flow, now: Instant) -> _Peer:
+        """The way between the addresses of ``flow``; raises NetworkUnreachable."""
+        peer = self._peers.get(flow[:-4])
+        if peer is None or peer.path.is_stale:
+            local, remote = local_of(flow)[0], remote_of(flow)[0]
+            peer = _Peer(self.find(local, remote, now), pseudo_header_sum(local, remote, PROTOCOL_TCP, 0))
+            if len(self._peers) >= CACHED:
+                self._peers.clear()
+            self._peers[flow[:-4]] = peer
+        return peer
 
     def send(self, socket: TcpSocket, segment: Segment, now: Instant) -> None:
         """Puts a connection's segment on its way."""
@@ -127,15 +164,16 @@ class TcpPaths:
 
     def send_to(self, flow: Flow, segment: Segment, now: Instant) -> None:
         """Puts a segment that belongs to no connection on its way to the peer of ``flow``."""
-        local, remote = local_of(flow)[0], remote_of(flow)[0]
+        self._now = now
         try:
-            path = self.find(local, remote, now)
+            peer = self._peer(flow, now)
         except NetworkUnreachable:
             self._counters.add("TcpOutNoRoutes")
             return
+        path = peer.path
         if self.tunnels is not None:
             path = self.tunnels.path(flow, path)
-        self._emit(path, segment, pseudo_header_sum(local, remote, PROTOCOL_TCP, 0), DEFAULT_MARKS, now)
+        self._emit(path, segment, peer.pseudo_sum, DEFAULT_MARKS, now)
 
     def _emit(self, path: Path, segment: Segment, pseudo_sum: int, marks: Marks, now: Instant) -> None:
         if self.guard is not None:

@@ -23,6 +23,7 @@ from halfopen.stack.tcp import TcpLayer
 from halfopen.stack.tcp_output import Tunnels
 from halfopen.stack.tcp_socket import TcpSocket
 from halfopen.stack.udp import UdpLayer, UdpSocket
+from halfopen.tcp.resets import reset_for
 from halfopen.wire import tcp, udp
 from halfopen.wire.checksum import checksum, pseudo_header_sum
 from halfopen.wire.ipv4 import PROTOCOL_TCP, PROTOCOL_UDP
@@ -135,7 +136,8 @@ class TcpOverUdp(Transport, Tunnels):
         flow = datagram.source + datagram.destination + head[inner.offset : inner.offset + 4]
         before = self._tcp.find(flow)
         if isinstance(before, TcpSocket) and remote_udp_port(before) != remote_port:
-            self._counters.add("TcpOverUdpBadPort")  # Not from where its peer's segments come.
+            self._counters.add("TcpOverUdpBadPort")
+            self._refuse(flow, inner, remote_port, now)
             return
         self._remember(flow, remote_port)
         try:
@@ -146,6 +148,17 @@ class TcpOverUdp(Transport, Tunnels):
                 del self._remote_ports[flow]
             elif after is not before and isinstance(after, TcpSocket):
                 after.path = self.path(flow, after.path)
+
+    def _refuse(self, flow: Flow, inner: Datagram, remote_port: int, now: Instant) -> None:
+        """A segment from where the peer of its connection does not send: RST, back to there."""
+        reply = reset_for(tcp.parse(inner.packet, inner.offset, inner.octets, 0))
+        if reply is None:
+            return
+        right = self._remote_ports.get(flow, 0)
+        self._remote_ports[flow] = remote_port
+        self._tcp.paths.send_to(flow, reply, now)
+        self._counters.add("OutRsts")
+        self._remote_ports[flow] = right
 
     def on_error(self, error: IcmpError, now: Instant) -> None:
         """An ICMP error about a datagram: TCP's if enough of it is quoted to tell the segment (RFC 1812 4.3.2.3)."""

@@ -14,6 +14,7 @@ from halfopen.tcp.isn import IsnGenerator
 from halfopen.tcp.passive import Admission, Listening, Paths
 from halfopen.tcp.proven import ProvenPeers
 from halfopen.tcp.siphash import KEY_OCTETS
+from halfopen.tcp.syncache import synack_waits
 
 
 class PassiveOpens:
@@ -34,29 +35,30 @@ class PassiveOpens:
 
     def make_listening(self, port: int, flow_octets: int, layer: TcpLayerConfig, config: TcpConfig) -> Listening:
         """A half-open table, and cookies if there are to be any, for one port."""
-        has_cookies = layer.syn_cookies != "off"
+        has_cookies, retransmission = layer.syn_cookies != "off", config.retransmission
         eviction: EvictionPolicy = DropNew() if has_cookies else EVICTIONS[layer.eviction](self._rng)
+        waits = synack_waits(config) if config.arrivals.order == "bsd" else retransmission.synack_retries
+        table = HalfOpenTable(layer.half_open, self._rng.octets(32), eviction, waits, flow_octets=flow_octets)
         return Listening(
             port=port,
             isn=self._isn,
             paths=self._paths,
-            table=HalfOpenTable(
-                layer.half_open,
-                self._rng.octets(32),
-                eviction,
-                config.retransmission.synack_retries,
-                flow_octets=flow_octets,
-            ),
-            cookies=Cookies(self._rng, layer.keyed_hash) if has_cookies else None,
+            table=table,
+            cookies=self._make_cookies(layer, config),
             admission=Admission(
                 always_cookies=layer.syn_cookies == "always",
-                sealed=has_cookies and layer.isn is None,
+                sealed=has_cookies and layer.isn is None and config.arrivals.order != "linux",
                 proven_reserve=layer.proven_reserve,
+                proven=self._proven if layer.proven_reserve else None,
                 bad_ack_budget=layer.bad_ack_budget,
                 fast_open=FastOpenServer(self._fast_open_key, self._counters),
             ),
-            proven=self._proven if layer.proven_reserve else None,
             challenges=self.challenges,
             config=config,
             counters=self._counters,
         )
+
+    def _make_cookies(self, layer: TcpLayerConfig, config: TcpConfig) -> Cookies | None:
+        if layer.syn_cookies == "off":
+            return None
+        return Cookies(self._rng, layer.keyed_hash, is_complete=config.listening.complete_cookies)

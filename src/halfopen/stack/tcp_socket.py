@@ -14,10 +14,12 @@ from halfopen.stack.deadlines import Timed
 from halfopen.stack.demux import Flow, local_of, make_flow, remote_of
 from halfopen.stack.path import Path
 from halfopen.stack.ports import Owner, PortRow, any_address
+from halfopen.tcp.calls import accept
 from halfopen.tcp.config import TcpConfig
 from halfopen.tcp.connection import Connection
 from halfopen.tcp.events import Event
 from halfopen.tcp.listener import Listener
+from halfopen.tcp.sending import URGENT
 from halfopen.tcp.state import State
 from halfopen.wire.checksum import pseudo_header_sum
 from halfopen.wire.ipv4 import PROTOCOL_TCP
@@ -131,9 +133,15 @@ class TcpSocket(Timed):
         """What was last chosen with `configure`."""
         return self.connection.tcb.user.config
 
-    def send(self, data: Buffer, now: Instant, *, urgent: bool = False) -> None:
-        """SEND (RFC 9293 3.10.2); ``data`` is kept, not copied."""
-        self.connection.send(data, now, urgent)
+    @property
+    def is_deferred(self) -> bool:
+        """An active OPEN whose SYN waits for text (RFC 7413)."""
+        early = self.connection.tcb.user.early
+        return early is not None and early.is_deferred
+
+    def send(self, data: Buffer, now: Instant, *, urgent: bool = False, how: int = 0) -> None:
+        """SEND (RFC 9293 3.10.2); ``data`` is kept, not copied; ``how`` as in `halfopen.tcp.sending`."""
+        self.connection.send(data, now, how | URGENT if urgent else how)
         self._attention.mark(self)
 
     def receive(self, limit: int, now: Instant) -> Buffers:
@@ -167,12 +175,17 @@ class TcpSocket(Timed):
 
     def poll_event(self) -> Event | None:
         """The oldest event that has not been taken."""
-        events = self.connection.tcb.user.events
-        return events.pop(0) if events else None
+        user = self.connection.tcb.user
+        return user.poll_event() if user.events else None
+
+    def ignore_acknowledgments(self) -> None:
+        """From now on there is no news, and no Writable, when all that has happened is that text was acknowledged."""
+        self.connection.tcb.user.minds_room = False
 
     def put_back(self, events: Sequence[Event]) -> None:
         """Whoever takes the socket over hears of these as if they had not been taken yet."""
-        self.connection.tcb.user.events[:0] = events
+        user = self.connection.tcb.user
+        user.events = [*events, *user.events]
 
 
 class TcpListener(Timed):
@@ -210,6 +223,11 @@ class TcpListener(Timed):
         return len(self.accepted) >= self.backlog
 
     @property
+    def makes_wait(self) -> bool:
+        """Whether new peers go unanswered until connections have been accepted."""
+        return self.is_full and self.listener.config.listening.overflow == "wait"
+
+    @property
     def row(self) -> PortRow:
         """The port in a listing; its queues are of connections."""
         anybody = make_flow(any_address(self.address), 0, self.address, self.port)
@@ -232,7 +250,11 @@ class TcpListener(Timed):
 
     def accept(self) -> TcpSocket | None:
         """The oldest established connection that nobody has taken."""
-        return self.accepted.popleft() if self.accepted else None
+        if not self.accepted:
+            return None
+        socket = self.accepted.popleft()
+        accept(socket.connection.tcb)
+        return socket
 
     def close(self, now: Instant) -> None:
         """Leaves LISTEN: half-open peers are forgotten, connections that nobody has accepted reset."""

@@ -59,10 +59,9 @@ class Remnants:
     ) -> tuple[Segment | None, bool]:
         """The answer to a segment in TIME-WAIT, and whether the listener is to see it: a new connection (RFC 6191)."""
         result = remnant.record.on_segment(segment, now)
-        if result.action == REOPEN and not somebody_listens:
-            if remnant.record.rules.is_bsd:
-                self.forget(remnant)
-                return None, True
+        if result.action == REOPEN and remnant.record.rules.is_bsd:
+            self.forget(remnant)
+        elif result.action == REOPEN and not somebody_listens:
             result = remnant.record.challenge(now)
         if result.counter:
             self._counters.add(result.counter)
@@ -102,9 +101,12 @@ class RisingIsn(IsnGenerator):
         self._flows = flows
 
     def next(self, flow: bytes, now: Instant) -> int:
-        """The generator's number, or one above the remnant's if that is later."""
+        """The generator's number, or one above the remnant's if that is later; a Linux always takes that one."""
         isn = self._generator.next(flow, now)
         least = self.least(flow)
+        remnant = self._flows.get(flow)
+        if least is not None and isinstance(remnant, Remnant) and remnant.record.rules.is_linux:
+            return least
         return isn if least is None or signed_difference(isn, least) >= 0 else least
 
     def least(self, flow: bytes) -> int | None:

@@ -9,6 +9,7 @@ from halfopen.base.clock import Instant
 from halfopen.base.errors import ConnectionRefused, ConnectionReset
 from halfopen.tcp.early import speaks_early
 from halfopen.tcp.ecn import on_duplicate, on_repeated_syn_ack
+from halfopen.tcp.linux_receiver import accepts
 from halfopen.tcp.state import State
 from halfopen.tcp.tcb import Tcb
 from halfopen.tcp.verdict import CONTINUE, STOP, Verdict
@@ -50,7 +51,10 @@ def check_sequence(tcb: Tcb, seg: Segment, now: Instant) -> Verdict:
     rcv = tcb.rcv
     seq = seg.seq
     length = 0 if seg.flags & RST else seg.length  # of a RST the number alone has to be right (RFC 5961 3.2)
-    if seq == rcv.nxt or (rcv.nxt < seq + (length or 1) and seq < rcv.edge):
+    if rcv.memory is not None:
+        if accepts(tcb, seg, length):
+            return CONTINUE
+    elif seq == rcv.nxt or (rcv.nxt < seq + (length or 1) and seq < rcv.edge):
         return CONTINUE
     if seg.flags & RST:
         tcb.count("TCPOutOfWindowRST")

@@ -3,13 +3,15 @@
 from typing import Final
 
 from halfopen.base.clock import NEVER, Instant
+from halfopen.base.native import mypyc_attr
 from halfopen.tcp.config import AckConfig
-from halfopen.tcp.linux_acks import Delays
+from halfopen.tcp.linux_acks import MAX_QUICK, Delays
 
 LEAST_FULL: Final = 536
 """Less than every host takes is no full-sized segment (RFC 9293 3.7.1), however many of them there are in a row."""
 
 
+@mypyc_attr(acyclic=True)
 class AckPolicy:
     """How many ACKs are owed now, and by when the next is.
 
@@ -24,6 +26,7 @@ class AckPolicy:
         "_quick",
         "_size",
         "_unacknowledged",
+        "challenged_again",
         "deadline",
         "delays",
         "is_apart",
@@ -35,6 +38,8 @@ class AckPolicy:
         self.deadline: Instant = NEVER
         self.is_apart = False
         """The next one owed has nothing but the numbers, and settles nothing: a BSD's challenge."""
+        self.challenged_again = 0
+        """How many challenges have been asked for since the first of a time (RFC 5961 7)."""
         self._acknowledge = False
         self._unacknowledged = 0
         self._quick = config.quick
@@ -66,12 +71,18 @@ class AckPolicy:
             self.deadline = now + config.delay
         elif config.second == "any":
             self._acknowledge = True
+        if config.second == "any" and octets > mss:
+            self._acknowledge = True
 
     def measure(self, size: int, is_pushed: bool, most: int) -> None:
         """Linux's idea of what the peer's full-sized segments have, of which our MSS option allows ``most``."""
         assert self.delays is not None
         self._full = min(self.delays.full_size(size, self._full, self._size, is_pushed), most)
         self._size = size
+
+    def assume(self, full: int) -> None:
+        """The peer's full-sized segments have ``full`` octets, as long as none has shown more."""
+        self._full = full
 
     def rush(self, most: int) -> None:
         """The peer has sent again what is here: it may have missed an ACK, and gets all of them now (Linux)."""
@@ -87,9 +98,14 @@ class AckPolicy:
         self.rush(segments)
         self._quick = max(self._quick, segments)
 
-    def duplicate(self) -> None:
-        """One more ACK for a segment that did not move RCV.NXT (RFC 5681 4.2)."""
-        self.owed += 1
+    def put_off(self, until: Instant) -> None:
+        """One ACK by then, if no text takes it along; those that follow do not wait."""
+        self.deadline = until
+        self.rush(MAX_QUICK)
+
+    def duplicate(self, segments: int = 1) -> None:
+        """One more ACK for each of the segments that did not move RCV.NXT (RFC 5681 4.2)."""
+        self.owed += segments
 
     def apart(self) -> None:
         """One ACK with the numbers alone, as 4.4BSD's ``tcp_respond`` sends it, in the place of what was to be said."""
@@ -119,15 +135,15 @@ class AckPolicy:
         if is_data:
             self._quick = min(self._quick, 2)
 
-    def switch(self, quick: int) -> None:
+    def switch(self, quick: int, *, is_read: bool = True) -> None:
         """The next ``quick`` segments are acknowledged at once, and what waits for its ACK now (Linux quick-ack mode).
 
-        With 0 the mode ends: ACKs wait for the timer, or for text to ride on.
+        With 0 the mode ends: ACKs wait for the timer, or for text to ride on. What has not been read may go on waiting.
         """
         self._quick = quick
         if self.delays is not None:
             self.delays.talks = not quick
-        if quick and self.deadline != NEVER:
+        if quick and is_read and self.deadline != NEVER:
             self._acknowledge = True
 
     @property

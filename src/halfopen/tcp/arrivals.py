@@ -34,6 +34,9 @@ Step: TypeAlias = Callable[[Tcb, Segment, Instant], Verdict]
 """One check of a segment."""
 
 # Compiled, a member is looked up by its name each time, and a constant is not.
+MOST_MERGED: Final = 64
+"""Duplicates are counted in no super-segment beyond so many: what it is made of is the word of a device."""
+
 _CLOSED: Final = State.CLOSED
 _ESTABLISHED: Final = State.ESTABLISHED
 _SYN_RECEIVED: Final = State.SYN_RECEIVED
@@ -77,16 +80,7 @@ def check_ack(tcb: Tcb, seg: Segment, now: Instant) -> Verdict:
         return STOP
     snd = tcb.snd
     if tcb.state is _SYN_RECEIVED:
-        if not snd.iss < seg.ack <= snd.nxt:
-            tcb.owed.reset = (seg.ack, None)
-            tcb.count("TCPBadAckInSynReceived")
-            return STOP
-        establish(tcb, seg, seg.window << tcb.agreed.snd_shift, now)
-        on_third_ack(tcb, seg)
-        _believe(tcb, seg, now)
-        if snd.fin:
-            move(tcb, Event.CLOSE)
-        return CONTINUE
+        return _complete_handshake(tcb, seg, now)
     if seg.ack > snd.nxt:
         tcb.count("TCPAckUnsentData")
         tcb.challenge(now)
@@ -94,7 +88,7 @@ def check_ack(tcb: Tcb, seg: Segment, now: Instant) -> Verdict:
     if seg.ack < snd.una - snd.max_wnd:
         tcb.count("TCPAckTooOld")
         tcb.challenge(now)
-        return STOP
+        return CONTINUE if tcb.user.config.arrivals.order == "linux" and linux_rules.was_predicted(tcb, seg) else STOP
     _believe(tcb, seg, now)
     if seg.ack < snd.una:
         tcb.count("TCPOldAck")
@@ -104,6 +98,24 @@ def check_ack(tcb: Tcb, seg: Segment, now: Instant) -> Verdict:
         on_fin_acknowledged(tcb, now)
         if tcb.state is State.CLOSED:
             return STOP
+    return CONTINUE
+
+
+def _complete_handshake(tcb: Tcb, seg: Segment, now: Instant) -> Verdict:
+    snd = tcb.snd
+    if not snd.iss < seg.ack <= snd.nxt:
+        tcb.owed.reset = (seg.ack, None)
+        tcb.count("TCPBadAckInSynReceived")
+        return STOP
+    establish(tcb, seg, seg.window << tcb.agreed.snd_shift, now)
+    on_third_ack(tcb, seg)
+    _believe(tcb, seg, now)
+    if snd.fin:
+        move(tcb, Event.CLOSE)
+    if tcb.rcv.early.blocks and not seg.octets and tcb.rcv.present():
+        _tell_readable(tcb)
+    if snd.fin_is_acknowledged:  # it had been sent before the handshake was complete
+        on_fin_acknowledged(tcb, now)
     return CONTINUE
 
 
@@ -141,7 +153,7 @@ def process_text(tcb: Tcb, seg: Segment, now: Instant) -> Verdict:
     if tcb.state not in CAN_RECEIVE:
         tcb.count("TCPTextAfterFin")
         return CONTINUE
-    if tcb.user.is_gone or (tcb.state is not State.ESTABLISHED and tcb.user.config.closing.is_deaf):
+    if _is_refused(tcb):
         _refuse_text(tcb, seg)
         return STOP
     rcv, memory = tcb.rcv, tcb.rcv.memory
@@ -149,24 +161,50 @@ def process_text(tcb: Tcb, seg: Segment, now: Instant) -> Verdict:
         return CONTINUE
     had_hole, pieces = bool(rcv.early.blocks), rcv.early.pieces
     moved = rcv.accept(seg.seq, seg.payload, seg.octets)
+    if memory is not None:
+        _finish_as_linux(tcb, seg, moved, (had_hole and not rcv.early.blocks) or is_urgent, now)
+        return CONTINUE
     if seg.seq < rcv.edge < seg.seq + seg.octets:
         tcb.count("TCPBeyondWindow")
     if not moved:
-        tcb.owed.acks.duplicate()
+        tcb.owed.acks.duplicate(_duplicates(tcb, seg))
         tcb.count(_fate(rcv, seg, pieces))
-    else:
-        _tell_readable(tcb)
-        if had_hole or rcv.early.duplicate is not None or is_urgent:
-            tcb.owed.acks.at_once()
-    if memory is not None:
-        linux_receiver.on_text(tcb, seg, moved, now)
-    elif moved:
-        rcv.grow(largest_window(tcb.user.config.buffers))
-        tcb.owed.acks.on_text(moved, seg.gso_size or seg.octets, tcb.opening.mss, now, tcb.user.config.acks)
+        return CONTINUE
+    _tell_readable(tcb)
+    if had_hole or rcv.early.duplicate is not None or is_urgent:
+        tcb.owed.acks.at_once()
+    rcv.grow(largest_window(tcb.user.config.buffers))
+    tcb.owed.acks.on_text(moved, seg.gso_size or seg.octets, tcb.full_size, now, tcb.user.config.acks)
     return CONTINUE
 
 
+def _finish_as_linux(tcb: Tcb, seg: Segment, moved: int, is_urgent: bool, now: Instant) -> None:
+    if moved:
+        _tell_readable(tcb)
+        if is_urgent:
+            tcb.owed.acks.at_once()
+    linux_receiver.on_text(tcb, seg, moved, now)
+
+
+def _duplicates(tcb: Tcb, seg: Segment) -> int:
+    """How many ACKs text that moved nothing is owed: a peer without SACK counts them, as if none had been merged."""
+    if tcb.agreed.sack or not seg.gso_size:
+        return 1
+    return min(-(-seg.octets // seg.gso_size), MOST_MERGED)
+
+
+def _is_refused(tcb: Tcb) -> bool:
+    """Whether text comes for a user who is gone, or says that he reads no more, where that matters."""
+    closing = tcb.user.config.closing
+    is_deaf = tcb.state is not _ESTABLISHED and closing.is_deaf and not closing.discards_unwanted
+    return tcb.user.is_gone or is_deaf
+
+
 def _tell_readable(tcb: Tcb) -> None:
+    closing = tcb.user.config.closing
+    if closing.is_deaf and closing.discards_unwanted:
+        tcb.rcv.queue.clear()
+        return
     if not tcb.user.reading:
         tcb.user.reading = True
         tcb.tell(READABLE)
@@ -205,7 +243,10 @@ def check_fin(tcb: Tcb, seg: Segment, now: Instant) -> Verdict:
     if rcv.fin is not None and tcb.state in CAN_RECEIVE and rcv.reach_fin():
         on_fin(tcb, now)
     elif seg.flags & FIN and not seg.octets and rcv.fin is not None and rcv.nxt <= rcv.fin:
-        tcb.owed.acks.duplicate()  # ahead of a hole; had it text, that has been answered
+        if rcv.memory is not None:
+            linux_receiver.on_bare_fin(tcb, seg, rcv.memory, now)
+        else:
+            tcb.owed.acks.duplicate()  # ahead of a hole; had it text, that has been answered
     return CONTINUE
 
 
@@ -229,11 +270,11 @@ _PREDICTABLE: Final = ~(PSH | AE | CWR | ECE)
 BSD_ARRIVES: Final[tuple[Step, ...]] = (
     open_window,
     bsd_rules.check_ack_of_syn,
-    check_simultaneous,
     bsd_rules.check_rst,
     bsd_rules.check_syn,
     bsd_rules.check_paws,
     trim,
+    bsd_rules.take_early,
     bsd_rules.take_probe,
     bsd_rules.check_ghost_ack,
     check_ack,
@@ -248,8 +289,10 @@ LINUX_ARRIVES: Final[tuple[Step, ...]] = (
     check_simultaneous,
     linux_rules.check_old_ack,
     check_paws,
+    linux_rules.believe_stale_rst,
     check_sequence,
     linux_rules.believe_rst_behind_sack,
+    linux_rules.suspect_stray_rst,
     check_rst,
     check_syn,
     check_ack,
@@ -319,6 +362,8 @@ def _finish_syn_ack(tcb: Tcb, seg: Segment, now: Instant) -> None:
     """What a SYN,ACK carries beyond its SYN (RFC 9293 3.10.7.3, end of the fourth step)."""
     if tcb.snd.fin:
         move(tcb, Event.CLOSE)
+    if tcb.snd.fin_is_acknowledged:
+        on_fin_acknowledged(tcb, now)
     if tcb.user.config.arrivals.order == "linux":
         return  # what else it carries has to come again
     for step in (check_urgent, process_text, check_fin):

@@ -29,10 +29,15 @@ def check_timestamps_present(tcb: Tcb, seg: Segment, now: Instant) -> Verdict:
 
 
 def open_window(tcb: Tcb, seg: Segment, now: Instant) -> Verdict:
-    """What the user has read since the last ACK has made room already, though the peer does not know."""
+    """What the user has read since the last ACK has made room already, though the peer does not know.
+
+    One that was told that there is no room at all, and sends text, is answered at once.
+    """
     rcv = tcb.rcv
     if rcv.manner == "exact":
-        rcv.edge = max(rcv.edge, rcv.queue.start + rcv.limit)
+        if rcv.edge == rcv.nxt and seg.octets:
+            tcb.owed.acks.at_once()
+        rcv.edge = max(rcv.edge, rcv.nxt + rcv.limit - len(rcv.queue))
     return CONTINUE
 
 
@@ -45,8 +50,6 @@ def check_ack_of_syn(tcb: Tcb, seg: Segment, now: Instant) -> Verdict:
         return CONTINUE
     is_bad = bool(seg.flags & ACK) and not tcb.snd.una < seg.ack <= tcb.snd.nxt
     if not is_bad and seg.seq >= tcb.rcv.irs:
-        if seg.flags & SYN:
-            tcb.owed.acks.at_once()
         return CONTINUE
     tcb.owed.reset = (seg.ack, None) if seg.flags & ACK else (0, seg.seq + seg.length)
     tcb.count("TCPBadAckInSynReceived")
@@ -114,6 +117,21 @@ def take_probe(tcb: Tcb, seg: Segment, now: Instant) -> Verdict:
         snd.flight.sent(snd.nxt, seg.ack, now)
         snd.advance(seg.ack)
     return CONTINUE
+
+
+def keep_text(tcb: Tcb, seg: Segment) -> None:
+    """Text that comes before the handshake is complete waits for that (RFC 9293 3.10.7.3)."""
+    if seg.octets:
+        tcb.rcv.early.insert(seg.seq, seg.seq + seg.octets, seg.payload)
+
+
+def take_early(tcb: Tcb, seg: Segment, now: Instant) -> Verdict:
+    """SYN-RECEIVED, and no ACK: text is kept, and answered with SYN,ACK like a FIN, which is not."""
+    if tcb.state is not State.SYN_RECEIVED or seg.flags & ACK or not (seg.octets or seg.flags & FIN):
+        return CONTINUE
+    keep_text(tcb, seg)
+    _acknowledge(tcb)
+    return STOP
 
 
 def check_ghost_ack(tcb: Tcb, seg: Segment, now: Instant) -> Verdict:

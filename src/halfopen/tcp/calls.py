@@ -1,5 +1,6 @@
 """User calls (RFC 9293 3.10.1 to 3.10.6); OPEN is `handshake.start_active` and the listener."""
 
+from dataclasses import replace
 from typing import Final
 
 from halfopen.base.clock import NEVER, Instant
@@ -9,8 +10,11 @@ from halfopen.tcp import linux_receiver
 from halfopen.tcp.closing import limit_fin_wait_2
 from halfopen.tcp.config import BufferConfig, TcpConfig
 from halfopen.tcp.congestion.algorithms import make_congestion_control
+from halfopen.tcp.early import begin_without_text
+from halfopen.tcp.hasty_fin import is_hasty
 from halfopen.tcp.negotiation import MINIMUM_MSS
 from halfopen.tcp.retransmission import give_up_at
+from halfopen.tcp.sending import URGENT
 from halfopen.tcp.state import CAN_RECEIVE, SYNCHRONIZED, Event, State, move
 from halfopen.tcp.tcb import Tcb
 from halfopen.tcp.windows import first_window, largest_window
@@ -23,19 +27,17 @@ _ABORT_RESETS: Final = frozenset(
 _OVER: Final = frozenset({State.TIME_WAIT, State.CLOSED})
 
 
-def send(tcb: Tcb, buffer: Buffer, urgent: bool, now: Instant) -> None:
-    """SEND (RFC 9293 3.10.2): queues text; before ESTABLISHED it waits there.
+def send(tcb: Tcb, buffer: Buffer, how: int, now: Instant) -> None:
+    """SEND (RFC 9293 3.10.2): queues text; before ESTABLISHED it waits there. ``how``: see `halfopen.tcp.sending`.
 
     The buffer is kept, not copied: it must not change until it is acknowledged.
     """
     if tcb.state not in _BEFORE_FIN or tcb.snd.fin:
         raise NotConnected(f"connection closing: SEND in {tcb.state.value} is not possible")
-    tcb.snd.append(buffer)
-    early = tcb.user.early
-    if early is not None and early.is_deferred:
-        early.is_deferred = False
-        tcb.owed.syn = True
-    if urgent:
+    tcb.snd.append(buffer, how)
+    if begin_without_text(tcb):
+        tcb.timers.patience = NEVER
+    if how & URGENT:
         tcb.snd.mark_urgent()
 
 
@@ -45,12 +47,17 @@ def receive(tcb: Tcb, limit: int, now: Instant) -> Buffers:
     queue = rcv.queue
     taken = queue.take(limit)
     tcb.user.reading = queue.stop > queue.start
-    if taken and tcb.state in CAN_RECEIVE:
-        if rcv.memory is not None:
-            linux_receiver.on_read(tcb, rcv.memory)
-        elif rcv.can_open(tcb.opening.mss):
-            tcb.owed.acks.at_once()
+    if taken and rcv.memory is not None:
+        linux_receiver.on_read(tcb, rcv.memory, now)
+    elif taken and tcb.state in CAN_RECEIVE and rcv.can_open(tcb.full_size):
+        tcb.owed.acks.at_once()
     return taken
+
+
+def accept(tcb: Tcb) -> None:
+    """The user has a connection that a passive OPEN has made; perhaps before its handshake is complete (RFC 7413)."""
+    if tcb.user.early is not None:
+        tcb.user.early.is_accepted = True
 
 
 def shutdown(tcb: Tcb, now: Instant) -> None:
@@ -59,13 +66,24 @@ def shutdown(tcb: Tcb, now: Instant) -> None:
         tcb.delete(None)
     elif tcb.state in _BEFORE_FIN and not tcb.snd.fin:
         tcb.snd.fin = True
+        begin_without_text(tcb)
         if tcb.state in SYNCHRONIZED:
             move(tcb, Event.CLOSE)
+        elif tcb.state is State.SYN_RECEIVED and is_hasty(tcb):
+            tcb.owed.syn = True
+    else:
+        limit_fin_wait_2(tcb, now)
 
 
 def _waits_for_syn_ack(tcb: Tcb) -> bool:
-    """The FIN of a BSD's user follows when the connection stands; RFC 9293 3.10.4 lets go of it in SYN-SENT."""
-    return tcb.user.config.arrivals.order == "bsd" and not tcb.user.is_gone
+    """The FIN of a BSD's user follows when the connection stands; RFC 9293 3.10.4 lets go of it in SYN-SENT.
+
+    With Fast Open text that has been sent is not taken back, nor what is to follow it. But Linux does.
+    """
+    order, early = tcb.user.config.arrivals.order, tcb.user.early
+    if early is not None and order == "rfc9293":
+        return len(tcb.snd.queue) > 0 or (early.is_deferred and not tcb.user.is_gone)
+    return order == "bsd" and not tcb.user.is_gone
 
 
 def close(tcb: Tcb, now: Instant) -> None:
@@ -122,6 +140,8 @@ def configure(tcb: Tcb, config: TcpConfig) -> None:
     if config is was or tcb.state in _OVER:
         return
     tcb.user.take(config)
+    if config.closing.is_deaf and config.closing.discards_unwanted:
+        tcb.rcv.queue.clear()
     if config.buffers != was.buffers:
         _take_buffers(tcb, config.buffers, was.buffers)
     if config.options.mss is not None and config.options.mss < tcb.agreed.mss:
@@ -131,7 +151,8 @@ def configure(tcb: Tcb, config: TcpConfig) -> None:
         congestion.take_over(tcb.congestion)
         tcb.congestion = congestion
     if config.acks.switched != was.acks.switched:
-        tcb.owed.acks.switch(config.acks.quick)
+        memory = tcb.rcv.memory
+        tcb.owed.acks.switch(config.acks.quick, is_read=memory is None or not memory.used)
     if tcb.state in SYNCHRONIZED:
         _rearm(tcb, was)
 
@@ -145,13 +166,13 @@ def _take_buffers(tcb: Tcb, buffers: BufferConfig, was: BufferConfig) -> None:
     first = first_window(buffers, tcb.opening.mss)
     limit = tcb.rcv.limit if buffers.first_window == was.first_window else first
     tcb.rcv.limit = min(limit, max(first, largest_window(buffers)), tcb.rcv.widest)
-    if tcb.state in CAN_RECEIVE and tcb.rcv.can_open(tcb.opening.mss):
+    if tcb.state in CAN_RECEIVE and tcb.rcv.can_open(tcb.full_size):
         tcb.owed.acks.at_once()
 
 
 def _lower_mss(tcb: Tcb, mss: int) -> None:
     """Smaller segments. # Unlike Linux, where ``TCP_MAXSEG`` means nothing any more once the SYN has been sent."""
-    tcb.agreed.mss = max(MINIMUM_MSS, mss)
+    tcb.agreed = replace(tcb.agreed, mss=max(MINIMUM_MSS, mss))
     size = tcb.agreed.mss - tcb.agreed.option_octets
     if size < tcb.snd.mss:
         tcb.resize(size)

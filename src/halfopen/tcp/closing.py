@@ -38,17 +38,29 @@ def limit_fin_wait_2(tcb: Tcb, now: Instant) -> None:
 
     With no time at all it is reset (``TCP_LINGER2`` below 0).
     """
-    if not tcb.user.is_gone or tcb.state is not State.FIN_WAIT_2:
-        return
     closing, keep_alive = tcb.user.config.closing, tcb.user.config.keep_alive
+    reads_no_more = tcb.user.is_gone or (closing.is_deaf and closing.discards_unwanted)
+    if not reads_no_more or tcb.state is not State.FIN_WAIT_2:
+        return
     if closing.fin_wait_2_by_keep_alive:
-        tcb.timers.wait = now + (keep_alive.count + 1) * keep_alive.interval
+        tcb.timers.wait = now + keep_alive.count * keep_alive.interval
         return
     tcb.timers.wait = now + closing.fin_wait_2
     if tcb.timers.wait == now:
         tcb.owed.reset = (tcb.snd.nxt, None)
         tcb.count("TCPAbortOnLinger")
         tcb.delete(None)
+
+
+def waits_on(tcb: Tcb, now: Instant) -> bool:
+    """Whether a peer in FIN-WAIT-2 gets more time, because it has been heard of lately (FreeBSD)."""
+    config = tcb.user.config
+    if tcb.state is not State.FIN_WAIT_2 or not config.closing.fin_wait_2_by_keep_alive:
+        return False
+    is_idle = now - tcb.user.received_at > config.keep_alive.count * config.keep_alive.interval
+    if not is_idle:
+        tcb.timers.wait = now + config.keep_alive.interval
+    return not is_idle
 
 
 def enter_time_wait(tcb: Tcb, now: Instant) -> None:

@@ -10,8 +10,11 @@ from typing import Final
 from halfopen.base.clock import MILLISECOND, MINUTE, SECOND, Duration
 from halfopen.base.errors import ConfigError
 from halfopen.base.permit import Permit
+from halfopen.tcp.congestion_config import CongestionConfig
+from halfopen.tcp.fast_open_config import FastOpenConfig as FastOpenConfig
+from halfopen.tcp.linux_config import LinuxReceiverConfig
+from halfopen.tcp.mss_config import MssManner
 from halfopen.tcp.mtu_search import MtuSearchConfig
-from halfopen.tcp.siphash import KEY_OCTETS
 
 
 class Ecn(Enum):
@@ -37,6 +40,13 @@ class EcnConfig:
     """A SYN that nothing has come of is sent again without it, and nonsense ends it (``tcp_ecn_fallback``)."""
     checks_unmarked: bool = True
     """Of a SYN,ACK without CE as well it is checked whether it has seen our SYN as it was sent (RFC 9768 3.2.2.3)."""
+    asks_again: int | None = None
+    """How often a SYN that nothing has come of asks again (FreeBSD ``ecn.maxretries``); None: not at all (RFC 3168
+    6.1.1.1), or once if for Accurate ECN (RFC 9768 3.1.4.1)."""
+    is_hasty: bool = True
+    """Congestion that has been seen is told at once (Linux), else with the next ACK there is."""
+    marks_acks: bool = True
+    """With Accurate ECN all segments are ECN-capable (Linux), else new text only, as RFC 3168 6.1.4 has it."""
     option: int = 2
     """The option with counters of octets goes never (0), when something has changed or is due (1), wherever it fits
     (2), also where it does not seem to get through (3; ``tcp_ecn_option``)."""
@@ -55,8 +65,7 @@ class OptionsConfig:
     mss: int | None = None
     """What no segment is to exceed, the peer's, by the MSS option, nor ours (``TCP_MAXSEG``); None takes what the
     interface's MTU allows (RFC 9293 3.7.1), and a larger one than that means nothing."""
-    default_mss: int | None = None
-    """Of a peer without an MSS option; None is 536 for IPv4 and 1220 for IPv6 (MUST-15)."""
+    mss_manner: MssManner = field(default_factory=MssManner)
     least_mss: int = 48
     """No MSS option makes us send less (Linux ``tcp_min_snd_mss``; FreeBSD ``minmss`` has 216): smaller ones would turn
     one octet into one packet, CVE-2019-11479."""
@@ -87,6 +96,8 @@ class BufferConfig:
     """The largest receive window and queue; also chooses the window scale (Linux ``tcp_rmem[2]``)."""
     receive_initial: int = 512 * 1024
     """The receive window to start with; it doubles while the peer fills it (Linux ``tcp_rmem[1]``, auto-tuning)."""
+    scale_for: int = 0
+    """The window scale can express at least so much, however small the buffer (FreeBSD ``kern.ipc.maxsockbuf``)."""
     send: int = 4 * 1024 * 1024
     """Octets in flight at most, for they stay here until they are acknowledged; and octets queued above which SEND
     should wait, though the asyncio face keeps to less (Linux ``tcp_wmem[2]``, ``SO_SNDBUF``)."""
@@ -98,6 +109,8 @@ class BufferConfig:
     """SEND should wait while so many octets have never been sent (``TCP_NOTSENT_LOWAT``)."""
     window: str = "steady"
     """What is offered of the buffer: a key of `halfopen.tcp.windows.WINDOWS`."""
+    linux: LinuxReceiverConfig = field(default_factory=LinuxReceiverConfig)
+    """If it is ``"linux"``: more about that."""
     largest_window: int = field(init=False, repr=False)
     """`receive`, but no more than the clamp."""
 
@@ -133,6 +146,14 @@ class RetransmissionConfig:
     """R2 as time without an acknowledgment, instead of `retries` (RFC 9293 3.10.2, RFC 5482, ``TCP_USER_TIMEOUT``)."""
     orphan_retries: int = 8
     """`retries` once the user has closed (Linux ``tcp_orphan_retries``)."""
+    gathers: bool = True
+    """What was lost in pieces is sent again as large as it may be, else only small ones become one segment (Linux)."""
+    syn_linear: int = 0
+    """The first so many retransmissions of a SYN, beside `syn_retries`, do without backoff (Linux
+    ``tcp_syn_linear_timeouts``)."""
+    thin_linear: bool = False
+    """So do the first six timeouts of a thin stream, which has no more than three segments in flight (Linux
+    ``tcp_thin_linear_timeouts``)."""
     tail_loss_probe: bool = True
     rack: bool = True
     dupthresh: int = 3
@@ -145,6 +166,8 @@ class TimeoutConfig:
     rto_min_of: str = "variance"
     """What `RetransmissionConfig.rto_min` bounds: 4 * RTTVAR (``"variance"``, as Linux), or all of the RTO
     (``"whole"``, RFC 6298 2.4)."""
+    times_sacked: bool = True
+    """What is selectively acknowledged gives samples of the round trip; FreeBSD waits until SND.UNA moves."""
     slop: Duration = 0
     """Added to every RTO but the first (FreeBSD ``rexmit_slop``)."""
     mtu_search: MtuSearchConfig = field(default_factory=MtuSearchConfig)
@@ -155,6 +178,8 @@ class TimeoutConfig:
     """Between probes of a closed window lies an RTO, but at least this time (FreeBSD ``persmin``, 5 s) ..."""
     persist_max: Duration = 120 * SECOND
     """... and at most this one (``persmax``, 60 s)."""
+    persist_from: str = "rto"
+    """What the time between probes is made of: the RTO (``"rto"``), or SRTT and RTTVAR as ``"bsd"`` has it."""
     probes_with_text: bool = False
     """A probe of a closed window has the next octet, as RFC 9293 3.8.6.1 says and the BSDs do; else none."""
 
@@ -163,24 +188,7 @@ class TimeoutConfig:
 
     def __post_init__(self) -> None:
         _check_choice("rto_min_of", self.rto_min_of, ("variance", "whole"))
-
-
-@dataclass(slots=True, frozen=True, kw_only=True)
-class CongestionConfig:
-    """Congestion control (RFC 5681, RFC 9438)."""
-
-    algorithm: str = "cubic"
-    """A key of `halfopen.tcp.congestion.algorithms.ALGORITHMS`."""
-    initial_window: int = 10
-    """Segments (RFC 6928)."""
-    restart_after_idle: bool = True
-    """RFC 5681 4.1 (Linux ``tcp_slow_start_after_idle``)."""
-    whole_segments: bool = False
-    """cwnd counts segments, small ones too, and ssthresh is a share of cwnd, not of FlightSize (Linux)."""
-    defers: bool = False
-    """What would be a small part of a burst waits for the next ACK (`halfopen.tcp.bursts`, Linux)."""
-    least_burst: int = 2
-    """Segments that are worth sending at any pace (Linux ``tcp_min_tso_segs``)."""
+        _check_choice("persist_from", self.persist_from, ("rto", "bsd"))
 
 
 @dataclass(slots=True, frozen=True, kw_only=True)
@@ -204,16 +212,21 @@ class AckConfig:
     (Minshall's variant, Linux), or any ``"earlier"`` than the call at hand (the BSDs)."""
     cork: bool = False
     """Segments that are not full wait until `patience` is out, or this is taken back (Linux ``TCP_CORK``)."""
+    awaits_text: bool = False
+    """SEND waits for the connection: the ACK of the SYN,ACK waits for its text (Linux ``sk_write_pending``)."""
     patience: str = "fixed"
-    """For how long: 200 ms, or an RTO if that is longer (``"rto"``, Linux)."""
+    """For how long: 200 ms, or an RTO if that is longer (``"rto"``, Linux), or as long as a closed window is waited for
+    before it is probed (``"persist"``, the BSDs)."""
     challenge_interval: Duration = 500 * MILLISECOND
     """At most one challenge ACK per connection in this time (RFC 5961 7; Linux ``tcp_invalid_ratelimit``)."""
+    challenge_count: int = 1
+    """Or so many (FreeBSD ``ack_war_cnt`` in ``ack_war_timewindow``); 0: they are not limited."""
 
     def __post_init__(self) -> None:
         _check_choice("second", self.second, ("full", "any"))
         _check_choice("manner", self.manner, ("steady", "linux"))
         _check_choice("nagle_for", self.nagle_for, ("any", "small", "earlier"))
-        _check_choice("patience", self.patience, ("fixed", "rto"))
+        _check_choice("patience", self.patience, ("fixed", "rto", "persist"))
 
 
 @dataclass(slots=True, frozen=True, kw_only=True)
@@ -240,6 +253,8 @@ class ClosingConfig:
     """None: close returns and data is sent in peace. 0: close resets. Otherwise unsent data gets this long."""
     is_deaf: bool = False
     """The user reads no more, though he has not closed: what comes behind our FIN is refused (``SHUT_RD``, Linux)."""
+    discards_unwanted: bool = False
+    """Instead it is acknowledged and thrown away, and the peer has no longer to close than if he had (the BSDs)."""
     repeats_fin: bool = False
     """Until our FIN is acknowledged every ACK is a FIN again, but for challenges, as from the BSDs."""
     resets_unread: bool = True
@@ -263,39 +278,14 @@ class ListeningConfig:
     """A SYN with FIN is one without (FreeBSD ``drop_synfin=0``), else it is dropped."""
     refuses_second_syn: bool = False
     """In SYN-RECEIVED a SYN in the window is answered by RST, as by Linux, when the peer returns to LISTEN."""
-
-
-@dataclass(slots=True, frozen=True, kw_only=True)
-class FastOpenConfig:
-    """Text before the handshake is complete (RFC 7413). It may be taken twice, so the user has to want it."""
-
-    connect: bool = False
-    """An active OPEN asks the server for a cookie; if there is one, its SYN waits for the first SEND and takes that
-    along (``TCP_FASTOPEN_CONNECT``; with a SEND right behind it ``MSG_FASTOPEN``)."""
-    client: bool = True
-    """It may (Linux ``tcp_fastopen`` 1)."""
-    server: bool = False
-    """It is taken from a SYN (2 of ``tcp_fastopen``, and ``TCP_FASTOPEN`` on the listener)."""
-    backlog: int = 256
-    """How many connections like that may wait for the end of their handshake; above, cookies are ignored."""
-    keys: tuple[bytes, ...] = ()
-    """Of 16 octets each: the first makes cookies, all are good (``tcp_fastopen_key``); none: one of the host's own."""
-    may_serve: bool = True
-    """No listener does otherwise, whatever it wants."""
-    sends_no_cookie: bool = False
-    """A SYN has text without ever asking (``tcp_fastopen`` 4)."""
-    needs_no_cookie: bool = False
-    """It is taken from whoever says that it is there (0x200): for networks without strangers."""
-    experiment: bool = True
-    """A server knows the option of before the RFC, too: 254 with the magic number 0xF989."""
-    asks_by_experiment: bool = False
-    """A client asks by that one first."""
+    complete_cookies: bool = False
+    """No option is lost by a SYN cookie, whether there are timestamps or not (FreeBSD)."""
+    overflow: str = "wait"
+    """Who would be the next to be accepted, but finds no place: has to ``"wait"``, and SYNs are not answered
+    meanwhile; is sent a ``"reset"``, or is told nothing but ``"forgotten"`` (FreeBSD ``rst_on_sock_fail``)."""
 
     def __post_init__(self) -> None:
-        if any(len(key) != KEY_OCTETS for key in self.keys):
-            raise ConfigError(f"a key for Fast Open cookies has {KEY_OCTETS} octets")
-        if self.backlog < 0:
-            raise ConfigError(f"backlog is at least 0, not {self.backlog}")
+        _check_choice("overflow", self.overflow, ("wait", "reset", "forgotten"))
 
 
 @dataclass(slots=True, frozen=True, kw_only=True)

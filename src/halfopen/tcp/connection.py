@@ -88,9 +88,12 @@ class Connection:
 
     # Commands
 
-    def send(self, buffer: Buffer, now: Instant, urgent: bool = False) -> None:
-        """SEND (RFC 9293 3.10.2). ``buffer`` is kept, not copied; NotConnected once closing."""
-        calls.send(self.tcb, buffer, urgent, now)
+    def send(self, buffer: Buffer, now: Instant, how: int = 0) -> None:
+        """SEND (RFC 9293 3.10.2). ``buffer`` is kept, not copied; NotConnected once closing.
+
+        ``how``: `halfopen.tcp.sending.URGENT`, `MORE`, `RECORD`, or several of them.
+        """
+        calls.send(self.tcb, buffer, how, now)
 
     def receive(self, limit: int, now: Instant) -> Buffers:
         """RECEIVE (RFC 9293 3.10.3): up to ``limit`` octets that are in order; () if there are none."""
@@ -123,8 +126,7 @@ class Connection:
 
     def poll_event(self) -> Event | None:
         """The oldest event that has not been taken, or None."""
-        events = self.tcb.user.events
-        return events.pop(0) if events else None
+        return self.tcb.user.poll_event()
 
     def next_deadline(self) -> Instant:
         """When `on_deadline` wants to be called next; NEVER if no timer runs."""
@@ -171,6 +173,7 @@ def _make_time_wait(tcb: Tcb) -> TimeWait:
         rules=TimeWaitRules(
             ignores_rst=tcb.user.weak is None or tcb.user.weak.rfc1337,
             is_bsd=tcb.user.config.arrivals.order == "bsd",
+            is_linux=tcb.user.config.arrivals.order == "linux",
             needs_timestamps=tcb.user.config.options.needs_timestamps,
         ),
         ts_offset=tcb.opening.timestamp_offset if tcb.user.config.options.timestamps else None,

@@ -28,6 +28,8 @@ EPOCH: Final[Duration] = 64 * SECOND
 
 MSS_VALUES: Final = (536, 1220, 1300, 1380, 1420, 1440, 1460, 8940)
 """What a cookie can say of the peer's MSS, rounded down; a smaller one becomes 536 (RFC 791: hosts take 576 octets)."""
+BSD_MSS_VALUES: Final = (216, 536, 1200, 1360, 1400, 1440, 1452, 1460)
+"""What FreeBSD can say, none of them for jumbo frames."""
 FEW_MSS_VALUES: Final = (536, 1300, 1440)
 """The same, where there are no timestamps."""
 
@@ -47,29 +49,31 @@ class Cookies:
     ``hashing`` is one of `halfopen.tcp.keyed.KEYED_HASHES`.
     """
 
-    __slots__ = ("_epoch", "_hashing", "_keys", "_offsets", "_rng")
+    __slots__ = ("_epoch", "_hashing", "_keys", "_offsets", "_rng", "is_complete")
 
-    def __init__(self, rng: Rng, hashing: str = "blake2s") -> None:
+    def __init__(self, rng: Rng, hashing: str = "blake2s", *, is_complete: bool = False) -> None:
         self._rng = rng
         self._hashing = hashing
         self._epoch = -2
         self._keys: list[KeyedHash] = []
+        self.is_complete = is_complete
+        """No option is lost without timestamps either, at the price of a shorter MAC (FreeBSD's has 24 bits)."""
         self._offsets = make_keyed(hashing, rng.octets(SECRET_OCTETS), b"clock")
 
     def bake(self, record: HalfOpen, now: Instant) -> int:
         """ISS for the SYN that ``record`` tells of; the record's own is not looked at.
 
-        Without timestamps SACK, ECN and the shift of the peer's window are not in it.
+        Without timestamps SACK, ECN and the shift of the peer's window are not in it, unless it `is_complete`.
         """
         self._turn(now)
-        if record.ts_recent is None:
+        if record.ts_recent is None and not self.is_complete:
             kind, bits = _place(FEW_MSS_VALUES, record.peer_mss), _POOR_BITS
             if record.window_scale is not None:
                 kind = _SCALED
         else:
             scale = _NO_SCALE if record.window_scale is None else record.window_scale
             kind, bits = record.ecn << 8 | record.sack_permitted << 7 | scale << 3, _FULL_BITS
-            kind |= _place(MSS_VALUES, record.peer_mss)
+            kind |= _place(self._mss_values, record.peer_mss)
         info = kind << 1 | self._epoch & 1
         mac = self._mac(record.flow, record.irs, info, bits)
         return mac >> bits << bits | info ^ mac >> 32 - bits
@@ -82,24 +86,28 @@ class Cookies:
         self._turn(now)
         irs, iss = (segment.seq - 1) & MASK, (segment.ack - 1) & MASK
         stamps = segment.options.timestamps if segment.options is not None else None
-        bits = _POOR_BITS if stamps is None else _FULL_BITS
+        bits = _POOR_BITS if stamps is None and not self.is_complete else _FULL_BITS
         info = (iss ^ iss >> 32 - bits) & (1 << bits) - 1
         if (self._mac(flow, irs, info, bits) ^ iss) >> bits:
             return None
         kind = info >> 1
-        if stamps is None:
+        if bits == _POOR_BITS:
             return _poor_record(HalfOpen(flow, irs, iss, FEW_MSS_VALUES[0]), kind)
         scale = kind >> 3 & _NO_SCALE
         return HalfOpen(
             flow,
             irs,
             iss,
-            MSS_VALUES[kind & 7],
+            self._mss_values[kind & 7],
             window_scale=None if scale == _NO_SCALE else scale,
             sack_permitted=kind >> 7 & 1 != 0,
             ecn=kind >> 8 & 1 != 0,
-            ts_recent=stamps[0],
+            ts_recent=stamps[0] if stamps is not None else None,
         )
+
+    @property
+    def _mss_values(self) -> tuple[int, ...]:
+        return BSD_MSS_VALUES if self.is_complete else MSS_VALUES
 
     def offset(self, flow: bytes) -> int:
         """Of a clock for the timestamps of ``flow``, for who has none."""
@@ -142,7 +150,10 @@ def date(record: HalfOpen, segment: Segment, clock: int, now: Instant) -> bool:
 
 def _place(values: tuple[int, ...], mss: int) -> int:
     """Of the largest value that is not more than ``mss``."""
-    return max((place for place, value in enumerate(values) if value <= mss), default=0)
+    place = len(values) - 1
+    while place and values[place] > mss:
+        place -= 1
+    return place
 
 
 def _poor_record(record: HalfOpen, kind: int) -> HalfOpen:

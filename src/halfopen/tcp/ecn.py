@@ -1,5 +1,6 @@
 """ECN on a connection, classic (RFC 3168) or accurate (RFC 9768): what is asked for, marked, seen and heard."""
 
+from dataclasses import replace
 from typing import Final
 
 from halfopen.base.clock import Instant
@@ -42,10 +43,10 @@ def asking_flags(tcb: Tcb) -> int:
     A classic one asks once (RFC 3168 6.1.1.1), one for Accurate ECN twice (RFC 9768 3.1.4.1).
     """
     options = tcb.user.config.options
-    tries = tcb.recovery.retries if options.ecn_manner.fallback else 0
+    tries, again = tcb.recovery.retries if options.ecn_manner.fallback else 0, options.ecn_manner.asks_again
     if options.ecn is Ecn.ACCURATE:
-        return AE | CWR | ECE if tries < 2 else 0
-    return CWR | ECE if options.ecn in (Ecn.ACTIVE, Ecn.ACCURATE_IF_ASKED) and not tries else 0
+        return AE | CWR | ECE if tries <= (1 if again is None else again) else 0
+    return CWR | ECE if options.ecn in (Ecn.ACTIVE, Ecn.ACCURATE_IF_ASKED) and tries <= (again or 0) else 0
 
 
 def answering_flags(ecn: int, retransmissions: int) -> int:
@@ -87,7 +88,8 @@ def settle_ecn(tcb: Tcb, seg: Segment) -> None:
         seg.ecn = NOT_ECT
     if asking_flags(tcb):
         return
-    agreed.ecn = False
+    if agreed.ecn:
+        tcb.agreed = replace(agreed, ecn=False)
     if agreed.accurate is not None:
         agreed.accurate.fail(ACE_SEND)
 
@@ -145,7 +147,9 @@ def mark(tcb: Tcb, segment: Segment, now: Instant) -> None:
         segment.flags = with_ace(segment.flags, feedback.packets + CEP_START)
         feedback.pending = 0
     accurate.handshake = None
-    if accurate.may_mark:
+    if accurate.may_mark and (
+        tcb.user.config.options.ecn_manner.marks_acks or (segment.octets and segment.seq == wrap(tcb.snd.nxt))
+    ):
         segment.ecn = ECT_0
     if not _owes_option(tcb, accurate, now):
         return
@@ -179,10 +183,10 @@ def see(tcb: Tcb, seg: Segment) -> bool:
     packets = -(-seg.octets // seg.gso_size) if seg.gso_size else 1
     if seg.ecn == CE:
         tcb.count("InCEPkts")
-    if seg.ecn != NOT_ECT:
-        tcb.agreed.ecn_seen = True
+    _note_capable(tcb, seg)
     is_change = accurate.feedback.see(seg.ecn, packets, seg.octets)
-    return is_change or accurate.feedback.pending >= MAX_ACE_DELTA
+    is_worth = is_change and tcb.user.config.options.ecn_manner.is_hasty
+    return is_worth or accurate.feedback.pending >= MAX_ACE_DELTA
 
 
 def _see_classic(tcb: Tcb, seg: Segment) -> bool:
@@ -197,11 +201,16 @@ def _see_classic(tcb: Tcb, seg: Segment) -> bool:
     if seg.ecn == CE:
         tcb.count("InCEPkts")
     is_new = seg.ecn == CE and not tcb.owed.ece
-    if is_new or (seg.ecn == NOT_ECT and tcb.agreed.ecn_seen):
+    if tcb.user.config.options.ecn_manner.is_hasty and (is_new or (seg.ecn == NOT_ECT and tcb.agreed.ecn_seen)):
         tcb.owed.acks.hasten(QUICK_ACKS)
     tcb.owed.ece = tcb.owed.ece or seg.ecn == CE
-    tcb.agreed.ecn_seen = tcb.agreed.ecn_seen or seg.ecn != NOT_ECT
+    _note_capable(tcb, seg)
     return bool(seg.flags & CWR)
+
+
+def _note_capable(tcb: Tcb, seg: Segment) -> None:
+    if seg.ecn != NOT_ECT and not tcb.agreed.ecn_seen:
+        tcb.agreed = replace(tcb.agreed, ecn_seen=True)
 
 
 def on_repeated_syn_ack(tcb: Tcb, seg: Segment) -> None:
@@ -228,7 +237,7 @@ def hear(tcb: Tcb, seg: Segment, delivery: Delivery) -> bool:
         return _hear_accurate(tcb, accurate, seg, delivery)
     if not (tcb.agreed.ecn and seg.flags & ECE):
         return False
-    tcb.agreed.ce_delivered += _packets(tcb, delivery)
+    tcb.agreed = replace(tcb.agreed, ce_delivered=tcb.agreed.ce_delivered + _packets(tcb, delivery))
     return True
 
 

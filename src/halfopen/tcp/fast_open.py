@@ -11,7 +11,7 @@ from typing import Final, TypeAlias
 
 from halfopen.base.clock import SECOND, Duration, Instant
 from halfopen.base.counters import Counters
-from halfopen.tcp.config import FastOpenConfig
+from halfopen.tcp.fast_open_config import FastOpenConfig
 from halfopen.tcp.siphash import siphash
 from halfopen.tcp.state import HasState, State
 from halfopen.wire.tcp import Segment
@@ -29,6 +29,12 @@ LOSS_HOLD: Duration = 60 * SECOND
 """After the second SYN in a row that was lost with its text none is sent; it doubles (RFC 7413 4.1.3.1, as Linux)."""
 
 MOST_LOSSES: Final = 10
+
+MOST_DOUBLINGS: Final = 6
+"""Of the time without Fast Open after signs that the path swallows it (Linux)."""
+
+UNAVAILABLE, NOT_ACKNOWLEDGED, RETRANSMITTED = 1, 2, 3
+"""Why no text of a SYN was taken (Linux ``tcpi_fastopen_client_fail``)."""
 
 SERVERS: Final = 1024
 """Servers that are remembered; who was asked least lately goes first."""
@@ -137,6 +143,8 @@ class Request:
     """The server's, as it was last time; 0: nobody knows."""
     sends_text: bool
     """What is queued may go with the SYN."""
+    checks: bool = False
+    """The path was once thought to swallow Fast Open: text that comes shows that it does not any more."""
 
 
 @dataclass(slots=True)
@@ -147,6 +155,8 @@ class _Known:
     cookie: CookieOption | None = None
     kind: int = FAST_OPEN
     """How it is asked."""
+    silences: int = 0
+    """How often it was asked and did not answer."""
     losses: int = 0
     """SYNs with text in a row that were lost."""
     lost_at: Instant = 0
@@ -155,33 +165,43 @@ class _Known:
 class ServerCookies:
     """A client's cookies, and what it knows of servers that have none (RFC 7413 4.1.3)."""
 
-    __slots__ = ("_known",)
+    __slots__ = ("_known", "_signs", "_suspected_at")
 
     def __init__(self) -> None:
         self._known: dict[bytes, _Known] = {}
+        self._signs = 0
+        """That some path swallows Fast Open."""
+        self._suspected_at: Instant = 0
 
     def request(self, peer: bytes, config: FastOpenConfig, now: Instant) -> Request | None:
         """What a SYN to ``peer`` shall have; None: nothing, where it is not wanted, or was lost too often."""
         known = self._known.get(peer) or _Known(kind=EXPERIMENT if config.asks_by_experiment else FAST_OPEN)
-        if not config.client or _is_held(known, now):
+        if not config.client or (config.manner.minds_losses and _is_held(known, now)) or self._is_avoided(config, now):
             return None
+        checks = self._signs > 0
         if config.sends_no_cookie:
-            return Request(self, peer, None, known.mss, True)
+            return Request(self, peer, None, known.mss, True, checks)
         if known.cookie is None:
-            return Request(self, peer, (known.kind, b""), known.mss, False)
-        return Request(self, peer, known.cookie, known.mss, True)
+            return Request(self, peer, (known.kind, b""), known.mss, False, checks)
+        return Request(self, peer, known.cookie, known.mss, True, checks)
 
-    def learn(self, request: Request, mss: int, answer: CookieOption | None, now: Instant) -> None:
+    def _is_avoided(self, config: FastOpenConfig, now: Instant) -> bool:
+        times = min(self._signs - 1, MOST_DOUBLINGS)
+        return times >= 0 and now < self._suspected_at + (config.manner.blackhole << times)
+
+    def learn(self, request: Request, mss: int, answer: CookieOption | None, was_repeated: bool) -> None:
         """A SYN,ACK has come: the server's MSS, and a cookie or none.
 
-        Who was asked in one form and did not answer is asked in the other one next (RFC 7413 appendix A.1; as Linux).
+        Who was asked in one form and did not answer is asked in the other one next (RFC 7413 appendix A.1), and from
+        then on in the first again (as Linux). A SYN that ``was_repeated`` had not asked.
         """
         known = self._take(request.peer)
         known.mss = mss
         known.losses = 0
         if answer is not None and answer[1]:
             known.cookie = answer
-        elif request.option is not None and not request.sends_text:
+        elif request.option is not None and not request.sends_text and not was_repeated and known.silences < 2:
+            known.silences += 1
             known.kind = FAST_OPEN if request.option[0] == EXPERIMENT else EXPERIMENT
 
     def lose(self, request: Request, now: Instant) -> None:
@@ -189,6 +209,15 @@ class ServerCookies:
         known = self._take(request.peer)
         known.losses = min(known.losses + 1, MOST_LOSSES)
         known.lost_at = now
+
+    def suspect(self, now: Instant) -> None:
+        """A sign that some path swallows what has to do with Fast Open, or what comes after it."""
+        self._signs += 1
+        self._suspected_at = now
+
+    def trust(self) -> None:
+        """Text has come on such a connection: it is over."""
+        self._signs = 0
 
     def forget(self) -> None:
         """All of it (Linux ``ip tcp_metrics flush``)."""
@@ -209,7 +238,7 @@ def _is_held(known: _Known, now: Instant) -> bool:
 class Early:
     """Of a connection with text before the handshake, or one that would like to have some."""
 
-    __slots__ = ("answer", "is_acknowledged", "is_child", "is_deferred", "octets", "request")
+    __slots__ = ("answer", "failure", "is_accepted", "is_acknowledged", "is_child", "is_deferred", "octets", "request")
 
     def __init__(self, request: Request | None = None, answer: CookieOption | None = None) -> None:
         self.request = request
@@ -218,9 +247,28 @@ class Early:
         """What the first SYN,ACK has to say."""
         self.is_child = request is None
         """A SYN has made it, with a cookie: it sends and receives in SYN-RECEIVED (``TCPI_OPT_TFO_CHILD``)."""
+        self.is_accepted = False
+        """A child: somebody has it."""
         self.is_deferred = request is not None and request.sends_text
         """The SYN waits for text (``TCP_FASTOPEN_CONNECT``)."""
         self.octets = 0
         """Of text, in our SYN."""
         self.is_acknowledged = False
-        """All of them, by the SYN,ACK (``TCPI_OPT_SYN_DATA``)."""
+        """All of them, by the SYN,ACK; or those of a SYN have been taken (``TCPI_OPT_SYN_DATA``)."""
+        self.failure = 0 if request is None or request.sends_text else UNAVAILABLE
+        """Why text did not go with the SYN, or was not taken (``tcpi_fastopen_client_fail``)."""
+
+    @property
+    def was_sent(self) -> bool:
+        """Our SYN had something of Fast Open."""
+        return self.request is not None and (self.octets > 0 or self.request.option is not None)
+
+    def on_end(self, has_text: bool, has_lost_fin: bool, now: Instant, config: FastOpenConfig) -> None:
+        """The connection is over; a FIN that is all that ever came, behind a hole, shows what became of the rest."""
+        request = self.request
+        if request is None or not self.was_sent:
+            return
+        if has_text and request.checks:
+            request.cookies.trust()
+        elif has_lost_fin and not has_text and config.manner.blackhole:
+            request.cookies.suspect(now)

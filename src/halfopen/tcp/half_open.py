@@ -12,8 +12,7 @@ the table is.
 """
 
 from array import array
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from hashlib import blake2s
 from itertools import accumulate
 from struct import Struct
@@ -23,6 +22,8 @@ from halfopen.base.clock import NEVER, SECOND, Duration, Instant
 from halfopen.base.errors import ConfigError
 from halfopen.tcp.accurate_ecn import ACCURATE, CLASSIC, SUSPECT
 from halfopen.tcp.eviction import DropOldest, EvictionPolicy
+from halfopen.tcp.half_open_record import MAX_BAD_ACKS as MAX_BAD_ACKS
+from halfopen.tcp.half_open_record import HalfOpen as HalfOpen
 from halfopen.tcp.seqnum import HALF, MASK, unwrap
 
 SYNACK_TIMEOUT: Final[Duration] = 1 * SECOND
@@ -57,56 +58,23 @@ SUSPECTED: Final = _ECN
 """With Accurate ECN: a SYN has come without, so that one of the two was spoilt (RFC 9768 3.1.5)."""
 _RETRANSMISSIONS_SHIFT: Final = 9
 _BAD_ACKS_SHIFT: Final = 13
-MAX_BAD_ACKS: Final = 7
-"""So many wrong ACKs of one peer are counted."""
 
 
-@dataclass(slots=True)
-class HalfOpen:
-    """A peer whose SYN was answered: what its connection will need, should the handshake complete.
-
-    ``ts_recent`` is the SYN's TSval, if timestamps are in use. Its window is not kept: the ACK brings a newer one. The
-    last four are the table's.
-    """
-
-    flow: bytes
-    irs: int
-    iss: int
-    peer_mss: int
-    window_scale: int | None = None
-    sack_permitted: bool = False
-    ecn: int = 0
-    """0, or in the terms of `halfopen.tcp.accurate_ecn`."""
-    ts_recent: int | None = None
-    is_challenged: bool = False
-    """A challenge ACK has been sent since the last SYN-ACK (RFC 5961 7)."""
-    retransmissions: int = 0
-    """How often the SYN-ACK was sent again."""
-    bad_acks: int = 0
-    """How often an ACK came that was not of our SYN, at most `MAX_BAD_ACKS`."""
-    deadline: Instant = 0
-    """When it is to be sent again, or given up; NEVER: the table has given it up; 0: it was in no table."""
-
-    @property
-    def is_dropped(self) -> bool:
-        """The last SYN-ACK went unanswered, the record is gone."""
-        return self.deadline == NEVER
-
-    def to_bits(self) -> int:
-        """All the small fields in 16 bits, that of `is_challenged` is set by `HalfOpenTable.flag` only; and above
-        them those of Accurate ECN."""
-        bits = _NO_SCALE if self.window_scale is None else self.window_scale
-        if self.sack_permitted:
-            bits |= _SACK
-        if self.ts_recent is not None:
-            bits |= _TIMESTAMPS
-        if self.ecn & SUSPECT or self.ecn == CLASSIC:
-            bits |= _ECN
-        if self.ecn & ACCURATE:
-            bits |= (self.ecn & _ACCURATE_BITS) << _ACCURATE_SHIFT
-        if len(self.flow) == IPV4_FLOW_OCTETS:
-            bits |= _IPV4
-        return bits | self.retransmissions << _RETRANSMISSIONS_SHIFT | self.bad_acks << _BAD_ACKS_SHIFT
+def _bits_of(record: HalfOpen) -> int:
+    """All the small fields in 16 bits, that of `is_challenged` is set by `HalfOpenTable.flag` only; and above
+    them those of Accurate ECN."""
+    bits = _NO_SCALE if record.window_scale is None else record.window_scale
+    if record.sack_permitted:
+        bits |= _SACK
+    if record.ts_recent is not None:
+        bits |= _TIMESTAMPS
+    if record.ecn & SUSPECT or record.ecn == CLASSIC:
+        bits |= _ECN
+    if record.ecn & ACCURATE:
+        bits |= (record.ecn & _ACCURATE_BITS) << _ACCURATE_SHIFT
+    if len(record.flow) == IPV4_FLOW_OCTETS:
+        bits |= _IPV4
+    return bits | record.retransmissions << _RETRANSMISSIONS_SHIFT | record.bad_acks << _BAD_ACKS_SHIFT
 
 
 def _lowest_free(occupied: int) -> int:
@@ -150,6 +118,26 @@ class _Index:
         return self._bucket
 
 
+def _tail_at(size: int, slot: int) -> int:
+    """Where the tail of a record of ``size`` octets begins."""
+    return (slot + 1) * size - _TAIL.size
+
+
+def _added(fields: tuple[int, ...], timeouts: Sequence[Duration], latest: Instant) -> list[Instant]:
+    """When each record of a full bucket came, if `expire` was never late: its deadline less all its waits."""
+    waits = list(accumulate(timeouts))
+    keep = ~_ACCURATE_BITS
+    base = (latest >> _TICK_BITS) - HALF  # `_instant` written out: in a flood this is what costs
+    return [
+        (((ticks & keep) - base & MASK) + base << _TICK_BITS) - waits[bits >> _RETRANSMISSIONS_SHIFT & MAX_RETRIES]
+        for ticks, bits in zip(fields[::2], fields[1::2], strict=True)
+    ]
+
+
+def _waits(synack_retries: int) -> list[Duration]:
+    return [min(SYNACK_TIMEOUT << n, SYNACK_TIMEOUT_MAX) for n in range(synack_retries + 1)]
+
+
 class HalfOpenTable:
     """Half-open peers by flow, at most `capacity` of them; `now` never runs backwards from one call to the next."""
 
@@ -173,17 +161,19 @@ class HalfOpenTable:
         capacity: int,
         secret: bytes,
         eviction: EvictionPolicy | None = None,
-        synack_retries: int = 5,
+        synack_retries: int | Sequence[Duration] = 5,
         flow_octets: int = IPV6_FLOW_OCTETS,
     ) -> None:
         """Room for ``capacity`` records, rounded up to whole buckets; ``flow_octets`` 12 leaves no place for IPv6.
 
-        ``secret`` has 16 to 32 octets. A full bucket drops its oldest record if no ``eviction`` is given.
+        ``synack_retries``: how often, after 1, 2, 4 ... seconds; or how long to wait each time, the last of which ends
+        it. ``secret`` has 16 to 32 octets. A full bucket drops its oldest record if no ``eviction`` is given.
         """
         if not 1 <= capacity <= MAX_CAPACITY - WAYS:
             raise ConfigError(f"a half-open table holds 1 to {MAX_CAPACITY - WAYS} peers, not {capacity}")
-        if not 0 <= synack_retries <= MAX_RETRIES:
-            raise ConfigError(f"a SYN-ACK is retransmitted 0 to {MAX_RETRIES} times, not {synack_retries}")
+        waits = _waits(synack_retries) if isinstance(synack_retries, int) else list(synack_retries)
+        if not 1 <= len(waits) <= MAX_RETRIES + 1:
+            raise ConfigError(f"a SYN-ACK is retransmitted 0 to {MAX_RETRIES} times, not {len(waits) - 1}")
         if not 16 <= len(secret) <= 32:
             raise ConfigError(f"the secret of a half-open table has 16 to 32 octets, not {len(secret)}")
         buckets = -(-capacity // WAYS)
@@ -195,7 +185,7 @@ class HalfOpenTable:
         self._records = bytearray(self.capacity * self._layout.size)
         self._index = _Index(secret, buckets)
         self._eviction = DropOldest() if eviction is None else eviction
-        self._timeouts = [min(SYNACK_TIMEOUT << n, SYNACK_TIMEOUT_MAX) for n in range(synack_retries + 1)]
+        self._timeouts = waits
         self._oldest = [_NONE] * len(self._timeouts)
         self._newest = [_NONE] * len(self._timeouts)
         self._due: list[Instant] = [NEVER] * len(self._timeouts)
@@ -238,7 +228,14 @@ class HalfOpenTable:
             ways = self.ways - kept
             slot = bucket * self.ways + _lowest_free(self._occupied[bucket])
             if slot >= bucket * self.ways + ways:
-                victim = self._eviction.choose(ways, lambda: self._added(bucket)[:ways])
+                victim = self._eviction.choose(
+                    ways,
+                    lambda: _added(
+                        self._arrivals.unpack_from(self._records, bucket * self._arrivals.size),
+                        self._timeouts,
+                        self._latest,
+                    )[:ways],
+                )
                 if victim is None:
                     return record
                 slot = bucket * self.ways + victim
@@ -250,11 +247,13 @@ class HalfOpenTable:
         record.is_challenged = False
         fields = (record.flow, record.irs, record.iss, record.ts_recent or 0, record.peer_mss)
         self._layout.pack_into(self._records, slot * self._layout.size, *fields, 0, 0, 0, 0)
-        record.deadline = self._link(slot, record.to_bits(), now)
+        record.deadline = self._link(slot, _bits_of(record), now)
         return evicted
 
     def find(self, flow: bytes) -> HalfOpen | None:
         """A copy of the record of ``flow``."""
+        if min(self._due) == NEVER:
+            return None  # nobody is here, for which no hash is needed: with cookies for all that is always so
         slot = self._slot_of(flow, self._index.bucket_of(flow))
         return self._read(slot) if slot >= 0 else None
 
@@ -273,17 +272,24 @@ class HalfOpenTable:
 
     def flag(self, flow: bytes, what: int) -> None:
         """Notes that a peer that `find` knows has been `CHALLENGED`, or is `SUSPECTED`."""
-        at = self._tail_at(self._slot_of(flow, self._index.bucket_of(flow))) + _BITS_OFFSET
+        at = _tail_at(self._layout.size, self._slot_of(flow, self._index.bucket_of(flow))) + _BITS_OFFSET
         (bits,) = _BITS.unpack_from(self._records, at)
         _BITS.pack_into(self._records, at, bits | what)
 
     def count_bad_ack(self, flow: bytes) -> int:
         """A peer that `find` knows has sent a wrong ACK: how many it has sent by now."""
-        at = self._tail_at(self._slot_of(flow, self._index.bucket_of(flow))) + _BITS_OFFSET
+        at = _tail_at(self._layout.size, self._slot_of(flow, self._index.bucket_of(flow))) + _BITS_OFFSET
         (bits,) = _BITS.unpack_from(self._records, at)
         bad_acks: int = min((bits >> _BAD_ACKS_SHIFT) + 1, MAX_BAD_ACKS)
         _BITS.pack_into(self._records, at, bits & (1 << _BAD_ACKS_SHIFT) - 1 | bad_acks << _BAD_ACKS_SHIFT)
         return bad_acks
+
+    def restart(self, flow: bytes, now: Instant) -> None:
+        """The SYN-ACK of a peer that `find` knows has been sent again, but not by `expire`: its timer starts anew."""
+        slot = self._slot_of(flow, self._index.bucket_of(flow))
+        bits = _bits_of(self._read(slot))
+        self._unlink(slot)
+        self._link(slot, bits, now)
 
     def next_deadline(self) -> Instant:
         """When `expire` has something to do; NEVER for an empty table."""
@@ -305,7 +311,7 @@ class HalfOpenTable:
                 self._unlink(slot)
                 record.retransmissions += 1
                 record.is_challenged = False
-                record.deadline = self._link(slot, record.to_bits(), now)
+                record.deadline = self._link(slot, _bits_of(record), now)
             yield record
 
     def _slot_of(self, flow: bytes, bucket: int) -> int:
@@ -344,20 +350,6 @@ class HalfOpenTable:
             deadline=_instant(ticks, self._latest),
         )
 
-    def _tail_at(self, slot: int) -> int:
-        return (slot + 1) * self._layout.size - _TAIL.size
-
-    def _added(self, bucket: int) -> list[Instant]:
-        """When each record of a full bucket came, if `expire` was never late: its deadline less all its waits."""
-        waits = list(accumulate(self._timeouts))
-        fields = self._arrivals.unpack_from(self._records, bucket * self._arrivals.size)
-        keep = ~_ACCURATE_BITS
-        base = (self._latest >> _TICK_BITS) - HALF  # `_instant` written out: in a flood this is what costs
-        return [
-            (((ticks & keep) - base & MASK) + base << _TICK_BITS) - waits[bits >> _RETRANSMISSIONS_SHIFT & MAX_RETRIES]
-            for ticks, bits in zip(fields[::2], fields[1::2], strict=True)
-        ]
-
     def _link(self, slot: int, bits: int, now: Instant) -> Instant:
         """Puts the record at the end of its queue and returns its deadline."""
         self._latest = now
@@ -366,32 +358,32 @@ class HalfOpenTable:
         deadline = ticks << _TICK_BITS
         newest = self._newest[level]
         word = ticks & MASK | bits >> _ACCURATE_SHIFT
-        _TAIL.pack_into(self._records, self._tail_at(slot), word, bits & 0xFFFF, _NONE, newest)
+        _TAIL.pack_into(self._records, _tail_at(self._layout.size, slot), word, bits & 0xFFFF, _NONE, newest)
         self._newest[level] = slot
         if newest == _NONE:
             self._oldest[level] = slot
             self._due[level] = deadline
         else:
-            _LINK.pack_into(self._records, self._tail_at(newest) + 6, slot)
+            _LINK.pack_into(self._records, _tail_at(self._layout.size, newest) + 6, slot)
         return deadline
 
     def _unlink(self, slot: int) -> None:
         """Takes the record out of its queue."""
-        _, bits, newer, older = _TAIL.unpack_from(self._records, self._tail_at(slot))
+        _, bits, newer, older = _TAIL.unpack_from(self._records, _tail_at(self._layout.size, slot))
         level = _level(bits)
         if newer == _NONE:
             self._newest[level] = older
         else:
-            _LINK.pack_into(self._records, self._tail_at(newer) + 8, older)
+            _LINK.pack_into(self._records, _tail_at(self._layout.size, newer) + 8, older)
         if older != _NONE:
-            _LINK.pack_into(self._records, self._tail_at(older) + 6, newer)
+            _LINK.pack_into(self._records, _tail_at(self._layout.size, older) + 6, newer)
             return
         self._oldest[level] = newer
         if newer == _NONE:
             self._due[level] = NEVER
         else:
             # Near the one before it, not near now: after a long sleep a SYN may come before `expire` does.
-            ticks, _, _, _ = _TAIL.unpack_from(self._records, self._tail_at(newer))
+            ticks, _, _, _ = _TAIL.unpack_from(self._records, _tail_at(self._layout.size, newer))
             self._due[level] = _instant(ticks, self._due[level])
 
     def _remove(self, slot: int) -> None:

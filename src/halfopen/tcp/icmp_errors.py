@@ -4,6 +4,8 @@ from typing import Final
 
 from halfopen.base.errors import TcpError
 from halfopen.tcp import bsd_rules
+from halfopen.tcp.early import is_nobodys, speaks_early
+from halfopen.tcp.mtu_raising import resend_large
 from halfopen.tcp.negotiation import MINIMUM_MSS
 from halfopen.tcp.seqnum import unwrap
 from halfopen.tcp.state import State
@@ -28,8 +30,9 @@ def on_icmp_error(tcb: Tcb, error: TcpError, seq: int, is_hard: bool) -> bool:
     if tcb.user.config.arrivals.order == "bsd":
         bsd_rules.on_icmp_error(tcb, error, is_hard)
         return True
-    is_deadly = tcb.state in (State.SYN_SENT, State.SYN_RECEIVED) or (weak is not None and not weak.soft_icmp_errors)
-    if is_hard and is_deadly:
+    is_new = tcb.state in (State.SYN_SENT, State.SYN_RECEIVED) and not speaks_early(tcb)
+    is_deadly = is_new or (weak is not None and not weak.soft_icmp_errors)
+    if (is_hard and is_deadly) or is_nobodys(tcb):
         tcb.delete(error)
     else:
         tcb.warn(error)
@@ -39,7 +42,8 @@ def on_icmp_error(tcb: Tcb, error: TcpError, seq: int, is_hard: bool) -> bool:
 def _is_in_flight(tcb: Tcb, seq: int) -> bool:
     """Whether an ICMP error that quotes ``seq`` can be about something that was sent just now (RFC 5927 4.1)."""
     weak, snd = tcb.user.weak, tcb.snd
-    return snd.una <= unwrap(seq, snd.una) < snd.nxt or (weak is not None and not weak.icmp_sequence_check)
+    first = snd.iss if speaks_early(tcb) else snd.una
+    return first <= unwrap(seq, snd.una) < snd.nxt or (weak is not None and not weak.icmp_sequence_check)
 
 
 def on_path_mtu(tcb: Tcb, mss: int, seq: int, is_known: bool) -> bool:
@@ -57,8 +61,14 @@ def on_path_mtu(tcb: Tcb, mss: int, seq: int, is_known: bool) -> bool:
     if not is_known and _gets_through(tcb):
         tcb.count("TCPMTUPostponed")
         return False
-    tcb.resize(_size_for(tcb, mss))
-    snd.flight.mark_all_lost()
+    size, search = _size_for(tcb, mss), tcb.recovery.search
+    if search is not None:
+        search.high = min(search.high, size + tcb.agreed.option_octets)
+    tcb.resize(size)
+    if tcb.congestion.whole:
+        resend_large(tcb)
+    else:
+        snd.flight.mark_all_lost()
     tcb.owed.cause = Cause.PATH_MTU
     tcb.count("TCPMTUReductions")
     return True

@@ -16,12 +16,14 @@ _LONGEST: Final[Duration] = 200 * MILLISECOND
 _LEAST_FULL: Final = 536
 _LEAST_TINY: Final = 88
 """Smaller ones are no full segments, however alike: with PSH, without."""
+_ENOUGH_REPEATS: Final = 3
+"""``TCP_FASTRETRANS_THRESH``."""
 
 
 class Delays:
     """What decides how long an ACK may wait."""
 
-    __slots__ = ("ato", "pushed", "quick", "received_at", "talks")
+    __slots__ = ("_repeated", "_repeats", "ato", "compressed", "pushed", "quick", "received_at", "talks")
 
     def __init__(self) -> None:
         self.ato: Duration = 0
@@ -33,6 +35,10 @@ class Delays:
         """Our user answers (``pingpong``)."""
         self.pushed = 0
         """Small segments have come since the last ACK: none, one, more."""
+        self.compressed = 0
+        """Duplicate ACKs that wait for each other (``compressed_ack``)."""
+        self._repeated = -1
+        self._repeats = 0
 
     def on_text(self, now: Instant, most_quick: int, rto: Duration) -> None:
         """Learns from the pause before a segment (``tcp_event_data_recv``)."""
@@ -72,8 +78,17 @@ class Delays:
             most = min(most, max(srtt, ATO_MIN))
         return min(self.ato, most, _LONGEST)
 
+    def repeats_itself(self, nxt: int) -> bool:
+        """Whether enough duplicate ACKs of ``nxt`` have left that the peer sends again; else this is one more."""
+        if nxt != self._repeated:
+            self._repeated = nxt
+            self._repeats = 0
+        self._repeats += 1
+        return self._repeats > _ENOUGH_REPEATS
+
     def on_ack_sent(self, was_owed: bool) -> None:
         """An ACK has left (``tcp_event_ack_sent``)."""
+        self.compressed = 0
         self.pushed = 0
         if self.quick and was_owed:
             self.quick -= 1
@@ -86,7 +101,9 @@ class Delays:
             self.talks = True
 
     def on_deadline(self, rto: Duration) -> None:
-        """No text has come to ride on (``tcp_delack_timer_handler``)."""
+        """No text has come to ride on (``tcp_delack_timer_handler``); what has been compressed is no sign of that."""
+        if self.compressed:
+            return
         if self.talks:
             self.talks = False
             self.ato = ATO_MIN

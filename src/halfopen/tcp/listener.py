@@ -10,16 +10,19 @@ from typing import Final
 
 from halfopen.base.clock import NEVER, SECOND, Duration, Instant
 from halfopen.tcp.accurate_ecn import ACCURATE, ACE
+from halfopen.tcp.challenges import PeerChallenges
 from halfopen.tcp.config import TcpConfig
 from halfopen.tcp.connection import Connection
 from halfopen.tcp.cookies import EPOCH
 from halfopen.tcp.early import begin_at_server
 from halfopen.tcp.fast_open import REFUSED
 from halfopen.tcp.half_open import CHALLENGED, SUSPECTED, SYNACK_TIMEOUT, HalfOpen, HalfOpenTable
+from halfopen.tcp.linux_listener import Visits
 from halfopen.tcp.passive import (
     Listening,
     PathLimits,
     bake,
+    challenge,
     choose_iss,
     kept_from,
     make_opening,
@@ -30,7 +33,7 @@ from halfopen.tcp.passive import (
 from halfopen.tcp.resets import reset_for
 from halfopen.tcp.seqnum import wrap
 from halfopen.tcp.state import State
-from halfopen.tcp.syncache import Fate, fate_of
+from halfopen.tcp.syncache import Fate, fate_of, renew
 from halfopen.tcp.windows import syn_window
 from halfopen.wire.tcp import ACK, FIN, RST, SYN, Segment
 
@@ -41,7 +44,7 @@ EVICTION_MEMORY: Final[Duration] = 60 * SECOND
 class Listener:
     """A port in LISTEN."""
 
-    __slots__ = ("_accepted", "_replies", "config", "forgotten_at", "listening")
+    __slots__ = ("_accepted", "_challenges", "_replies", "_visits", "config", "forgotten_at", "is_crowded", "listening")
 
     state = State.LISTEN
 
@@ -52,6 +55,10 @@ class Listener:
         """For connections made from now on. What SYNs say stays as it was: peers that are half-open go by it."""
         self._accepted: deque[tuple[bytes, Connection]] = deque()
         self._replies: deque[tuple[bytes, Segment]] = deque()
+        self._challenges = PeerChallenges()
+        self._visits = Visits(listening.table.capacity)
+        self.is_crowded = False
+        """As many connections wait to be accepted as may, wherever they do."""
         self.forgotten_at: Instant = -NEVER
         """When a peer that had been sent a SYN,ACK was last left without a record, or never given one.
 
@@ -123,7 +130,7 @@ class Listener:
             self._count("SyncookiesFailed")
             return False
         self._count("SyncookiesRecv")
-        if not self._is_full():
+        if self._has_room(flow, reset_for(segment)):
             connection = _resume(self.listening, *recalled, self.config, now)
             connection.on_segment(segment, now)
             self._accept(flow, connection, now)
@@ -185,26 +192,25 @@ class Listener:
         if self.config.arrivals.order == "bsd" and not self._passes_syncache(record, segment, now):
             return
         if segment.flags & (SYN | ACK | RST) == SYN and segment.seq == wrap(record.irs):
-            _suspect(self.listening, record, segment)
-            self._reply(record.flow, syn_ack(self.listening, record, now))
-            self._count("TCPSynAckAgain")
+            self._reply(record.flow, _answer_again(self.listening, self._visits, record, segment, now))
             return
+        if self.config.arrivals.order == "linux":
+            record.is_challenged = self._visits.is_answered(record.flow, now, self.config.acks.challenge_interval)
         refusal = reset_for(segment)
         connection = _resume(self.listening, record, self.listening.paths(record.flow), self.config, now)
         connection.on_segment(segment, now)
         if connection.state is State.SYN_RECEIVED:
-            if connection.tcb.owed.challenged_at == now:
-                self.listening.table.flag(record.flow, CHALLENGED)
-            if connection.tcb.owed.reset is not None:
-                self._on_bad_ack(record.flow)
-            self._reply(record.flow, connection.poll_transmit(now))
+            self._reply(record.flow, _answer(self.listening, self._visits, record.flow, connection, now))
         elif connection.state is State.CLOSED:
             self.listening.table.reset(record.flow)
+            self._visits.forget(record.flow)
+            self._count("EmbryonicRsts")
             if self.config.listening.refuses_second_syn and segment.flags & (SYN | RST) == SYN:
                 self._reply(record.flow, refusal)
         elif _is_deferred(record, connection, self.config):
             self._count("TCPDeferAcceptDrop")
-        elif not self._is_full():
+            self._visits.note_acknowledgment(record.flow)
+        elif self._has_room(record.flow, refusal):
             self.listening.table.complete(record.flow)
             self._accept(record.flow, connection, now)
 
@@ -222,33 +228,31 @@ class Listener:
         if fate in (Fate.REFUSE, Fate.EXPEL):
             self._reply(flow, reset_for(segment))
         elif fate is Fate.REPEAT:
+            renew(record, segment)
             table.add(record, now)
             self._reply(flow, syn_ack(self.listening, record, now))
         elif fate is Fate.CHALLENGE:
-            connection = Connection.resume(
-                make_opening(self.listening, record, self.listening.paths(flow)), record, now
-            )
-            connection.tcb.challenge(now)
-            self._reply(flow, connection.poll_transmit(now))
+            acks = self.config.acks
+            if self._challenges.take(flow, now, acks.challenge_count, acks.challenge_interval):
+                self._reply(flow, challenge(self.listening, record, now))
         return False
 
-    def _is_full(self) -> bool:
-        """No further connection may wait to be accepted: the ACK that would make one is dropped, and counted."""
-        if len(self._accepted) < self.listening.backlog:
-            return False
+    def _has_room(self, flow: bytes, refusal: Segment | None) -> bool:
+        """Whether a further connection may wait to be accepted, else the ACK that would make one is dropped, and
+        counted, and perhaps answered."""
+        if len(self._accepted) < self.listening.backlog and not self.is_crowded:
+            return True
         self._count("ListenOverflows")
-        return True
-
-    def _on_bad_ack(self, flow: bytes) -> None:
-        """Each is one guess at our ISS; RFC 9293 3.10.7.4 sets no limit to them."""
-        budget = self.listening.admission.bad_ack_budget
-        if budget is not None and self.listening.table.count_bad_ack(flow) >= budget:
+        if self.config.listening.overflow != "wait":
             self.listening.table.reset(flow)
-            self._count("TCPBadAckBudget")
+        if self.config.listening.overflow == "reset":
+            self._reply(flow, refusal)
+        return False
 
     def _accept(self, flow: bytes, connection: Connection, now: Instant) -> None:
-        if self.listening.proven is not None:
-            self.listening.proven.note(flow, now)
+        self._visits.forget(flow)
+        if self.listening.admission.proven is not None:
+            self.listening.admission.proven.note(flow, now)
         self._accepted.append((flow, connection))
         self._count("PassiveOpens")
 
@@ -256,10 +260,11 @@ class Listener:
         """SYN,ACKs that nothing has come of are sent again, or their peers given up (MUST-22: R2 is a count here)."""
         for record in self.listening.table.expire(now):
             if record.is_dropped:
+                self._visits.forget(record.flow)
                 self._count("TCPHalfOpenTimeout")
-                if self.listening.cookies is not None:
-                    self.forgotten_at = now
-            else:
+                if self.listening.cookies is not None and self.config.arrivals.order != "bsd":
+                    self.forgotten_at = now  # a BSD believes cookies only after those that were sent for want of room
+            elif not self._visits.may_rest(record.flow, record.retransmissions - 1, self.config.listening.defer_accept):
                 self._reply(record.flow, syn_ack(self.listening, record, now))
                 self._count("TCPSynAckRetrans")
 
@@ -290,6 +295,40 @@ def _resume(listening: Listening, record: HalfOpen, limits: PathLimits, config: 
     return connection
 
 
+def _answer_again(listening: Listening, visits: Visits, record: HalfOpen, syn: Segment, now: Instant) -> Segment | None:
+    """SYN,ACK for the same SYN. Linux limits how often, and starts the timer anew."""
+    flow, config = record.flow, listening.config
+    if config.arrivals.order == "linux":
+        if visits.is_answered(flow, now, config.acks.challenge_interval):
+            listening.counters.add("TCPACKSkippedSynRecv")
+            return None
+        visits.note_answer(flow, now)
+        listening.table.restart(flow, now)
+    _suspect(listening, record, syn)
+    listening.counters.add("TCPSynAckAgain")
+    return syn_ack(listening, record, now)
+
+
+def _answer(listening: Listening, visits: Visits, flow: bytes, connection: Connection, now: Instant) -> Segment | None:
+    """What is out of place in SYN-RECEIVED gets an ACK or a RST, and the peer stays half-open.
+
+    A wrong ACK is one guess at our ISS; RFC 9293 3.10.7.4 sets no limit to them, but there may be a budget.
+    """
+    tcb, table, budget = connection.tcb, listening.table, listening.admission.bad_ack_budget
+    is_linux = listening.config.arrivals.order == "linux"
+    if tcb.owed.challenged_at == now and is_linux:
+        visits.note_answer(flow, now)
+    elif tcb.owed.challenged_at == now:
+        table.flag(flow, CHALLENGED)
+    if tcb.owed.reset is not None and budget is not None and table.count_bad_ack(flow) >= budget:
+        table.reset(flow)
+        listening.counters.add("TCPBadAckBudget")
+    reply = connection.poll_transmit(now)
+    if reply is not None and is_linux and not reply.flags & RST:
+        reply.window = min(tcb.rcv.limit, tcb.rcv.widest) >> tcb.rcv.shift
+    return reply
+
+
 def _suspect(listening: Listening, record: HalfOpen, syn: Segment) -> None:
     """The same SYN again: somebody may have spoilt ECN, or the peer given it up, as if that helped (RFC 9768 3.1.5)."""
     if record.ecn & ACCURATE and not syn.flags & ACE:
@@ -312,7 +351,7 @@ def _fails_to_allocate(listening: Listening) -> bool:
 def _is_deferred(record: HalfOpen, connection: Connection, config: TcpConfig) -> bool:
     """The peer has nothing to say yet, and may take its time: it stays half-open until it has (TCP_DEFER_ACCEPT).
 
-    # Unlike Linux, our SYN,ACK is sent again meanwhile. As there, the time is known by how often that was done.
+    The time is known by how often our SYN,ACK was due again meanwhile; a Linux does not send it then.
     """
     waited = ((1 << record.retransmissions) - 1) * SYNACK_TIMEOUT
     has_text = len(connection.tcb.rcv.queue) > 0 or connection.state is not State.ESTABLISHED

@@ -1,6 +1,7 @@
 """What the SYNs agree on (RFC 9293 3.7.1; RFC 7323 2.2, 3.2; RFC 2018 2; RFC 3168 6.1.1; RFC 9768 3.1)."""
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Final
 
 from halfopen.tcp.accurate_ecn import AccurateEcn, asks_for_accuracy, grants_accuracy
@@ -10,6 +11,8 @@ from halfopen.wire.ecn import CE, NOT_ECT
 from halfopen.wire.tcp import ACK, AE, CWR, ECE, Segment
 from halfopen.wire.tcp_options import TIMESTAMPS_OCTETS, Options
 
+LAST_WITH_OPTIONS: Final = 2
+"""Retransmissions of a SYN that have all its options, where later ones have not (`OptionsConfig.drops_late`)."""
 MAX_WINDOW_SHIFT: Final = 14
 """RFC 7323 2.3."""
 DEFAULT_MSS: Final = 536
@@ -23,9 +26,9 @@ LEAST_MSS: Final = 20
 """Where that is to be shown: with timestamps 8 octets of text, as a Linux of then."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, frozen=True)
 class Agreed:
-    """The outcome. Before the peer's SYN has come: what holds without any option."""
+    """The outcome; connections with the same share one. Before the peer's SYN has come: what holds without options."""
 
     mss: int = DEFAULT_MSS
     """The peer's MSS option, or less if the user wants that; never below `MINIMUM_MSS`."""
@@ -52,6 +55,16 @@ class Agreed:
         return self.signature_octets + (TIMESTAMPS_OCTETS if self.timestamps else 0)
 
 
+def shared(agreed: Agreed) -> Agreed:
+    """The first of those that are alike: an idle connection holds none of its own."""
+    return agreed if agreed.accurate is not None else _shared(agreed)
+
+
+@lru_cache(maxsize=64)
+def _shared(agreed: Agreed) -> Agreed:
+    return agreed
+
+
 def window_shift(receive_octets: int) -> int:
     """The smallest shift with which 16 bits can express a window of ``receive_octets``, rounded down (RFC 7323 2.3)."""
     shift = max(0, receive_octets.bit_length() - 16)
@@ -62,7 +75,7 @@ def offer(config: TcpConfig, mss: int, timestamps: tuple[int, int] | None) -> Op
     """The options of a SYN without ACK (SHLD-5, MAY-3: always with an MSS)."""
     chosen = config.options
     return Options(
-        mss=min(mss, chosen.mss or mss),
+        mss=min(mss, chosen.mss or mss) if chosen.mss_manner.is_said else None,
         window_scale=window_shift(scaled_octets(config.buffers)) if chosen.window_scaling else None,
         sack_permitted=chosen.sack,
         timestamps=timestamps if chosen.timestamps else None,
@@ -73,7 +86,7 @@ def offer(config: TcpConfig, mss: int, timestamps: tuple[int, int] | None) -> Op
 def answer(config: TcpConfig, mss: int, timestamps: tuple[int, int] | None, sack: bool, scaled: bool) -> Options:
     """The options of a SYN,ACK: only what the peer's SYN offered too."""
     return Options(
-        mss=min(mss, config.options.mss or mss),
+        mss=min(mss, config.options.mss or mss) if config.options.mss_manner.is_said else None,
         window_scale=window_shift(scaled_octets(config.buffers)) if scaled else None,
         sack_permitted=sack,
         timestamps=timestamps,
@@ -81,7 +94,7 @@ def answer(config: TcpConfig, mss: int, timestamps: tuple[int, int] | None, sack
     )
 
 
-def agree(config: TcpConfig, syn: Segment, default_mss: int) -> Agreed:
+def agree(config: TcpConfig, syn: Segment, default_mss: int, signature_octets: int = 0) -> Agreed:
     """What holds once the peer's SYN or SYN,ACK is here.
 
     MUST-14, MUST-15: an MSS option counts, and `DEFAULT_MSS` without one, or with one of 0 (Linux, the BSDs). A shift
@@ -89,8 +102,11 @@ def agree(config: TcpConfig, syn: Segment, default_mss: int) -> Agreed:
     """
     options = syn.options or Options()
     chosen = config.options
-    default = chosen.default_mss if chosen.default_mss is not None else default_mss
-    mss = options.mss or default
+    manner = chosen.mss_manner
+    own_default = manner.default_ipv6 if default_mss == DEFAULT_MSS_IPV6 else manner.default
+    mss = options.mss or own_default or default_mss
+    if not manner.discovers_path:
+        mss = min(mss, own_default or default_mss)
     scaled = chosen.window_scaling and options.window_scale is not None
     accurate = agree_on_accuracy(config, syn)
     return Agreed(
@@ -101,6 +117,7 @@ def agree(config: TcpConfig, syn: Segment, default_mss: int) -> Agreed:
         ecn=accurate is None and agrees_on_ecn(chosen.ecn, syn),
         accurate=accurate,
         timestamps=chosen.timestamps and options.timestamps is not None,
+        signature_octets=signature_octets,
     )
 
 

@@ -10,14 +10,19 @@ from typing import Final
 
 from halfopen.base.clock import NEVER, Instant
 from halfopen.base.octets import Buffers
-from halfopen.tcp.early import enrich, speaks_early
+from halfopen.tcp.bsd_output import as_response, before_signature, cut_lost
+from halfopen.tcp.bursts import worthwhile
+from halfopen.tcp.early import ends_early, enrich, speaks_early
 from halfopen.tcp.ecn import answering_flags, asking_flags, fit, mark, mark_new_text, to_record
-from halfopen.tcp.negotiation import answer, offer, without_extensions
+from halfopen.tcp.hasty_fin import add_fin, fin_alone
+from halfopen.tcp.mtu_raising import NO_PROBE, forget_probe, on_probe_sent, probe_size
+from halfopen.tcp.negotiation import LAST_WITH_OPTIONS, answer, offer, without_extensions
+from halfopen.tcp.pacing import is_held, note_burst
 from halfopen.tcp.probing import wait_for_window, window_is_open
 from halfopen.tcp.recovery import room
-from halfopen.tcp.retransmission import arm, give_up_at
-from halfopen.tcp.scoreboard import Sent
-from halfopen.tcp.segmentation import sendable
+from halfopen.tcp.retransmission import arm, give_up_at, may_probe
+from halfopen.tcp.scoreboard import AGAIN, FINAL, PUSHED, Sent
+from halfopen.tcp.segmentation import let_go, sendable
 from halfopen.tcp.seqnum import wrap
 from halfopen.tcp.state import State
 from halfopen.tcp.tcb import TailProbe, Tcb
@@ -56,8 +61,8 @@ def next_segment(tcb: Tcb, now: Instant) -> Segment | None:
     if owed.probe:
         owed.probe = False
         if tcb.user.config.timeouts.probes_with_text and tcb.timers.retransmit_for is Retransmit.PERSIST:
-            return _data_segment(tcb, tcb.snd.nxt, 1, False, now)
-        return _bare(tcb, tcb.snd.una - 1, now)
+            return _data_segment(tcb, tcb.snd.nxt, 1, PUSHED * (tcb.snd.unsent == 1), now)
+        return as_response(tcb, _bare(tcb, tcb.snd.una - 1, now))
     if owed.acks.is_owed and state is not _SYN_SENT:
         return _acknowledgment(tcb, now)
     return None
@@ -66,6 +71,8 @@ def next_segment(tcb: Tcb, now: Instant) -> Segment | None:
 def _text(tcb: Tcb, now: Instant) -> Segment | None:
     """Lost octets first (RFC 6675 4 NextSeg), then new ones; a tail loss probe if one is due."""
     snd = tcb.snd
+    if is_held(tcb, now):
+        return None
     fit(tcb, now)
     record = snd.flight.first_lost() if snd.flight.lost and not _tries_new(tcb) else None
     if record is not None:
@@ -88,7 +95,12 @@ def _new_text(tcb: Tcb, unsent: int, now: Instant) -> Segment | None:
     snd = tcb.snd
     if snd.nxt == snd.una:
         _restart_if_idle(tcb, now)
+        let_go(tcb, snd.queue.stop)
     free, usable = room(tcb), snd.usable
+    if tcb.recovery.search is not None and not tcb.owed.tail_probe:
+        size = probe_size(tcb, unsent, free, now)
+        if size != NO_PROBE:
+            return _mtu_probe(tcb, size, now) if size else None
     allowed = min(free, usable, snd.una + tcb.user.flight_limit - snd.nxt)
     count = sendable(tcb, unsent, allowed, now)
     fin = snd.fin and count == unsent and count < (usable if tcb.owed.tail_probe else allowed)
@@ -101,32 +113,60 @@ def _new_text(tcb: Tcb, unsent: int, now: Instant) -> Segment | None:
                 _note_use(tcb)
             if snd.nxt == snd.una:
                 wait_for_window(tcb, now)
+            let_go(tcb, snd.una)
             return None
+    return _send_new(tcb, count, fin, now)
+
+
+def _send_new(tcb: Tcb, count: int, fin: bool, now: Instant) -> Segment:
+    """``count`` octets of text for the first time, and the FIN if it is to follow."""
+    snd = tcb.snd
     was_probe = tcb.owed.tail_probe
     start = snd.nxt
     end = start + count + fin
-    snd.flight.sent(start, end, now)
-    segment = _data_segment(tcb, start, count, fin, now)
+    marks = snd.ends_at(start + count) if count else 0
+    if tcb.owed.impatient and start + count < snd.queue.stop and tcb.user.config.acks.patience == "rto":
+        marks |= PUSHED
+    marks |= FINAL if fin else 0
+    snd.flight.sent(start, end, now, marks)
+    segment = _data_segment(tcb, start, count, marks, now)
     mark_new_text(tcb, segment)
     snd.advance(end)
+    note_burst(tcb, count, now)
     _note_size(tcb, count)
     _note_use(tcb)
     tcb.recovery.sent_at = now
     if tcb.recovery.prr is not None:
-        tcb.recovery.prr.on_sent(count)
+        tcb.recovery.prr.on_sent(-(-count // snd.mss) * snd.mss if tcb.congestion.whole else count)
     window_is_open(tcb)
     if start == snd.una:
         tcb.recovery.progress_at = now
     if was_probe:
         _remember_probe(tcb, is_retransmission=False)
-    elif tcb.timers.retransmit_for is not _REORDER:
+    elif tcb.timers.retransmit_for is not _REORDER or (tcb.congestion.whole and may_probe(tcb)):
         arm(tcb, now)
+    return segment
+
+
+def _mtu_probe(tcb: Tcb, size: int, now: Instant) -> Segment:
+    """One segment, larger than the others (RFC 4821 7.4)."""
+    snd, start = tcb.snd, tcb.snd.nxt
+    marks = snd.ends_at(start + size)
+    snd.flight.sent(start, start + size, now, marks)
+    segment = _data_segment(tcb, start, size, marks, now)
+    segment.gso_size = 0
+    mark_new_text(tcb, segment)
+    snd.advance(start + size)
+    on_probe_sent(tcb, start, size)
+    tcb.recovery.sent_at = now
+    _note_use(tcb)
+    arm(tcb, now)
     return segment
 
 
 def _note_size(tcb: Tcb, count: int) -> None:
     """Segments that are not full are remembered, but for one that has been waited with for long enough."""
-    if count % tcb.snd.mss and not tcb.owed.impatient:
+    if count % tcb.snd.mss and not tcb.owed.impatient and tcb.user.config.acks.nagle_for != "earlier":
         tcb.snd.flight.small_end = tcb.snd.nxt
     tcb.owed.impatient = False
 
@@ -135,22 +175,31 @@ def _note_use(tcb: Tcb) -> None:
     """Whether the congestion window has been the limit, for Linux's rule of when it may grow."""
     congestion, snd = tcb.congestion, tcb.snd
     if congestion.whole:
-        congestion.note_use(snd.una, snd.nxt, room(tcb) <= 0)
+        used = sum([each.pieces for each in snd.flight.records]) * snd.mss
+        congestion.note_use(snd.una, snd.nxt, used, room(tcb) <= 0)
 
 
 def _early_text(tcb: Tcb, now: Instant) -> Segment | None:
-    """New text before the handshake is complete (RFC 7413 4.2.2). Until then the one timer is the SYN,ACK's."""
+    """New text before the handshake is complete (RFC 7413 4.2.2), and the FIN behind it (RFC 9293 3.10.4).
+
+    Until then the one timer is the SYN,ACK's.
+    """
     if not speaks_early(tcb):
-        return None
+        return fin_alone(tcb, now)
     snd = tcb.snd
     start = snd.nxt
     allowed = min(room(tcb), snd.usable, snd.una + tcb.user.flight_limit - start)
-    count = sendable(tcb, snd.unsent, allowed, now)
-    if count <= 0:
+    unsent = snd.unsent
+    count = sendable(tcb, unsent, allowed, now)
+    fin = ends_early(tcb) and count == unsent and count < allowed and start <= snd.queue.stop
+    if count <= 0 and not fin:
         return None
-    snd.flight.sent(start, start + count, now)
-    segment = _data_segment(tcb, start, count, False, now)
-    snd.advance(start + count)
+    marks = (snd.ends_at(start + count) if count else 0) | FINAL * fin
+    snd.flight.sent(start, start + count + fin, now, marks)
+    segment = _data_segment(tcb, start, count, marks, now)
+    snd.advance(start + count + fin)
+    _note_size(tcb, count)
+    _note_use(tcb)
     return segment
 
 
@@ -178,32 +227,40 @@ def _retransmission(tcb: Tcb, record: Sent, allowed: int, now: Instant) -> Segme
     if allowed <= 0:
         return None
     most = min(allowed, snd.burst if snd.up <= record.start else mss)
+    if tcb.user.config.congestion.defers:
+        most = min(most, worthwhile(tcb))
     most = min(most, max(snd.una + snd.wnd - record.start, mss if record.start == snd.una else 0))
     if most > mss:
         most -= most % mss
     text_end = min(record.end, snd.queue.stop)
     if text_end - record.start > most:
-        if most < mss:
+        if most < mss and not tcb.congestion.whole:
             return None
         snd.flight.split_at(record.start + most)
-    else:
+    elif tcb.user.config.retransmission.gathers:
+        if tcb.congestion.is_bsd:
+            cut_lost(snd.flight, record.start + most)
         snd.flight.gather(record, most)
+    elif record.end - record.start < mss:
+        snd.flight.collapse(record, min(record.start + mss, max(snd.una + snd.wnd, record.end)))
     return _resend(tcb, record, now)
 
 
 def _resend(tcb: Tcb, record: Sent, now: Instant) -> Segment:
     snd, timers = tcb.snd, tcb.timers
+    forget_probe(tcb)
     snd.flight.retransmit(record, now)
     text_end = min(record.end, snd.queue.stop)
     count = max(0, text_end - record.start)
-    segment = _data_segment(tcb, record.start, count, record.end > snd.queue.stop, now)
+    segment = _data_segment(tcb, record.start, count, record.marks, now)
+    note_burst(tcb, count, now)
     recovery = tcb.recovery
     recovery.sent_at = now
     if recovery.prr is not None:
-        recovery.prr.on_sent(count)
-    if recovery.undo is not None:
+        recovery.prr.on_sent(record.pieces * snd.mss if tcb.congestion.whole else count)
+    if recovery.undo is not None and (record.marks & AGAIN or not tcb.congestion.whole):
         recovery.undo.octets += count
-    tcb.count("RetransSegs")
+    tcb.opening.counters.add("RetransSegs", record.pieces)
     if record.start == snd.una and timers.retransmit_for is Retransmit.RTO:
         arm(tcb, now)
     return segment
@@ -216,9 +273,14 @@ def _tail_probe(tcb: Tcb, now: Instant) -> Segment | None:
     if not records or snd.flight.sacked or snd.flight.lost:
         return None
     last = records[-1]
-    text_end = min(last.end, snd.queue.stop)
-    if text_end - last.start > snd.mss:
-        last = records[snd.flight.split_at(text_end - snd.mss)]
+    if last.pieces > 1:
+        last = records[snd.flight.split_at(last.start + (last.pieces - 1) * snd.mss)]
+    open_to = snd.una + snd.wnd
+    if tcb.congestion.whole and open_to < last.end:  # the peer's window has shrunk
+        if open_to > last.start:
+            snd.flight.split_at(open_to)
+        elif last.start != snd.una:
+            return None
     _remember_probe(tcb, is_retransmission=True)
     return _resend(tcb, last, now)
 
@@ -229,8 +291,10 @@ def _remember_probe(tcb: Tcb, *, is_retransmission: bool) -> None:
     tcb.recovery.probe = TailProbe(tcb.snd.nxt, is_retransmission)
 
 
-def _data_segment(tcb: Tcb, start: int, count: int, fin: bool, now: Instant) -> Segment:
+def _data_segment(tcb: Tcb, start: int, count: int, marks: int, now: Instant) -> Segment:
     """<SEQ=start><ACK=RCV.NXT><CTL=ACK> with ``count`` octets of the queue; PSH on the last queued octet (MUST-61).
+
+    ``marks``: those of a `halfopen.tcp.scoreboard.Sent`.
 
     SACK blocks ride along where the segment stays within the MSS; else the bare ACK of each early segment has them.
     """
@@ -239,9 +303,9 @@ def _data_segment(tcb: Tcb, start: int, count: int, fin: bool, now: Instant) -> 
     payload: Buffers = ()
     if count:
         payload = snd.queue.peek(start, count)
-        if start + count == snd.queue.stop or (tcb.owed.impatient and tcb.user.config.acks.patience == "rto"):
+        if start + count == snd.queue.stop if tcb.congestion.is_bsd else marks & PUSHED:
             flags |= PSH
-    if fin:
+    if marks & FINAL:
         flags |= FIN
     segment = _acknowledging(tcb, start, flags, now)
     segment.payload = payload
@@ -268,7 +332,10 @@ def _duplicate(tcb: Tcb, now: Instant) -> Segment:
     if tcb.owed.acks.is_apart:
         tcb.owed.acks.is_apart = False
         tcb.owed.acks.owed -= 1
-        return _acknowledging(tcb, tcb.snd.nxt, ACK, now)
+        window = tcb.rcv.free_field
+        challenge = _acknowledging(tcb, tcb.snd.nxt, ACK, now)
+        challenge.window = window
+        return challenge
     if not tcb.owed.acks.is_duplicate:
         tcb.owed.answer = ("", now)
     elif tcb.owed.answer[1] != now:
@@ -305,13 +372,15 @@ def _report(tcb: Tcb, segment: Segment, free: int) -> None:
 def _acknowledging(tcb: Tcb, seq: int, flags: int, now: Instant) -> Segment:
     """What all segments of a synchronized connection share: ACK, window, urgent pointer, timestamps, ECN-Echo."""
     rcv, opening = tcb.rcv, tcb.opening
-    window = rcv.offer(opening.mss if rcv.manner == "steady" else tcb.owed.acks.full_size)
+    window = rcv.offer(tcb.owed.acks.full_size if rcv.memory is not None else tcb.full_size)
     options = None
     rcv.told = rcv.nxt
     timestamps = tcb.timestamps
     if timestamps is not None:
         timestamps.last_ack_sent = rcv.nxt
         options = Options(timestamps=(timestamps.value(now), timestamps.recent))
+    if opening.signature_octets:
+        options = before_signature(tcb, options)
     if tcb.owed.ece:
         flags |= ECE
     urgent = 0
@@ -340,7 +409,7 @@ def _syn(tcb: Tcb, now: Instant) -> Segment:
     config = opening.config
     flags = SYN
     if tcb.state is State.SYN_SENT:
-        if config.options.drops_late and tcb.recovery.retries > 2:
+        if config.options.drops_late and tcb.recovery.retries > LAST_WITH_OPTIONS:
             config = without_extensions(config)
         options = offer(config, opening.receive_mss, (clock_value(opening.timestamp_offset, now), 0))
         flags |= asking_flags(tcb)
@@ -367,6 +436,7 @@ def _syn(tcb: Tcb, now: Instant) -> Segment:
     ports = (opening.local_port, opening.remote_port)
     syn = Segment(*ports, seq=wrap(snd.iss), ack=acknowledgment, flags=flags, window=window, options=options)
     enrich(tcb, syn, now)
+    add_fin(tcb, syn, now)
     return syn
 
 
@@ -379,12 +449,15 @@ def _reset(tcb: Tcb, now: Instant) -> Segment:
     seq, acknowledgment = reset
     opening = tcb.opening
     segment = Segment(opening.local_port, opening.remote_port, seq=wrap(seq), flags=RST)
+    form = tcb.user.config.closing.reset
+    is_of_connection = acknowledgment is not None and seq == tcb.snd.nxt
+    is_stamped = form != "bare" and (is_of_connection or (form == "stamped" and tcb.state is not _CLOSED))
+    if is_stamped and tcb.timestamps is not None:
+        segment.options = Options(timestamps=(tcb.timestamps.value(now), tcb.timestamps.recent))
+        segment.options = before_signature(tcb, segment.options)
     if acknowledgment is not None:
         segment.flags |= ACK
         segment.ack = wrap(acknowledgment)
-        form = tcb.user.config.closing.reset
-        if form != "bare" and tcb.timestamps is not None:
-            segment.options = Options(timestamps=(tcb.timestamps.value(now), tcb.timestamps.recent))
         if form == "full":
             segment.window = tcb.rcv.offer(tcb.owed.acks.full_size)
             segment.flags |= ECE if tcb.owed.ece else 0

@@ -1,8 +1,8 @@
 """What a passive OPEN is told, and what it makes of SYNs (RFC 9293 3.10.1, 3.10.7.2)."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TypeAlias
+from dataclasses import dataclass, field
+from typing import Final, TypeAlias
 
 from halfopen.base.clock import Instant
 from halfopen.base.counters import Counters
@@ -23,20 +23,36 @@ from halfopen.tcp.tcb import Opening
 from halfopen.tcp.timestamps import clock_value
 from halfopen.tcp.windows import syn_window
 from halfopen.wire.tcp import ACK, SYN, Segment
-from halfopen.wire.tcp_options import TIMESTAMPS_OCTETS
+from halfopen.wire.tcp_options import TIMESTAMPS_OCTETS, Options
 
 
-@dataclass(slots=True, frozen=True, kw_only=True)
+@dataclass(slots=True, init=False)
 class PathLimits:
     """What the host knows about the path to one peer; the fields are those of `halfopen.tcp.tcb.Opening`."""
 
-    mss: int = 1460
-    burst: int = 0
-    default_mss: int = DEFAULT_MSS
-    timestamp_offset: int = 0
-    signature_octets: int = 0
-    metrics: Metrics = NO_METRICS
+    mss: int
+    burst: int
+    default_mss: int
+    timestamp_offset: int
+    signature_octets: int
+    metrics: Metrics
     """What the host's routes say of it."""
+
+    def __init__(
+        self,
+        mss: int = 1460,
+        burst: int = 0,
+        default_mss: int = DEFAULT_MSS,
+        timestamp_offset: int = 0,
+        signature_octets: int = 0,
+        metrics: Metrics = NO_METRICS,
+    ) -> None:
+        self.mss = mss
+        self.burst = burst
+        self.default_mss = default_mss
+        self.timestamp_offset = timestamp_offset
+        self.signature_octets = signature_octets
+        self.metrics = metrics
 
     @property
     def receive_mss(self) -> int:
@@ -61,11 +77,28 @@ class Admission:
     sealed: bool = False
     """Each SYN,ACK of the table has a cookie for ISS too: who has to leave it can still complete its handshake."""
     proven_reserve: float = 0.0
-    """Which share of the places is for proven peers only."""
+    """Which share of the places is for proven peers only ..."""
+    proven: ProvenPeers | None = None
+    """... whom these know; None: there is no such share."""
     bad_ack_budget: int | None = None
     """After so many wrong ACKs a half-open peer is forgotten."""
     fast_open: FastOpenServer | None = None
     """Who judges SYNs with text, if the configuration wants any."""
+
+
+class Forms:
+    """What SYNs that say the same have in common, and SYN,ACKs on paths that are alike: worked out once, then kept."""
+
+    __slots__ = ("answers", "records")
+
+    def __init__(self) -> None:
+        self.records: dict[int, HalfOpen] = {}
+        self.answers: dict[int, tuple[Options, int]] = {}
+        """Options without timestamps' values, and the window."""
+
+
+FORMS_KEPT: Final = 1024
+"""Of each kind: peers can make up more."""
 
 
 @dataclass(slots=True, frozen=True, kw_only=True)
@@ -78,8 +111,6 @@ class Listening:
     table: HalfOpenTable
     cookies: Cookies | None = None
     """For SYNs that the table has refused; if `Admission.sealed`, for all."""
-    proven: ProvenPeers | None = None
-    """Who may take the last places of the table; None: anybody."""
     admission: Admission = Admission()
     backlog: int = 4096
     """Connections that may wait in `poll_accept`; above, the ACK that would complete one more is dropped."""
@@ -87,30 +118,55 @@ class Listening:
     config: TcpConfig = DEFAULT
     counters: Counters
     trace: TraceSink = SILENT
+    forms: Forms = field(default_factory=Forms, init=False, compare=False, repr=False)
 
 
 def kept_from(listening: Listening, flow: bytes, now: Instant) -> int:
     """How many places of each bucket the peer of ``flow`` must leave to others."""
-    if listening.proven is None or listening.proven.knows(flow, now):
+    proven = listening.admission.proven
+    if proven is None or proven.knows(flow, now):
         return 0
     return int(listening.table.ways * listening.admission.proven_reserve)
 
 
 def make_record(listening: Listening, flow: bytes, syn: Segment, limits: PathLimits) -> HalfOpen:
     """What its SYN says of a peer, as far as we agree; there is no ISS yet."""
-    agreed = agree(listening.config, syn, limits.default_mss)
-    options = syn.options
-    scaled = listening.config.options.window_scaling and options is not None and options.window_scale is not None
-    timestamps = options.timestamps if options is not None and agreed.timestamps else None
+    options, known = syn.options, listening.forms.records
+    said = syn.flags << 4 | syn.ecn
+    if options is not None:
+        said = said << 9 | (0 if options.window_scale is None else options.window_scale + 1)
+        said = said << 18 | (options.mss or 0) << 2 | options.sack_permitted << 1 | (options.timestamps is not None)
+    form = known.get(said << 16 | limits.default_mss)
+    if form is None:
+        if len(known) >= FORMS_KEPT:
+            known.clear()
+        form = known[said << 16 | limits.default_mss] = _make_form(listening.config, syn, limits.default_mss)
+    stamps = options.timestamps if options is not None and form.ts_recent is not None else None
     return HalfOpen(
-        flow=flow,
-        irs=syn.seq,
-        iss=0,
+        flow,
+        syn.seq,
+        0,
+        form.peer_mss,
+        form.window_scale,
+        form.sack_permitted,
+        form.ecn,
+        stamps[0] if stamps is not None else None,
+    )
+
+
+def _make_form(config: TcpConfig, syn: Segment, default_mss: int) -> HalfOpen:
+    """The record of nobody: what all have in common who send such SYNs."""
+    agreed = agree(config, syn, default_mss)
+    scaled = config.options.window_scaling and syn.options is not None and syn.options.window_scale is not None
+    return HalfOpen(
+        b"",
+        0,
+        0,
         peer_mss=min(agreed.mss, 0xFFFF),
         window_scale=agreed.snd_shift if scaled else None,
         sack_permitted=agreed.sack,
         ecn=to_record(agreed),
-        ts_recent=timestamps[0] if timestamps is not None else None,
+        ts_recent=0 if agreed.timestamps else None,
     )
 
 
@@ -139,8 +195,9 @@ def syn_ack(listening: Listening, record: HalfOpen, now: Instant, limits: PathLi
         limits = listening.paths(record.flow)
     if record.ts_recent is not None:
         stamps = (clock_value(limits.timestamp_offset, now), record.ts_recent)
-    scaled = record.window_scale is not None
-    options = answer(listening.config, limits.receive_mss, stamps, record.sack_permitted, scaled)
+    form, window = _answer_form(listening, record, limits)
+    options = form.copy()
+    options.timestamps = stamps
     if is_first and record.ecn & ACCURATE and listening.config.options.ecn_manner.option:
         handshake_option(options)
     return Segment(
@@ -149,16 +206,40 @@ def syn_ack(listening: Listening, record: HalfOpen, now: Instant, limits: PathLi
         seq=wrap(record.iss),
         ack=wrap(record.irs + 1),
         flags=SYN | ACK | answering_flags(record.ecn, record.retransmissions),
-        window=syn_window(
-            limits.configured(listening.config).buffers, limits.receive_mss - (TIMESTAMPS_OCTETS if stamps else 0)
-        ),
+        window=window,
         options=options,
     )
 
 
+def _answer_form(listening: Listening, record: HalfOpen, limits: PathLimits) -> tuple[Options, int]:
+    """Options and window of SYN,ACKs to such peers; what a route says for itself is looked up each time."""
+    known, is_stamped = listening.forms.answers, record.ts_recent is not None
+    said = limits.receive_mss << 3 | is_stamped << 2 | record.sack_permitted << 1 | (record.window_scale is not None)
+    form = known.get(said) if limits.metrics is NO_METRICS else None
+    if form is not None:
+        return form
+    mss, scaled = limits.receive_mss, record.window_scale is not None
+    options = answer(listening.config, mss, None, record.sack_permitted, scaled)
+    buffers = limits.configured(listening.config).buffers
+    window = syn_window(buffers, mss - (TIMESTAMPS_OCTETS if is_stamped else 0))
+    if limits.metrics is NO_METRICS and len(known) < FORMS_KEPT:
+        known[said] = options, window
+    return options, window
+
+
+def challenge(listening: Listening, record: HalfOpen, now: Instant) -> Segment:
+    """<SEQ=ISS+1><ACK=RCV.NXT><CTL=ACK>, with what the SYN,ACK has, but for the options that belong to it."""
+    segment = syn_ack(listening, record, now)
+    assert segment.options is not None
+    segment.seq = wrap(record.iss + 1)
+    segment.flags = ACK
+    segment.options = Options(timestamps=segment.options.timestamps)
+    return segment
+
+
 def bake(cookies: Cookies, record: HalfOpen, now: Instant) -> None:
     """The peer itself is to keep its record: what that cannot say, without timestamps all but an MSS, is given up."""
-    if record.ts_recent is None:
+    if record.ts_recent is None and not cookies.is_complete:
         record.window_scale = None
         record.sack_permitted = False
         record.ecn = 0

@@ -4,16 +4,12 @@
 # ACK with the window just the same, and nothing has to be remembered about an octet that the peer may or may not take.
 """
 
-from typing import Final
-
-from halfopen.base.clock import MILLISECOND, NEVER, Duration, Instant
+from halfopen.base.clock import NEVER, Instant
 from halfopen.base.errors import ConnectionTimedOut
-from halfopen.tcp.retransmission import arm_for_window
+from halfopen.tcp.retransmission import arm_for_window, patience
+from halfopen.tcp.state import State
 from halfopen.tcp.tcb import Tcb
 from halfopen.tcp.timers import Retransmit
-
-PATIENCE: Final[Duration] = 200 * MILLISECOND
-"""How long a small window may hold data back before it is sent all the same; 0.1 to 1 s (RFC 9293 3.8.6.2.1)."""
 
 
 def wait_for_window(tcb: Tcb, now: Instant) -> None:
@@ -23,10 +19,9 @@ def wait_for_window(tcb: Tcb, now: Instant) -> None:
     """
     timers = tcb.timers
     if tcb.snd.usable > 0:
-        wait = PATIENCE if tcb.user.config.acks.patience == "fixed" else max(PATIENCE, tcb.rtt.rto)
         _stop_probing(tcb)
         if timers.patience == NEVER:
-            timers.patience = now + wait
+            timers.patience = now + patience(tcb)
     elif timers.retransmit == NEVER:
         tcb.recovery.progress_at = now
         tcb.owed.unanswered = 0
@@ -66,6 +61,8 @@ def on_keep_alive_deadline(tcb: Tcb, now: Instant) -> None:
         timers.keep_alive = due
     elif timers.retransmit != NEVER:  # Text or window probes are on their way, and have a limit of their own.
         timers.keep_alive = now + config.interval
+    elif tcb.state is State.FIN_WAIT_2 and tcb.user.config.arrivals.order == "bsd":
+        timers.keep_alive = now + config.idle
     elif _is_gone(tcb, now):
         tcb.count("TCPKeepAliveTimeout")
         tcb.owed.reset = (tcb.snd.nxt, tcb.rcv.nxt)

@@ -3,6 +3,7 @@
 from typing import Final
 
 from halfopen.base.clock import MILLISECOND, NEVER, Duration, Instant
+from halfopen.base.native import mypyc_attr
 from halfopen.tcp.rtt import RttEstimator
 from halfopen.tcp.scoreboard import Delivery, Flight
 
@@ -10,10 +11,12 @@ REORDERING_MEMORY: Final = 16
 """Recoveries without D-SACK after which the widened window is forgotten (RFC 8985 6.2 step 4)."""
 
 
+@mypyc_attr(acyclic=True)
 class Rack:
     """RACK.xmit_ts, RACK.end_seq, RACK.rtt and the reordering window."""
 
     __slots__ = (
+        "by_last",
         "duplicates",
         "end",
         "extent",
@@ -26,7 +29,9 @@ class Rack:
         "widened_at",
     )
 
-    def __init__(self) -> None:
+    def __init__(self, by_last: bool = False) -> None:
+        self.by_last = by_last
+        """RACK.rtt is that of the last segment that an ACK tells of, though others were sent later (Linux)."""
         self.sent_at: Instant = -1
         self.end = 0
         self.rtt: Duration = 0
@@ -51,10 +56,9 @@ class Rack:
         """
         if delivery.reordered:
             self.reordering_seen += 1
-            self.extent = max(self.extent, delivery.extent)
-        if self.has_dsack:
-            self._widen(now)
         record = delivery.latest
+        if self.has_dsack and (record is not None or not self.by_last):
+            self._widen(now)
         if record is None:
             return
         elapsed = now - record.sent_at
@@ -63,7 +67,8 @@ class Rack:
                 return
             if echo_rtt is not None and echo_rtt > elapsed + MILLISECOND:
                 return
-        self.rtt = elapsed
+        last = delivery.last
+        self.rtt = elapsed if not self.by_last or last is None else now - last
         if record.sent_at > self.sent_at or (record.sent_at == self.sent_at and record.end > self.end):
             self.sent_at = record.sent_at
             self.end = record.end
@@ -75,9 +80,8 @@ class Rack:
         return min(self.multiplier * rtt.min_rtt // 4, rtt.srtt)
 
     def on_dsack(self) -> None:
-        """A retransmission was spurious: the network reorders by more than the window (step 4); `update` follows."""
+        """A retransmission was spurious: the network reorders by more than the window (step 4)."""
         self.has_dsack = True
-        self.duplicates += 1
 
     def _widen(self, now: Instant) -> None:
         """Once a round trip, however many duplicates are reported."""

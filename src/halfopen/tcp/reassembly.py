@@ -3,12 +3,14 @@
 from bisect import bisect_left, bisect_right
 from typing import Final
 
+from halfopen.base.native import mypyc_attr
 from halfopen.base.octets import Buffers, cut
 
 PIECE_OCTETS: Final = 384
 """What keeping one early segment costs beside its octets: tiny ones cannot make a window hold more than it says."""
 
 
+@mypyc_attr(acyclic=True)
 class Block:
     """Octets ``[start, end)`` that arrived ahead of a hole."""
 
@@ -35,16 +37,22 @@ class Block:
         return self
 
 
+_NO_BLOCKS: Final[list[Block]] = []
+_NONE_RECENT: Final[dict[int, Block]] = {}
+"""What there is while nothing is early, so that most connections hold neither. Never changed: what comes makes new."""
+
+
+@mypyc_attr(acyclic=True)
 class Reassembly:
     """Blocks behind holes, in order of their numbers and of their arrival."""
 
     __slots__ = ("blocks", "duplicate", "fin", "pieces", "recent")
 
     def __init__(self) -> None:
-        self.blocks: list[Block] = []
+        self.blocks = _NO_BLOCKS
         self.pieces = 0
         """Segments that `blocks` are made of."""
-        self.recent: dict[int, Block] = {}
+        self.recent = _NONE_RECENT
         """Blocks by their start, the one that last grew at the end (RFC 2018 4)."""
         self.duplicate: tuple[int, int] | None = None
         """Octets that have come twice, to be reported once (RFC 2883)."""
@@ -76,8 +84,17 @@ class Reassembly:
         if run.end < end:
             run.append(cut(buffers, run.end - seq, end - seq), end)
             self.pieces += 1
-        blocks[low:index] = [run]
-        self.recent[run.start] = run
+        if blocks:
+            blocks[low:index] = [run]
+        else:
+            self.blocks = [run]
+        self._note_recent(run)
+
+    def _note_recent(self, block: Block) -> None:
+        if self.recent:
+            self.recent[block.start] = block
+        else:
+            self.recent = {block.start: block}
 
     def _extend(self, block: Block, end: int, buffers: Buffers) -> None:
         """The usual case behind a hole: the next segment in order continues a block."""
@@ -107,7 +124,7 @@ class Reassembly:
         self.fin = Block(position)
         self.fin.end = position + 1
         if not self.blocks or self.blocks[-1].end < position:
-            self.recent[position] = self.fin
+            self._note_recent(self.fin)
 
     @property
     def has_report(self) -> bool:
@@ -144,10 +161,14 @@ class Reassembly:
             del self.recent[block.start]
             self.recent[block.start] = block
 
+    def forget_recent(self) -> None:
+        """There is nothing to report any more but what has come twice."""
+        self.recent = _NONE_RECENT
+
     def forget(self) -> None:
         """What came ahead of holes that nothing will fill any more."""
-        self.blocks.clear()
-        self.recent.clear()
+        self.blocks = _NO_BLOCKS
+        self.forget_recent()
         self.pieces = 0
         self.duplicate = None
 
@@ -166,7 +187,7 @@ class Reassembly:
                     part = Block(left)
                     part.append(cut(whole, left - block.start, right - block.start), right)
                     self.pieces += 1
-                    self.recent[left] = part
+                    self._note_recent(part)
                     blocks.append(part)
         self.blocks = blocks
 

@@ -10,6 +10,7 @@ queue: in order, not yet taken by the user      early: blocks behind a hole
 
 from typing import Final
 
+from halfopen.base.native import mypyc_attr
 from halfopen.base.octets import Buffers, OctetQueue, cut
 from halfopen.tcp.linux_memory import Memory
 from halfopen.tcp.reassembly import PIECE_OCTETS, Reassembly
@@ -18,6 +19,7 @@ from halfopen.tcp.seqnum import first_lap
 MAX_FIELD: Final = 0xFFFF
 
 
+@mypyc_attr(acyclic=True)
 class ReceiveSpace:
     """RCV.*. All memory it holds lies in the window it has offered: unread and early octets fit `limit` and 1/8."""
 
@@ -97,8 +99,15 @@ class ReceiveSpace:
             self.edge = edge
         return field
 
+    @property
+    def free_field(self) -> int:
+        """The window field that says how much room there is, whatever the peer was told before."""
+        return min(self.limit - len(self.queue), self.widest) >> self.shift
+
     def can_open(self, mss: int) -> bool:
         """The user has taken so much that an update is worth sending: the window can grow by two segments or double."""
+        if self.manner == "exact":
+            return _is_worth_telling(self, mss)
         growth = self.queue.start + self.limit - self.edge
         return growth >= min(self.limit // 2, 2 * mss) and growth >= self.wnd
 
@@ -120,7 +129,7 @@ class ReceiveSpace:
                 return 0
             buffers = cut(buffers, self.nxt - seq, octets)
             seq = self.nxt
-        edge = self.edge if self.fin is None else min(self.edge, self.fin)
+        edge = self._reach(end)
         if end > edge:
             end = edge
             buffers = cut(buffers, 0, end - seq)
@@ -128,7 +137,7 @@ class ReceiveSpace:
             return 0
         early = self.early
         if seq > self.nxt:
-            if early.pieces * PIECE_OCTETS <= self.limit:
+            if early.pieces * PIECE_OCTETS <= self.limit or self.memory is not None:
                 early.insert(seq, end, buffers)
             return 0
         before = self.nxt
@@ -142,6 +151,11 @@ class ReceiveSpace:
             self._join()
         return self.nxt - before
 
+    def _reach(self, end: int) -> int:
+        """How far text that goes to ``end`` is welcome: to the edge, if Linux has not looked already, or a FIN."""
+        edge = self.edge if self.memory is None else end
+        return edge if self.fin is None else min(edge, self.fin)
+
     def _join(self) -> None:
         """If RCV.NXT has reached the first block, that is in order now."""
         if self.early.blocks[0].start == self.nxt:
@@ -151,11 +165,24 @@ class ReceiveSpace:
                     self.queue.append(buffer)
             self.nxt = block.end
 
+    def present(self) -> int:
+        """Takes what has come before the handshake was complete; returns how far RCV.NXT moved."""
+        before = self.nxt
+        if self.early.blocks:
+            self._join()
+        return self.nxt - before
+
     def take_fin(self, position: int) -> None:
-        """The peer says that its text ends at ``position``: believed once, in the window, and behind all text here."""
+        """The peer says that its text ends at ``position``: believed once, in the window, and behind all text here.
+
+        Linux forgets what has come from behind it.
+        """
+        is_linux = self.memory is not None
+        if is_linux and position == self.nxt:
+            self.early.forget()
         blocks = self.early.blocks
         last = blocks[-1].end if blocks else self.nxt
-        if self.fin is None and last <= position <= self.edge:
+        if self.fin is None and last <= position and (is_linux or position <= self.edge):
             self.fin = position
             if position > self.nxt and self.manner != "exact":
                 self.early.note_fin(position)
@@ -165,7 +192,7 @@ class ReceiveSpace:
         if self.fin is None or self.nxt != self.fin:
             return False
         self.nxt += 1
-        self.early.recent.clear()
+        self.early.forget_recent()
         if self.edge < self.nxt:
             self.edge = self.nxt
         return True
@@ -183,7 +210,7 @@ def _offer_segments(rcv: ReceiveSpace, mss: int) -> int:
         memory.is_refusing = False
     else:
         window = memory.select(mss, unit)
-        if window < rcv.wnd:
+        if window < rcv.wnd and not memory.may_shrink(unit):
             window = rcv.wnd + -rcv.wnd % unit
     memory.wnd = window
     rcv.edge = rcv.nxt + window
@@ -191,10 +218,27 @@ def _offer_segments(rcv: ReceiveSpace, mss: int) -> int:
 
 
 def _offer_exactly(rcv: ReceiveSpace, mss: int) -> int:
-    """BSD: all that is free, unless that is little, rounded down by the scale; text up to there is welcome."""
-    free = rcv.queue.start + rcv.limit - rcv.nxt
+    """BSD: all that is free, unless that is little, rounded up by the scale; text up to there is welcome.
+
+    A FIN takes no room.
+    """
+    free = rcv.limit - len(rcv.queue)
     if free < mss and free < rcv.limit // 4:
         free = 0
     window = min(max(free, rcv.wnd), rcv.widest)
+    window += -window % (1 << rcv.shift)
     rcv.edge = max(rcv.edge, rcv.nxt + window)
     return window >> rcv.shift
+
+
+def _is_worth_telling(rcv: ReceiveSpace, mss: int) -> bool:
+    """BSD: the window can grow by two segments that are a quarter of the buffer, unless it is small, or by half of it.
+
+    A growth that the scale hides is none.
+    """
+    free, limit, told = min(rcv.limit - len(rcv.queue), rcv.widest), rcv.limit, max(0, rcv.edge - rcv.nxt)
+    growth = free - told
+    if free >> rcv.shift <= told >> rcv.shift:
+        return False
+    is_large = growth >= min(limit // 4, rcv.widest) or free <= limit // 8 or limit <= 8 * mss
+    return (growth >= 2 * mss and is_large) or 2 * growth >= limit

@@ -11,9 +11,10 @@ from halfopen.tcp.congestion.base import AckSample
 from halfopen.tcp.congestion.prr import Prr
 from halfopen.tcp.ecn import hear
 from halfopen.tcp.events import WRITABLE
+from halfopen.tcp.mtu_raising import is_probe_lost, limit_size, on_probe_acknowledged, on_probe_lost
 from halfopen.tcp.rack import Rack
 from halfopen.tcp.retransmission import arm, arm_for_reordering, arm_for_window, expect_reneging
-from halfopen.tcp.scoreboard import IN_FLIGHT, LOST, SACKED, Delivery
+from halfopen.tcp.scoreboard import AGAIN, IN_FLIGHT, LOST, MISSED, SACKED, Delivery
 from halfopen.tcp.seqnum import unwrap
 from halfopen.tcp.tcb import Cause, Phase, Tcb
 from halfopen.tcp.timers import Retransmit
@@ -32,14 +33,14 @@ def on_ack(tcb: Tcb, seg: Segment, now: Instant) -> None:
     snd = tcb.snd
     una = snd.una
     outstanding = snd.nxt - una
+    widest = snd.max_wnd
     window_moved = snd.update_window(
         seg.seq, seg.ack, seg.window << tcb.agreed.snd_shift, tcb.user.config.arrivals.order != "linux"
     )
+    if snd.max_wnd > widest:
+        limit_size(tcb)
     if not outstanding:
-        if tcb.user.config.arrivals.order == "linux":
-            _put_off_probe(tcb, now)
-        if tcb.agreed.accurate is not None:
-            hear(tcb, seg, Delivery())
+        _on_late_ack(tcb, seg, window_moved, now)
         return
     delivery = Delivery()
     has_sack = _take_sack(tcb, seg, delivery)
@@ -47,6 +48,7 @@ def on_ack(tcb: Tcb, seg: Segment, now: Instant) -> None:
         snd.flight.acknowledge(seg.ack, delivery)
         snd.acknowledge(seg.ack)
         _on_progress(tcb, seg.ack - una, now)
+        on_probe_acknowledged(tcb)
     is_marked = (tcb.agreed.accurate is not None or bool(seg.flags & ECE)) and hear(tcb, seg, delivery)
     if seg.ack <= una and not has_sack and (seg.octets or window_moved or seg.flags & (SYN | FIN)):
         return
@@ -58,6 +60,8 @@ def on_ack(tcb: Tcb, seg: Segment, now: Instant) -> None:
     undo_by_new_text(tcb, delivery, seg.ack > una)
     lost_before = snd.flight.lost
     due = _detect_loss(tcb, delivery, echo_rtt, now)
+    if tcb.congestion.whole and delivery.sampled_at is not None:
+        tcb.congestion.look(_sample(tcb, delivery, outstanding, now))
     _adapt_window(tcb, is_marked, delivery, (outstanding, lost_before), now)
     if due != NEVER:
         arm_for_reordering(tcb, due, now)
@@ -65,6 +69,18 @@ def on_ack(tcb: Tcb, seg: Segment, now: Instant) -> None:
         arm(tcb, now)
     if seg.ack > una and snd.flight.sacked and snd.flight.records[0].condition == SACKED:
         expect_reneging(tcb, now)
+
+
+def _on_late_ack(tcb: Tcb, seg: Segment, window_moved: bool, now: Instant) -> None:
+    """Nothing is in flight; but the peer may tell that it has got something twice."""
+    if tcb.user.config.arrivals.order == "linux":
+        _put_off_probe(tcb, now)
+    if tcb.agreed.accurate is not None:
+        hear(tcb, seg, Delivery())
+    if seg.options is not None and seg.options.sack:
+        _take_sack(tcb, seg, Delivery())
+    if not seg.octets and not window_moved:
+        _end_probe(tcb, seg, tcb.snd.una, 0, now)
 
 
 def _put_off_probe(tcb: Tcb, now: Instant) -> None:
@@ -85,7 +101,7 @@ def _take_sack(tcb: Tcb, seg: Segment, delivery: Delivery) -> bool:
     blocks = [(unwrap(left, snd.una), unwrap(right, snd.una)) for left, right in options.sack]
     first = blocks[0]
     if first[1] <= seg.ack or (len(blocks) > 1 and blocks[1][0] <= first[0] and first[1] <= blocks[1][1]):
-        _on_dsack(tcb, first[0], first[1])
+        _on_dsack(tcb, first[0], first[1], delivery)
         del blocks[0]
     for left, right in blocks:
         shortest = snd.mss if right < snd.queue.stop else 0  # a FIN behind the last octet may not have been told
@@ -94,14 +110,37 @@ def _take_sack(tcb: Tcb, seg: Segment, delivery: Delivery) -> bool:
     return delivery.sacked > 0
 
 
-def _on_dsack(tcb: Tcb, left: int, right: int) -> None:
+def _on_dsack(tcb: Tcb, left: int, right: int, delivery: Delivery) -> None:
     """The peer had this already: a retransmission was needless (RFC 3708), or the network repeats."""
     tcb.count("TCPDSACKRecv")
     recovery = tcb.recovery
-    if recovery.rack is not None:
+    if tcb.congestion.whole:
+        if right <= left or not _is_ours(tcb, left, right, delivery):
+            return
+    elif recovery.rack is not None:
         recovery.rack.on_dsack()
+        recovery.rack.duplicates += 1
     undo_by_dsack(tcb, left, right)
     recovery.probe = None
+
+
+def _is_ours(tcb: Tcb, left: int, right: int, delivery: Delivery) -> bool:
+    """Whether what came twice may be our own doing, as Linux sees it: it had been sent twice (``tcp_dsack_seen``).
+
+    Reordering is suspected only where it has been seen, and of no probe.
+    """
+    recovery, flight, mss = tcb.recovery, tcb.snd.flight, tcb.snd.mss
+    segments = -(-(right - left) // mss)
+    rack = recovery.rack = recovery.rack or Rack(by_last=True)
+    rack.duplicates += segments
+    if rack.duplicates > flight.resent:
+        return False
+    is_probe = recovery.probe is not None and segments == 1 and right == recovery.probe.end
+    if rack.reordering_seen and not is_probe:
+        rack.on_dsack()
+    flight.delivered += segments
+    delivery.pieces += segments
+    return True
 
 
 def _on_progress(tcb: Tcb, octets: int, now: Instant) -> None:
@@ -110,7 +149,8 @@ def _on_progress(tcb: Tcb, octets: int, now: Instant) -> None:
     recovery.retries = 0
     recovery.advance = octets
     recovery.progress_at = now
-    tcb.tell_once(WRITABLE)
+    if tcb.user.minds_room:
+        tcb.tell_once(WRITABLE)
 
 
 def _measure(tcb: Tcb, seg: Segment, delivery: Delivery, now: Instant) -> Duration | None:
@@ -126,13 +166,17 @@ def _measure(tcb: Tcb, seg: Segment, delivery: Delivery, now: Instant) -> Durati
     if timestamps is not None and seg.options is not None and seg.options.timestamps is not None:
         echoed = timestamps.elapsed(seg.options.timestamps[1], now) if seg.options.timestamps[1] else None
     latest = delivery.latest
-    if latest is not None and latest.transmissions == 1:
+    if latest is not None and latest.transmissions == 1 and _may_time(tcb, delivery):
         tcb.rtt.sample(max(1, now - latest.sent_at), now)
     elif echoed is not None and delivery.acked and not is_ambiguous(tcb, seg):
         tcb.rtt.sample(max(MILLISECOND, echoed), now)
     elif delivery.acked and _ack_was_lost(tcb, seg, delivery):
         tcb.rtt.reset_backoff()
     return echoed
+
+
+def _may_time(tcb: Tcb, delivery: Delivery) -> bool:
+    return delivery.acked > 0 or tcb.user.config.timeouts.times_sacked
 
 
 def _ack_was_lost(tcb: Tcb, seg: Segment, delivery: Delivery) -> bool:
@@ -158,8 +202,10 @@ def _count_duplicate(tcb: Tcb, una: int, delivery: Delivery) -> None:
     mss = tcb.snd.mss
     if tcb.snd.una == una:
         recovery.dupacks += 1
+        tcb.snd.flight.delivered += 1
         delivery.sacked += mss
         return
+    tcb.snd.flight.delivered -= min(recovery.dupacks, max(0, delivery.pieces - 1))
     known = min(recovery.dupacks, max(0, delivery.acked // mss - 1))
     delivery.sacked -= known * mss
     recovery.dupacks = recovery.dupacks - known if recovery.phase is _RECOVERY else 0
@@ -168,27 +214,37 @@ def _count_duplicate(tcb: Tcb, una: int, delivery: Delivery) -> None:
 def pipe(tcb: Tcb) -> int:
     """Octets in the network: RFC 6675's estimate, or with duplicate ACKs in place of SACKs (RFC 9937 5)."""
     octets = in_segments(tcb) if tcb.congestion.whole else tcb.snd.pipe
-    if not tcb.agreed.sack and tcb.recovery.dupacks:
+    if not tcb.agreed.sack and tcb.recovery.dupacks and not _holds_back(tcb):
         octets = max(0, octets - tcb.recovery.dupacks * tcb.snd.mss)
     return octets
 
 
 def in_segments(tcb: Tcb) -> int:
-    """The same where every segment counts as a whole one (Linux ``tcp_packets_in_flight``)."""
-    mss = tcb.snd.mss
-    records = tcb.snd.flight.records
-    return sum([-(-(each.end - each.start) // mss) for each in records if each.condition == IN_FLIGHT]) * mss
+    """The same where every segment counts as a whole one, and twice if it was sent again and is not lost after all
+    (Linux ``tcp_packets_in_flight``)."""
+    segments = 0
+    for each in tcb.snd.flight.records:
+        if each.condition == IN_FLIGHT:
+            segments += each.pieces if each.marks & (MISSED | AGAIN) != AGAIN else 2 * each.pieces
+    return segments * tcb.snd.mss
 
 
 def room(tcb: Tcb) -> int:
     """Octets that congestion control lets us send now. With nothing in the network, always one segment."""
     snd = tcb.snd
     in_network = snd.pipe if tcb.agreed.sack and not tcb.congestion.whole else pipe(tcb)
+    if snd.flight.sacked and _holds_back(tcb):
+        in_network += snd.flight.sacked
     free = tcb.congestion.cwnd - in_network
     mss = snd.mss
     if 0 < free < mss and (tcb.recovery.phase is _RECOVERY or not in_network):
         return mss
     return free if free > 0 or in_network else mss
+
+
+def _holds_back(tcb: Tcb) -> bool:
+    """Before fast recovery nothing is sent for duplicate ACKs, if limited transmit is not wanted (RFC 3042)."""
+    return tcb.recovery.phase is _OPEN and not tcb.user.config.congestion.limited_transmit
 
 
 def _detect_loss(tcb: Tcb, delivery: Delivery, echo_rtt: Duration | None, now: Instant) -> Instant:
@@ -197,12 +253,16 @@ def _detect_loss(tcb: Tcb, delivery: Delivery, echo_rtt: Duration | None, now: I
     flight = tcb.snd.flight
     if not tcb.agreed.sack or not config.rack:
         if tcb.agreed.sack:
-            flight.mark_lost_by_sacks(config.dupthresh, tcb.snd.mss)
+            is_bsd = tcb.congestion.is_bsd and tcb.recovery.phase is _RECOVERY  # then every hole is
+            flight.mark_lost_by_sacks(1 if is_bsd else config.dupthresh, tcb.snd.mss)
         _detect_by_duplicates(tcb, delivery, config.dupthresh, now)
         return NEVER
     recovery = tcb.recovery
     if recovery.rack is None:
-        recovery.rack = Rack()
+        recovery.rack = Rack(tcb.congestion.whole)
+    if delivery.reordered:
+        edge = max(flight.sacked_end, tcb.snd.una)
+        recovery.rack.extent = max(recovery.rack.extent, edge - delivery.lowest)
     recovery.rack.update(delivery, tcb.rtt, echo_rtt, now)
     return _detect_by_rack(tcb, now)
 
@@ -254,13 +314,18 @@ def _mark_first_lost(tcb: Tcb, now: Instant) -> None:
 
 def on_rack_deadline(tcb: Tcb, now: Instant) -> None:
     """The reordering timer: what did not arrive in the meantime is lost (RFC 8985 6.2 step 5, 6.3)."""
-    flight = tcb.snd.flight
+    flight, recovery = tcb.snd.flight, tcb.recovery
+    lost_before = flight.lost
     due = _detect_by_rack(tcb, now)
-    if flight.lost and tcb.recovery.phase is _OPEN:
+    if flight.lost and recovery.phase is _OPEN:
         outstanding = tcb.snd.outstanding
         _enter_recovery(tcb, outstanding, outstanding - flight.sacked, now)
         tcb.owed.cause = Cause.RACK
-        tcb.congestion.cwnd = pipe(tcb) + tcb.congestion.mss
+        if not tcb.congestion.whole:
+            tcb.congestion.cwnd = pipe(tcb) + tcb.congestion.mss
+    if tcb.congestion.whole and flight.lost > lost_before and recovery.prr is not None:
+        in_network = pipe(tcb)  # as if a segment had been delivered (``tcp_rack_reo_timeout``)
+        tcb.congestion.cwnd = in_network + recovery.prr.on_ack(tcb.snd.mss, in_network, False)
     arm_for_reordering(tcb, due, now)
 
 
@@ -272,27 +337,54 @@ def _adapt_window(tcb: Tcb, is_marked: bool, delivery: Delivery, before: tuple[i
     outstanding, lost_before = before
     recovery, snd = tcb.recovery, tcb.snd
     was_recovering = recovery.phase is _RECOVERY
-    # Without SACK Linux waits for more than RecoveryPoint: what was sent again needlessly makes duplicate ACKs too.
-    edge = recovery.point + (tcb.congestion.whole and not tcb.agreed.sack and snd.nxt > recovery.point)
-    if recovery.phase is not _OPEN and snd.una >= edge:
-        _leave_recovery(tcb, now)
-    if recovery.phase is _OPEN and snd.flight.lost:
-        known = snd.flight.sacked if tcb.agreed.sack else recovery.dupacks * snd.mss
-        _enter_recovery(tcb, outstanding, outstanding - known + delivery.sacked, now)
-    if recovery.phase is _RECOVERY and recovery.prr is not None:
+    _leave(tcb, now)
+    _enter(tcb, is_marked, delivery, outstanding, now)
+    if recovery.prr is not None:
         in_network = pipe(tcb)
         safe = delivery.acked > 0 and snd.flight.lost <= lost_before
-        tcb.congestion.cwnd = max(
-            in_network + recovery.prr.on_ack(delivery.octets, in_network, safe), tcb.congestion.mss
-        )
-        return
-    if is_marked:
+        delivered = delivery.pieces * snd.mss if tcb.congestion.whole and tcb.agreed.sack else delivery.octets
+        allowed = max(recovery.prr.on_ack(delivered, in_network, safe), _least_allowed(tcb, delivery))
+        tcb.congestion.cwnd = max(in_network + allowed, tcb.congestion.mss)
+    elif is_marked and not tcb.congestion.whole:
         _on_ecn_echo(tcb, outstanding, now)
     elif tcb.congestion.whole:
         if delivery.acked or (delivery.sacked and _reorders(tcb)):
             _grow(tcb, delivery, outstanding, now)
     elif delivery.acked and not was_recovering:
         _grow(tcb, delivery, outstanding, now)
+
+
+def _leave(tcb: Tcb, now: Instant) -> None:
+    """Recovery, or a reduction without a loss, is over when what was in flight then has been acknowledged."""
+    recovery, snd = tcb.recovery, tcb.snd
+    # Without SACK Linux waits for more than RecoveryPoint: what was sent again needlessly makes duplicate ACKs too.
+    edge = recovery.point + (tcb.congestion.whole and not tcb.agreed.sack)
+    if recovery.phase is not _OPEN and snd.una >= edge:
+        _leave_recovery(tcb, now)
+    elif recovery.phase is _OPEN and recovery.prr is not None and snd.una > recovery.point:
+        recovery.prr = None
+        tcb.congestion.on_recovered(now)
+
+
+def _enter(tcb: Tcb, is_marked: bool, delivery: Delivery, outstanding: int, now: Instant) -> None:
+    """Something is lost, or congestion is told of."""
+    recovery, snd = tcb.recovery, tcb.snd
+    if recovery.phase is _OPEN and snd.flight.lost and recovery.prr is None and is_probe_lost(tcb):
+        on_probe_lost(tcb)
+    elif recovery.phase is _OPEN and snd.flight.lost:
+        known = snd.flight.sacked if tcb.agreed.sack else recovery.dupacks * snd.mss
+        _enter_recovery(tcb, outstanding, outstanding - known + delivery.sacked, now)
+        if is_marked:
+            tcb.congestion.keep_reduction()
+    elif is_marked and tcb.congestion.whole and recovery.phase is _OPEN and recovery.prr is None:
+        enter_cwr(tcb, now)
+        tcb.count("TCPECNReductions")
+
+
+def _least_allowed(tcb: Tcb, delivery: Delivery) -> int:
+    """Without SACK a partial ACK lets the next segment go again, come what may (RFC 6582 3.2 step 3)."""
+    is_partial = delivery.acked > 0 and tcb.snd.flight.lost > 0 and not tcb.agreed.sack and not tcb.congestion.whole
+    return tcb.snd.mss if is_partial else 0
 
 
 def _reorders(tcb: Tcb) -> bool:
@@ -303,36 +395,61 @@ def _reorders(tcb: Tcb) -> bool:
 
 def _grow(tcb: Tcb, delivery: Delivery, outstanding: int, now: Instant) -> None:
     """What has been delivered opens the window (RFC 5681 3.1), if that was the limit."""
+    tcb.congestion.on_ack(_sample(tcb, delivery, outstanding, now))
+
+
+def _sample(tcb: Tcb, delivery: Delivery, outstanding: int, now: Instant) -> AckSample:
     rtt, congestion, snd = tcb.rtt, tcb.congestion, tcb.snd
     weak = tcb.user.weak
     grows_by = delivery.acked if weak is None or weak.byte_counting else snd.mss
     if congestion.whole:
         limited = congestion.was_filled
-        grows_by = max(-(-delivery.octets // snd.mss), delivery.pieces) * snd.mss
+        grows_by = (delivery.pieces if tcb.agreed.sack else -(-delivery.octets // snd.mss)) * snd.mss
     else:
         # Several ACKs may come before we send again: what they acknowledge filled the window, though it is emptier now.
         limited = snd.una - delivery.acked < congestion.full_at
-        if congestion.cwnd < congestion.ssthresh:
+        congestion.resends = snd.flight.lost > 0
+        if congestion.is_bsd:
+            limited = congestion.cwnd <= snd.wnd
+        elif congestion.cwnd < congestion.ssthresh:
             limited = limited or outstanding >= congestion.cwnd // 2
     latest = max(1, now - delivery.sampled_at) if delivery.sampled_at is not None else 0
-    congestion.on_ack(AckSample(grows_by, outstanding, latest, rtt.srtt, rtt.min_rtt, now, limited))
+    sample = AckSample(grows_by, outstanding, latest, rtt.srtt, rtt.min_rtt, now, limited)
+    sample.una = snd.una
+    return sample
 
 
 def _enter_recovery(tcb: Tcb, outstanding: int, recover_flight: int, now: Instant) -> None:
     """Fast recovery (RFC 5681 3.2, RFC 6675 5 (4)); of what was outstanding ``recover_flight`` was in the network."""
     recovery = tcb.recovery
     recovery.phase = _RECOVERY
-    recovery.point = tcb.snd.nxt
+    if recovery.prr is None:
+        recovery.point = tcb.snd.nxt
     has_duplicates = max(recovery.dupacks, tcb.snd.flight.sacked // tcb.snd.mss) >= _dupthresh(tcb)
     tcb.owed.cause = Cause.DUPLICATES if has_duplicates else Cause.RACK
     recovery.probe = None
     start_undo(tcb, now)
-    _reduce(tcb, outstanding, now)
-    recovery.prr = Prr(tcb.snd.mss)
-    recovery.prr.start(recover_flight, tcb.congestion.ssthresh)
+    cwnd = tcb.congestion.cwnd
+    if recovery.prr is None:
+        _reduce(tcb, outstanding, now)
+        recovery.prr = tcb.congestion.start_prr(outstanding, cwnd if tcb.congestion.whole else recover_flight)
+    else:
+        tcb.congestion.keep_reduction()
     tcb.count("TCPSackRecovery" if tcb.agreed.sack else "TCPRenoRecovery")
     if tcb.opening.trace.enabled:
         tcb.note(now, "fast recovery", f"ssthresh {tcb.congestion.ssthresh}")
+
+
+def enter_cwr(tcb: Tcb, now: Instant) -> None:
+    """Congestion without a loss, as ECN-Echo or our own queue tells: over a round trip the window becomes ssthresh, as
+    in recovery (Linux ``TCP_CA_CWR``)."""
+    recovery, congestion = tcb.recovery, tcb.congestion
+    recovery.undo = recovery.probe = None
+    recovery.point = tcb.snd.nxt
+    cwnd = congestion.cwnd
+    _reduce(tcb, cwnd, now)
+    recovery.prr = Prr(tcb.snd.mss)
+    recovery.prr.start(cwnd, congestion.ssthresh)
 
 
 def _dupthresh(tcb: Tcb) -> int:
@@ -343,6 +460,7 @@ def _leave_recovery(tcb: Tcb, now: Instant) -> None:
     recovery = tcb.recovery
     if recovery.phase is _RECOVERY:
         tcb.congestion.on_recovered(now)
+        tcb.congestion.on_repaired(pipe(tcb))
         if recovery.rack is not None:
             recovery.rack.on_recovered()
     recovery.phase = _OPEN

@@ -3,6 +3,7 @@
 from typing import Final
 
 from halfopen.base.clock import MILLISECOND, NEVER, SECOND, Duration, Instant
+from halfopen.tcp.congestion.base import INFINITE
 from halfopen.tcp.scoreboard import IN_FLIGHT, SACKED
 from halfopen.tcp.state import State
 from halfopen.tcp.tcb import Cause, Phase, Tcb
@@ -14,6 +15,12 @@ MAX_ACK_DELAY: Final[Duration] = 200 * MILLISECOND
 MIN_PTO: Final[Duration] = 10 * MILLISECOND
 """The shortest probe timeout. RFC 8985 7.2 names none; its predecessor had 10 ms, Linux two ticks, 2 to 20 ms. 2 * SRTT
 of a fast path is less than what it takes a busy peer, or us, to be scheduled: every probe would be a needless one."""
+PATIENCE: Final[Duration] = 200 * MILLISECOND
+"""How long a small window may hold data back before it is sent all the same, if the host has no other idea."""
+THIN: Final = 4
+"""A stream with fewer segments in flight is thin, ..."""
+THIN_RETRIES: Final = 6
+"""... and so many timeouts do without backoff."""
 RENEGING_GRACE: Final[Duration] = 10 * MILLISECOND
 """At least so long does a peer that seems to renege have to think better of it."""
 MIN_WAIT: Final[Duration] = 1 * MILLISECOND
@@ -37,7 +44,7 @@ def arm(tcb: Tcb, now: Instant) -> None:
         return
     expiry = _rto_expiry(tcb, now)
     timers.retransmit, timers.retransmit_for = expiry, _RTO
-    if _may_probe(tcb):
+    if may_probe(tcb):
         probe_at = now + _probe_timeout(tcb)
         timers.retransmit_for = _PROBE
         if probe_at < expiry:
@@ -91,7 +98,8 @@ def _probe_timeout(tcb: Tcb) -> Duration:
     return timeout + MAX_ACK_DELAY if tcb.snd.outstanding <= tcb.snd.mss else timeout
 
 
-def _may_probe(tcb: Tcb) -> bool:
+def may_probe(tcb: Tcb) -> bool:
+    """Whether the timer may stand for a tail loss probe (RFC 8985 7.2)."""
     recovery = tcb.recovery
     return (
         tcb.user.config.retransmission.tail_loss_probe
@@ -106,7 +114,7 @@ def _may_probe(tcb: Tcb) -> bool:
 def on_probe_deadline(tcb: Tcb, now: Instant) -> None:
     """PTO: output sends new data, or the last segment again; then a whole RTO counts (RFC 8985 7.3)."""
     tcb.owed.tail_probe = True
-    _restart_rto(tcb, now)
+    restart_rto(tcb, now)
 
 
 def on_retransmission_timeout(tcb: Tcb, now: Instant) -> None:
@@ -128,7 +136,7 @@ def on_retransmission_timeout(tcb: Tcb, now: Instant) -> None:
         tcb.count("TCPSACKReneging")
     note_timeout(tcb, now)
     if tcb.congestion.whole:  # Linux takes a share of cwnd, and not in a recovery that has done so already
-        is_new = first and (recovery.phase is not Phase.RECOVERY or snd.una >= recovery.point)
+        is_new = first and (recovery.prr is None or snd.una >= recovery.point)
         tcb.congestion.on_timeout(tcb.congestion.cwnd, now, is_new)
     else:
         tcb.congestion.on_timeout(snd.outstanding, now, first)
@@ -146,10 +154,21 @@ def on_retransmission_timeout(tcb: Tcb, now: Instant) -> None:
     # The loss window is one segment (RFC 5681 3.1) beside what RACK takes to be on its way still, as in Linux: the
     # oldest segment is sent in any case (RFC 6298 5.4).
     tcb.congestion.cwnd = snd.pipe + tcb.congestion.mss
-    tcb.rtt.backoff()
-    _restart_rto(tcb, now)
+    if _is_thin(tcb):
+        tcb.rtt.reset_backoff()
+    else:
+        tcb.rtt.backoff()
+    restart_rto(tcb, now)
     if tcb.opening.trace.enabled:
         tcb.note(now, f"RTO {recovery.retries}", f"next in {tcb.rtt.rto / SECOND:.3f} s")
+
+
+def _is_thin(tcb: Tcb) -> bool:
+    """Few segments are in flight, and timeouts alone can find their loss: without backoff at first (Linux)."""
+    if not tcb.user.config.retransmission.thin_linear or tcb.recovery.retries > THIN_RETRIES:
+        return False
+    is_first_start = tcb.congestion.ssthresh >= INFINITE
+    return not is_first_start and sum([each.pieces for each in tcb.snd.flight.records]) < THIN
 
 
 def expect_reneging(tcb: Tcb, now: Instant) -> None:
@@ -165,11 +184,36 @@ def expect_reneging(tcb: Tcb, now: Instant) -> None:
 def arm_for_window(tcb: Tcb, now: Instant) -> None:
     """The next probe of a closed window: an RTO from now, within bounds."""
     timers, bounds = tcb.timers, tcb.user.config.timeouts
-    wait = max(bounds.persist_min, min(tcb.rtt.rto, bounds.persist_max))
+    wait = max(bounds.persist_min, min(_persist(tcb), bounds.persist_max))
     timers.retransmit, timers.retransmit_for = min(now + wait, give_up_at(tcb)), Retransmit.PERSIST
 
 
-def _restart_rto(tcb: Tcb, now: Instant) -> None:
+def _persist(tcb: Tcb) -> Duration:
+    return tcb.rtt.bsd_persist() if tcb.user.config.timeouts.persist_from == "bsd" else tcb.rtt.rto
+
+
+def patience(tcb: Tcb) -> Duration:
+    """How long a small window may hold text back, or a user who has more (RFC 9293 3.8.6.2.1: 0.1 to 1 s)."""
+    manner, bounds = tcb.user.config.acks.patience, tcb.user.config.timeouts
+    if manner == "persist":
+        return max(bounds.persist_min, min(_persist(tcb), bounds.persist_max))
+    return PATIENCE if manner == "fixed" else max(PATIENCE, tcb.rtt.rto)
+
+
+def lose_all(tcb: Tcb, now: Instant) -> None:
+    """A timer other than RTO's has shown that nothing gets through: as after an RTO, but nothing is sent yet."""
+    recovery, flight = tcb.recovery, tcb.snd.flight
+    start_undo(tcb, now)
+    tcb.congestion.on_timeout(tcb.congestion.cwnd if tcb.congestion.whole else tcb.snd.outstanding, now, True)
+    tcb.congestion.cwnd = tcb.congestion.mss
+    recovery.phase = Phase.LOSS
+    recovery.point = recovery.ecn_point = tcb.snd.nxt
+    flight.mark_all_lost()
+    tcb.owed.cause = Cause.TIMEOUT
+
+
+def restart_rto(tcb: Tcb, now: Instant) -> None:
+    """A whole RTO counts from now."""
     timers = tcb.timers
     timers.retransmit = max(now + MIN_WAIT, min(now + tcb.rtt.rto, give_up_at(tcb)))
     timers.retransmit_for = Retransmit.RTO

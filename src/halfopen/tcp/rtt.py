@@ -5,6 +5,7 @@ from functools import lru_cache
 from typing import Final
 
 from halfopen.base.clock import MILLISECOND, MINUTE, SECOND, Duration, Instant
+from halfopen.base.native import mypyc_attr
 
 FALLBACK: Final[Duration] = 3 * SECOND
 """The RTO for data after a SYN was lost (RFC 6298 5.7)."""
@@ -34,6 +35,7 @@ def _bounds(initial: Duration, largest: Duration, of_variance: Duration, of_whol
     return Bounds(initial, largest, of_variance, of_whole, slop)
 
 
+@mypyc_attr(acyclic=True)
 class RttEstimator:
     """SRTT, RTTVAR and RTO of one connection, in nanoseconds.
 
@@ -106,6 +108,12 @@ class RttEstimator:
         bounds = self._bounds
         bare = self.rto - bounds.slop if self.backoffs > 1 or self.srtt else self.rto
         self.rto = min(2 * bare + bounds.slop, bounds.largest)
+
+    def bsd_persist(self) -> Duration:
+        """Between probes of a closed window: 4 * SRTT + 8 * RTTVAR, doubled each time (FreeBSD ``tcp_setpersist``)."""
+        bounds = self._bounds
+        base = 4 * self.srtt + 8 * self.rttvar if self.srtt else 2 * bounds.initial
+        return (base << min(self.backoffs, 9)) + bounds.slop
 
     def reset_backoff(self) -> None:
         """RTO as it follows from the estimate, or the initial one (RFC 6298 2.1, 2.3)."""

@@ -15,16 +15,34 @@ from heapq import heappop, heappush
 from typing import Final
 
 from halfopen.base.clock import NEVER, Instant
+from halfopen.base.native import mypyc_attr
 
 IN_FLIGHT: Final = 0
 SACKED: Final = 1
 LOST: Final = 2
 
+PUSHED: Final = 1
+"""Of `Sent.marks`: its last segment has PSH ..."""
+RECORD_END: Final = 2
+"""... and ends a record: nothing joins it from behind."""
+FINAL: Final = 4
+"""The FIN is part of it."""
+MISSED: Final = 8
+"""It has been taken for lost since it was first sent, or since that turned out to be wrong ..."""
+AGAIN: Final = 16
+"""... and has been sent again since then."""
 
+
+_NO_TRANSMISSIONS: Final[list[tuple[Instant, int, int]]] = []
+_NO_STARTS: Final[list[int]] = []
+"""What a flight of nothing has, so that an idle connection holds no lists. Never changed: what is added makes new."""
+
+
+@mypyc_attr(acyclic=True)
 class Sent:
     """One run of octets (with SYN and FIN as octets of sequence space) and when it was last sent."""
 
-    __slots__ = ("condition", "end", "sent_at", "start", "transmissions")
+    __slots__ = ("condition", "end", "marks", "pieces", "sent_at", "start", "transmissions")
 
     def __init__(
         self, start: int, end: int, sent_at: Instant, transmissions: int = 1, condition: int = IN_FLIGHT
@@ -34,6 +52,9 @@ class Sent:
         self.sent_at = sent_at
         self.transmissions = transmissions
         self.condition = condition
+        self.marks = 0
+        self.pieces = 1
+        """Segments that it is on the wire."""
 
     def __repr__(self) -> str:
         return (
@@ -41,6 +62,10 @@ class Sent:
         )
 
 
+_NO_RECORDS: Final[list[Sent]] = []
+
+
+@mypyc_attr(acyclic=True)
 class Delivery:
     """What one acknowledgment delivered: the figures that RTT, RACK, PRR and congestion control ask for.
 
@@ -48,21 +73,23 @@ class Delivery:
     time of the most recently sent one that was sent only once (Karn).
     """
 
-    __slots__ = ("acked", "extent", "fack", "latest", "original", "pieces", "reordered", "sacked", "sampled_at")
+    __slots__ = ("acked", "fack", "last", "latest", "lowest", "original", "pieces", "reordered", "sacked", "sampled_at")
 
     def __init__(self) -> None:
         self.acked = 0
         self.sacked = 0
         self.fack = -1
         """RACK.fack before this acknowledgment: of what one ACK tells together nobody knows in which order it came."""
+        self.last: Instant | None = None
+        """When that was sent which it tells of at last."""
         self.latest: Sent | None = None
         self.sampled_at: Instant | None = None
         self.original = -1
         """Where the first ends of what was sent once (-1: none): such text proves that not everything was lost."""
         self.pieces = 0
-        """Records delivered."""
-        self.extent = 0
-        """By how many octets something sent later overtook it."""
+        """Segments delivered."""
+        self.lowest = -1
+        """Where the first begins that something sent later has overtaken; -1: none."""
         self.reordered = False
         """Something sent once was delivered after something sent later: the network reorders (RFC 8985 6.2 step 3)."""
 
@@ -73,11 +100,13 @@ class Delivery:
 
     def note(self, record: Sent) -> None:
         """Takes one delivered record into account."""
-        self.pieces += 1
+        self.pieces += record.pieces
+        self.last = record.sent_at
         if record.transmissions == 1:
             if record.end < self.fack:
                 self.reordered = True
-                self.extent = max(self.extent, self.fack - record.start)
+                if self.lowest < 0 or record.start < self.lowest:
+                    self.lowest = record.start
             if self.original < 0 or record.end < self.original:
                 self.original = record.end
             if self.sampled_at is None or record.sent_at > self.sampled_at:
@@ -87,32 +116,60 @@ class Delivery:
             self.latest = record
 
 
+@mypyc_attr(acyclic=True)
 class Flight:
     """The records, in order; `sacked` and `lost` count octets."""
 
-    __slots__ = ("_judged", "_log", "_losses", "lost", "records", "sacked", "sacked_end", "small_end")
+    __slots__ = (
+        "_judged",
+        "_log",
+        "_losses",
+        "delivered",
+        "lost",
+        "mss",
+        "records",
+        "resent",
+        "sacked",
+        "sacked_end",
+        "small_end",
+    )
 
-    def __init__(self) -> None:
-        self.records: list[Sent] = []
+    def __init__(self, mss: int = 1460) -> None:
+        self.mss = mss
+        """Octets of a segment: what more than that is on the wire as several."""
+        self.delivered = 0
+        """Segments that have reached the peer."""
+        self.resent = 0
+        """Segments that have been sent again."""
+        self.records = _NO_RECORDS
         self.sacked = 0
         self.lost = 0
         self.sacked_end = 0
         """Right edge of the highest SACKED octet (HighData of what the peer has)."""
         self.small_end = 0
-        """Where the last segment ends that was sent though it was not full (Minshall)."""
-        self._log: list[tuple[Instant, int, int]] = []
-        """(when, end, start) of transmissions, in this order; the first goes when nothing of it is in flight.
-
-        No deque: an empty one has 700 octets more, which every idle connection would hold."""
-        self._losses: list[int] = []
+        """Where the last segment ends that was sent though it was not full (Minshall); or text that was there when
+        nothing was in flight, and has been leaving since (the BSDs)."""
+        self._log = _NO_TRANSMISSIONS
+        """(when, end, start) of transmissions, in this order; the first goes when nothing of it is in flight."""
+        self._losses = _NO_STARTS
         """A heap with the starts of all LOST records, and of some that no longer are."""
         self._judged = 0
         """`mark_lost_by_sacks` has marked whatever it could below."""
 
-    def sent(self, start: int, end: int, now: Instant) -> None:
+    def sent(self, start: int, end: int, now: Instant, marks: int = 0) -> None:
         """New data, or SYN or FIN, has been sent."""
-        self.records.append(Sent(start, end, now))
-        self._log.append((now, end, start))
+        record = Sent(start, end, now)
+        record.marks = marks
+        if end - start > self.mss:
+            record.pieces = self._segments(record)
+        if self.records:
+            self.records.append(record)
+        else:
+            self.records = [record]
+        if self._log:
+            self._log.append((now, end, start))
+        else:
+            self._log = [(now, end, start)]
 
     def acknowledge(self, una: int, delivery: Delivery) -> None:
         """Everything below ``una`` has arrived (a cumulative acknowledgment)."""
@@ -124,7 +181,11 @@ class Flight:
             if record.start >= una:
                 break
             if record.end > una:
-                self.split_at(una)
+                pieces = record.pieces
+                size = -(-(record.end - record.start) // pieces)
+                rest = self.records[self.split_at(una)]
+                rest.pieces = min(pieces, -(-(rest.end - rest.start) // size))
+                record.pieces = pieces - rest.pieces
             octets = record.end - record.start
             if record.condition == SACKED:
                 self.sacked -= octets
@@ -132,17 +193,29 @@ class Flight:
                 self._deliver(record, delivery)
                 delivery.acked += octets
             gone += 1
-        del records[:gone]
+        if gone == len(records):
+            self.records = _NO_RECORDS
+        else:
+            del records[:gone]
         log = self._log
         gone = 0
         while gone < len(log) and log[gone][1] <= una:
             gone += 1
-        del log[:gone]
+        if gone == len(log):
+            self._log = _NO_TRANSMISSIONS
+        else:
+            del log[:gone]
 
     def _deliver(self, record: Sent, delivery: Delivery) -> None:
         if record.condition == LOST:
             self.lost -= record.end - record.start
+        self.delivered += record.pieces
         delivery.note(record)
+
+    def _segments(self, record: Sent) -> int:
+        """How many segments a record is on the wire; a FIN takes no room."""
+        text = record.end - record.start - bool(record.marks & FINAL)
+        return max(1, -(-text // self.mss))
 
     def sack(self, left: int, right: int, delivery: Delivery, shortest: int = 0) -> bool:
         """The peer holds ``[left, right)`` (RFC 2018); edges may cut records. False if the block is not believed.
@@ -189,6 +262,8 @@ class Flight:
         run = records[low]
         if delivery.latest is run:
             delivery.latest = Sent(run.start, run.end, run.sent_at, run.transmissions)
+        run.pieces = sum([each.pieces for each in records[low:high]])
+        run.marks = records[high - 1].marks
         run.end = records[high - 1].end
         del records[low + 1 : high]
 
@@ -201,10 +276,13 @@ class Flight:
             return index - 1
         if position < record.end:
             tail = Sent(position, record.end, record.sent_at, record.transmissions, record.condition)
+            tail.marks = record.marks
+            record.marks &= MISSED | AGAIN
             record.end = position
+            record.pieces, tail.pieces = self._segments(record), self._segments(tail)
             records.insert(index, tail)
             if tail.condition == LOST:
-                heappush(self._losses, position)
+                self._add_loss(position)
         return index
 
     def gather(self, record: Sent, most: int) -> None:
@@ -217,15 +295,42 @@ class Flight:
             other = records[stop]
             record.transmissions = max(record.transmissions, other.transmissions)
             record.end = other.end
+            record.marks |= other.marks
             stop += 1
+        record.pieces = self._segments(record)
+        del records[index:stop]
+
+    def collapse(self, record: Sent, limit: int) -> None:
+        """``record``, which is lost, takes in small segments behind it, lost or not, up to ``limit`` (Linux)."""
+        records = self.records
+        index = self.split_at(record.start) + 1
+        stop = index
+        while stop < len(records) and not record.marks & RECORD_END:
+            other = records[stop]
+            if other.condition == SACKED or other.pieces > 1 or other.end > limit:
+                break
+            if other.condition == IN_FLIGHT:
+                self.lost += other.end - other.start
+            record.transmissions = max(record.transmissions, other.transmissions)
+            record.end = other.end
+            record.marks |= other.marks
+            stop += 1
+        record.pieces = self._segments(record)
         del records[index:stop]
 
     def mark_lost(self, record: Sent) -> None:
         """``record`` is taken to be lost; only one in flight can be."""
         if record.condition == IN_FLIGHT:
             record.condition = LOST
+            record.marks = (record.marks | MISSED) & ~AGAIN
             self.lost += record.end - record.start
-            heappush(self._losses, record.start)
+            self._add_loss(record.start)
+
+    def _add_loss(self, start: int) -> None:
+        if self._losses:
+            heappush(self._losses, start)
+        else:
+            self._losses = [start]
 
     def mark_all_lost(self) -> None:
         """All that the peer has not selectively acknowledged (RFC 6298 5.4 without better knowledge)."""
@@ -253,7 +358,7 @@ class Flight:
     def mark_late(self, sent_at: Instant, end: int, due: Instant) -> Instant:
         """RACK_detect_loss (RFC 8985 6.2): sent before (``sent_at``, ``end``), which arrived, and by ``due``, is lost.
 
-        Returns when the first of what was sent before, but after ``due``, was sent; NEVER if there is none. Each
+        Returns when the last of what was sent before, but after ``due``, was sent; NEVER if there is none. Each
         transmission is looked at until it is delivered or lost, and never again.
         """
         log, records = self._log, self.records
@@ -270,14 +375,33 @@ class Flight:
                 is_behind = when < sent_at or record.end < end
                 if when > due or not is_behind:
                     log[0] = (when, stop, record.start)  # nothing below is to be looked at again: CVE-2019-11478
-                    return when if is_behind else NEVER
+                    return self._last_before(sent_at, end) if is_behind else NEVER
                 self.mark_lost(record)
             del log[0]
         return NEVER
 
+    def _last_before(self, sent_at: Instant, end: int) -> Instant:
+        """When the last was sent that is in flight, of what was sent before (``sent_at``, ``end``); there is one."""
+        log, records = self._log, self.records
+        whole = at = bisect_left(log, (sent_at, end, -1))
+        while at < len(log) and log[at][0] == sent_at and log[at][2] < end:
+            at += 1
+        while True:
+            at -= 1
+            when, stop, start = log[at]
+            index = max(bisect_right(records, start, key=_start_of) - 1, 0)
+            while index < len(records) and records[index].start < stop:
+                record = records[index]
+                is_behind = when < sent_at or record.end < end
+                if record.condition == IN_FLIGHT and record.sent_at == when and is_behind:
+                    del log[at + 1 : whole]  # of which nothing waits any more
+                    return when
+                index += 1
+
     def unmark_lost(self) -> None:
         """Nothing had been lost after all: it counts as in flight again."""
         for record in self.records:
+            record.marks &= ~MISSED
             if record.condition == LOST:
                 record.condition = IN_FLIGHT
         self.lost = 0
@@ -298,9 +422,9 @@ class Flight:
 
     def clear(self) -> None:
         """Nothing is in flight any more."""
-        self.records.clear()
-        self._log.clear()
-        self._losses.clear()
+        self.records = _NO_RECORDS
+        self._log = _NO_TRANSMISSIONS
+        self._losses = _NO_STARTS
         self.sacked = self.lost = 0
 
     def retransmit(self, record: Sent, now: Instant) -> None:
@@ -308,11 +432,16 @@ class Flight:
         if record.condition == LOST:
             self.lost -= record.end - record.start
             record.condition = IN_FLIGHT
+            record.marks |= AGAIN
+        record.pieces = self._segments(record)
+        self.resent += record.pieces
         record.transmissions += 1
         record.sent_at = now
         log = self._log
         entry = (now, record.end, record.start)
-        if log and entry < log[-1]:
+        if not log:
+            self._log = [entry]
+        elif entry < log[-1]:
             insort(log, entry)
         else:
             log.append(entry)

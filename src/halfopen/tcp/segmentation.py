@@ -14,17 +14,21 @@ def sendable(tcb: Tcb, unsent: int, allowed: int, now: Instant) -> int:
     """
     snd = tcb.snd
     mss = snd.mss
-    if _is_deferred(tcb, unsent, allowed, now):
+    most = min(allowed, snd.burst if snd.up <= snd.nxt else mss)
+    if tcb.user.config.congestion.defers:
+        most = min(most, worthwhile(tcb), max(tcb.congestion.cwnd // mss // 2, 1) * mss)
+    in_record = min(unsent, snd.reach(most) - snd.nxt)
+    if _is_deferred(tcb, in_record, allowed, now):
         return 0
-    count = min(unsent, allowed, snd.burst if snd.up <= snd.nxt else mss)
+    count = min(in_record, most)
     if count <= 0:
         return 0
-    if tcb.user.config.congestion.defers:
-        count = min(count, worthwhile(tcb), max(tcb.congestion.cwnd // mss // 2, 1) * mss)
     rest = count % mss
     if not rest:
         return count
-    if count == unsent:
+    if count == in_record:
+        if count < unsent:
+            return count
         acks = tcb.user.config.acks
         if snd.fin or not (acks.cork or (acks.nagle and _waits(tcb, count, now))):
             return count
@@ -35,11 +39,17 @@ def sendable(tcb: Tcb, unsent: int, allowed: int, now: Instant) -> int:
     return count - rest
 
 
-def _is_deferred(tcb: Tcb, unsent: int, allowed: int, now: Instant) -> bool:
+def let_go(tcb: Tcb, end: int) -> None:
+    """Nagle's rule as the BSDs have it: text up to ``end`` was there when nothing was in flight, and does not wait."""
+    if tcb.user.config.acks.nagle_for == "earlier":
+        tcb.snd.flight.small_end = end
+
+
+def _is_deferred(tcb: Tcb, in_record: int, allowed: int, now: Instant) -> bool:
     return (
         tcb.user.config.congestion.defers
         and not (tcb.owed.tail_probe or tcb.owed.impatient)
-        and is_deferred(tcb, unsent, allowed, now)
+        and is_deferred(tcb, in_record, allowed, now)
     )
 
 
@@ -50,5 +60,5 @@ def _waits(tcb: Tcb, count: int, now: Instant) -> bool:
     if kind == "any" or snd.nxt == snd.una:
         return kind == "any" and (snd.nxt > snd.una or count > snd.mss)
     if kind == "earlier":
-        return snd.flight.records[0].sent_at != now
+        return snd.queue.stop > snd.flight.small_end
     return snd.flight.small_end > snd.una

@@ -8,6 +8,7 @@ from halfopen.base.clock import NEVER, Instant
 from halfopen.base.counters import Counters
 from halfopen.base.enums import quick
 from halfopen.base.errors import TcpError
+from halfopen.base.native import mypyc_attr
 from halfopen.base.trace import SILENT, TraceEvent, TraceSink
 from halfopen.tcp.ack_policy import AckPolicy
 from halfopen.tcp.challenges import ChallengeBudget
@@ -18,7 +19,8 @@ from halfopen.tcp.congestion.prr import Prr
 from halfopen.tcp.events import Closed, SoftError
 from halfopen.tcp.events import Event as UserEvent
 from halfopen.tcp.fast_open import Early
-from halfopen.tcp.negotiation import DEFAULT_MSS, Agreed
+from halfopen.tcp.mtu_search import MtuSearch
+from halfopen.tcp.negotiation import DEFAULT_MSS, Agreed, shared
 from halfopen.tcp.rack import Rack
 from halfopen.tcp.receiving import ReceiveSpace
 from halfopen.tcp.rtt import RttEstimator
@@ -79,6 +81,7 @@ class Cause(Enum):
     SYN = "retransmission of text sent before the handshake"
 
 
+@mypyc_attr(acyclic=True)
 class Undo:
     """How to find out that a retransmission was needless (RFC 3522 by timestamps, RFC 3708 by D-SACK)."""
 
@@ -112,11 +115,13 @@ class TailProbe:
     """TLP.is_retrans: if it was new data, an ACK of it proves nothing about losses."""
 
 
+@mypyc_attr(acyclic=True)
 class Recovery:
     """What loss recovery remembers (RFC 6582, RFC 6675, RFC 8985, RFC 9937)."""
 
     __slots__ = (
         "advance",
+        "clear_at",
         "dupacks",
         "ecn_point",
         "phase",
@@ -126,6 +131,7 @@ class Recovery:
         "prr",
         "rack",
         "retries",
+        "search",
         "sent_at",
         "undo",
     )
@@ -150,11 +156,17 @@ class Recovery:
         self.sent_at: Instant = 0
         """When text was last sent: what is idle since then restarts from a small window (RFC 5681 4.1)."""
         self.undo: Undo | None = None
+        self.clear_at: Instant = 0
+        """Before that no burst follows the last one (`halfopen.tcp.pacing`)."""
+        self.search: MtuSearch | None = None
+        """Larger segments are tried."""
 
 
+NO_EVENTS: Final[list[UserEvent]] = []  # what who has taken all has; never changed: what is told makes a new list
 _NO_ANSWER: Final[tuple[str, Instant]] = ("", -NEVER)
 
 
+@mypyc_attr(acyclic=True)
 class Owed:
     """What input has marked for output to send, apart from text."""
 
@@ -194,9 +206,10 @@ class Owed:
         self.cwr = False
         """The next new text carries CWR."""
         self.challenged_at: Instant = -NEVER
-        """When the last challenge ACK was granted (RFC 5961 7)."""
+        """When a challenge ACK was last granted (RFC 5961 7), the first of some if there may be more."""
 
 
+@mypyc_attr(acyclic=True)
 class User:
     """The side of the connection that faces its user."""
 
@@ -208,6 +221,7 @@ class User:
         "is_active",
         "is_gone",
         "is_plain",
+        "minds_room",
         "reading",
         "received_at",
         "was_warned",
@@ -216,7 +230,7 @@ class User:
 
     def __init__(self, config: TcpConfig, is_active: bool) -> None:
         self.take(config)
-        self.events: list[UserEvent] = []
+        self.events = NO_EVENTS
         self.early: Early | None = None
         """Of a connection with Fast Open."""
         self.flight_limit = 0
@@ -231,6 +245,16 @@ class User:
         """When the peer last gave a sign of life (MUST-26)."""
         self.was_warned = False
         """A soft ICMP error has come."""
+        self.minds_room = True
+        """Writable is told, each time the queue of unacknowledged text has become shorter."""
+
+    def poll_event(self) -> UserEvent | None:
+        """The oldest event that has not been taken, or None."""
+        events = self.events
+        if len(events) > 1:
+            return events.pop(0)
+        self.events = NO_EVENTS
+        return events[0] if events else None
 
     def take(self, config: TcpConfig) -> None:
         """The configuration from now on."""
@@ -264,7 +288,7 @@ class Tcb:
         self.opening = opening
         self.state = State.CLOSED
         self.user = User(config, is_active)
-        self.agreed = Agreed(mss=opening.default_mss, signature_octets=opening.signature_octets)
+        self.agreed = shared(Agreed(mss=opening.default_mss, signature_octets=opening.signature_octets))
         self.timestamps: Timestamps | None = None
         """None unless both sides use them."""
         self.snd = SendSpace(opening.iss, opening.mss, opening.burst)
@@ -281,29 +305,38 @@ class Tcb:
 
     def tell(self, event: UserEvent) -> None:
         """Puts an event where the user will find it."""
-        self.user.events.append(event)
+        if self.user.events:
+            self.user.events.append(event)
+        else:
+            self.user.events = [event]
 
     def tell_once(self, event: UserEvent) -> None:
         """Puts an event without payload where the user will find it, unless it is there already."""
         if event not in self.user.events:
-            self.user.events.append(event)
+            self.tell(event)
 
     def warn(self, error: TcpError) -> None:
         """A `SoftError`, in the place of an untaken one of its kind; none for a user who is gone, and polls no more."""
         if self.user.is_gone:
             return
         kind, events = type(error), self.user.events
-        events[:] = [event for event in events if not isinstance(event, SoftError) or type(event.error) is not kind]
-        events.append(SoftError(error))
+        kept = [event for event in events if not isinstance(event, SoftError) or type(event.error) is not kind]
+        self.user.events = [*kept, SoftError(error)]
 
     def bound(self, octets: int) -> None:
         """No more than ``octets`` in flight from now on, but two segments in any case (SO_SNDBUF)."""
         self.user.flight_limit = max(octets, 2 * self.snd.mss)
 
+    @property
+    def full_size(self) -> int:
+        """The octets of a full segment, for windows and ACKs: of ours, or with other manners the smaller of both."""
+        mss = self.opening.mss
+        return mss if self.rcv.manner == "steady" else min(mss, self.agreed.mss)
+
     def resize(self, size: int) -> None:
         """Segments of another size from now on: Eff.snd.MSS (MUST-16), for congestion control too."""
         self.snd.resize(size, self.opening.burst)
-        self.congestion.mss = size
+        self.congestion.resize(size)
 
     def count(self, name: str) -> None:
         """Adds one to a counter of the host."""
@@ -322,7 +355,6 @@ class Tcb:
         if not self._may_challenge(now):
             self.count("TCPChallengeACKLimited")
             return
-        self.owed.challenged_at = now
         self.owed.answer = (what, now)
         if self.user.config.arrivals.order == "bsd":
             self.owed.acks.apart()
@@ -331,9 +363,14 @@ class Tcb:
         self.count("TCPChallengeACK")
 
     def _may_challenge(self, now: Instant) -> bool:
-        weak = self.user.weak
+        weak, owed, acks = self.user.weak, self.owed, self.user.config.acks
         if weak is None or weak.challenge_limit == "connection":
-            return now - self.owed.challenged_at >= self.user.config.acks.challenge_interval
+            if now - owed.challenged_at >= acks.challenge_interval:
+                owed.challenged_at, owed.acks.challenged_again = now, 0
+                return True
+            owed.acks.challenged_again += 1
+            return owed.acks.challenged_again < acks.challenge_count or not acks.challenge_count
+        owed.challenged_at = now
         budget = self.opening.challenges
         return weak.challenge_limit == "none" or budget is None or budget.take(now)
 
@@ -348,6 +385,11 @@ class Tcb:
         move(self, event)
         self.timers.stop()
         self.owed.acks.deadline = NEVER
+        early, rcv = self.user.early, self.rcv
+        if early is not None:
+            has_text = rcv.queue.stop > rcv.irs + 1 or bool(rcv.early.blocks)
+            has_lost_fin = rcv.fin is not None and rcv.nxt <= rcv.fin
+            early.on_end(has_text, has_lost_fin, self.user.received_at, self.user.config.fast_open)
         self.snd.queue.clear()
         self.snd.flight.clear()
         self.owed.syn = self.owed.probe = self.owed.tail_probe = False

@@ -48,6 +48,8 @@ class TimeWaitRules:
     """RFC 1337 3, fix F1: the echo of an old duplicate must not end TIME-WAIT."""
     is_bsd: bool = False
     """Segments are looked at in 4.4BSD's order: no answer is one too many, and a SYN's number alone decides."""
+    is_linux: bool = False
+    """A RST has to be exact, and in time; what is in place is never answered; the successor's ISS is foreseen."""
     needs_timestamps: bool = False
     """What comes without the timestamps agreed on is dropped (RFC 7323 3.2)."""
 
@@ -83,6 +85,8 @@ class TimeWait:
         Segments out of place are acknowledged, limited in rate, so that two such ends cannot keep each other talking.
         """
         flags = segment.flags
+        if self.rules.is_linux:
+            return self._on_segment_as_linux(segment, now)
         if flags & RST:
             if self.rules.ignores_rst or not 0 <= signed_difference(segment.seq, self.rcv_nxt) <= self.rcv_wnd:
                 return _RST_IGNORED
@@ -107,12 +111,47 @@ class TimeWait:
         self._learn(timestamps, now)
         return _NOTHING_NEW
 
+    def _on_segment_as_linux(self, segment: Segment, now: Instant) -> TimeWaitResult:
+        """``tcp_timewait_state_process``: PAWS is for RSTs, too."""
+        flags, start = segment.flags, signed_difference(segment.seq, self.rcv_nxt)
+        timestamps = segment.options.timestamps if segment.options is not None else None
+        is_old = timestamps is not None and self._is_old(timestamps[0], now)
+        if not is_old and start == 0 and (flags & RST or not segment.length):
+            if flags & RST and not self.rules.ignores_rst:
+                self.deadline = now
+                return _RST_BELIEVED
+            self._learn(timestamps, now)
+            if flags & RST:
+                return _RST_IGNORED
+            self.deadline = now + self.duration
+            return _NOTHING_NEW
+        if flags & (SYN | ACK | RST) == SYN and not is_old and self._follows(start, timestamps):
+            return _REOPEN
+        if flags & RST:
+            return _RST_IGNORED
+        if is_old or flags & ACK:
+            self.deadline = now + self.duration
+        counter = "PAWSTimewait" if is_old else "TCPTimeWaitOutOfPlace"
+        if segment.length and not flags & SYN:
+            return TimeWaitResult(ACKNOWLEDGE, counter, self._acknowledgment(now))
+        return self._answer(counter, now)
+
+    def _follows(self, start: int, timestamps: tuple[int, int] | None) -> bool:
+        """A SYN above all of the old connection, by its number or by its timestamp."""
+        if start > 0:
+            return True
+        return (
+            timestamps is not None
+            and self.ts_recent is not None
+            and signed_difference(timestamps[0], self.ts_recent) > 0
+        )
+
     def _on_segment_as_bsd(self, segment: Segment, now: Instant) -> TimeWaitResult:
         """Any segment with ACK that is not a bare duplicate is acknowledged; FreeBSD's ``tcp_twcheck``."""
         flags = segment.flags
-        start = signed_difference(segment.seq, self.rcv_nxt)
-        if flags & (SYN | ACK) == SYN and start > 0:
+        if self.gives_way(segment):
             return _REOPEN
+        start = signed_difference(segment.seq, self.rcv_nxt)
         timestamps = segment.options.timestamps if segment.options is not None else None
         is_missing = self.rules.needs_timestamps and self.ts_recent is not None and timestamps is None
         if not flags & ACK or is_missing:
@@ -122,6 +161,12 @@ class TimeWait:
         if flags == ACK and not segment.octets and start == 0 and segment.ack == wrap(self.snd_nxt):
             return _NOTHING_NEW
         return TimeWaitResult(ACKNOWLEDGE, "TCPTimeWaitOutOfPlace", self._acknowledgment(now))
+
+    def gives_way(self, segment: Segment) -> bool:
+        """A BSD lets go of the old connection for any SYN above it, even if its user has not closed."""
+        if not self.rules.is_bsd or segment.flags & (SYN | ACK | RST) != SYN:
+            return False
+        return signed_difference(segment.seq, self.rcv_nxt) > 0
 
     def challenge(self, now: Instant) -> TimeWaitResult:
         """The answer to a SYN that opens nothing, as in every synchronized state (RFC 5961 4.2)."""

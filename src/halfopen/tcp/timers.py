@@ -4,6 +4,7 @@ from enum import Enum
 
 from halfopen.base.clock import NEVER, Instant
 from halfopen.base.enums import quick
+from halfopen.base.native import mypyc_attr
 
 
 @quick
@@ -16,10 +17,11 @@ class Retransmit(Enum):
     PERSIST = "zero window probe"
 
 
+@mypyc_attr(acyclic=True)
 class Timers:
     """Deadlines. Each is set by the rule that needs it, and by nothing else."""
 
-    __slots__ = ("keep_alive", "linger", "patience", "retransmit", "retransmit_for", "wait")
+    __slots__ = ("keep_alive", "linger", "pace", "patience", "retransmit", "retransmit_for", "wait")
 
     def __init__(self) -> None:
         self.retransmit: Instant = NEVER
@@ -29,6 +31,8 @@ class Timers:
         """2 MSL in TIME-WAIT; how long FIN-WAIT-2 lasts without a user."""
         self.linger: Instant = NEVER
         """When what the peer has not acknowledged is given up, after a close with a linger time."""
+        self.pace: Instant = NEVER
+        """The next burst may go (`halfopen.tcp.pacing`)."""
         self.patience: Instant = NEVER
         """The sender's silly window override (RFC 9293 3.8.6.2.1)."""
 
@@ -41,8 +45,10 @@ class Timers:
             earliest = self.wait
         if self.linger < earliest:
             earliest = self.linger
+        if self.pace < earliest:
+            earliest = self.pace
         return self.patience if self.patience < earliest else earliest
 
     def stop(self) -> None:
         """Turns all of them off."""
-        self.retransmit = self.keep_alive = self.wait = self.linger = self.patience = NEVER
+        self.retransmit = self.keep_alive = self.wait = self.linger = self.pace = self.patience = NEVER

@@ -3,6 +3,7 @@
 from typing import Final
 
 from halfopen.base.clock import MILLISECOND, SECOND, Duration, Instant
+from halfopen.base.native import mypyc_attr
 from halfopen.tcp.seqnum import HALF, MASK, signed_difference
 
 RECENT_EXPIRES: Final[Duration] = 24 * 24 * 3600 * SECOND
@@ -14,6 +15,7 @@ def clock_value(offset: int, now: Instant) -> int:
     return (now // MILLISECOND + offset) & MASK
 
 
+@mypyc_attr(acyclic=True)
 class Timestamps:
     """Both clocks of one connection: ours, ticking in milliseconds from a random offset, and TS.Recent."""
 

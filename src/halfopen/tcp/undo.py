@@ -3,7 +3,7 @@
 from typing import Final
 
 from halfopen.base.clock import Instant
-from halfopen.tcp.scoreboard import Delivery
+from halfopen.tcp.scoreboard import AGAIN, Delivery
 from halfopen.tcp.seqnum import signed_difference
 from halfopen.tcp.tcb import Phase, Tcb, Undo
 from halfopen.wire.tcp import Segment
@@ -16,7 +16,12 @@ def start_undo(tcb: Tcb, now: Instant) -> None:
     snd, timestamps = tcb.snd, tcb.timestamps
     lost = snd.flight.first_lost()
     first = lost.start if lost is not None else snd.una
-    tcb.recovery.undo = Undo(snd.una, snd.nxt, first, timestamps.value(now) if timestamps is not None else None)
+    undo = Undo(snd.una, snd.nxt, first, timestamps.value(now) if timestamps is not None else None)
+    tcb.recovery.undo = undo
+    if tcb.congestion.whole:  # what is still on its way a second time may be reported, too
+        undo.octets = sum([each.end - each.start for each in snd.flight.records if each.marks & AGAIN])
+        probe = tcb.recovery.probe
+        undo.octets += snd.mss if probe is not None and probe.is_retransmission else 0
 
 
 def note_timeout(tcb: Tcb, now: Instant) -> None:

@@ -30,7 +30,9 @@ WINDOWS: Final[Mapping[str, WindowRule]] = {
 def first_window(buffers: BufferConfig, mss: int) -> int:
     """The window that a connection begins with, to a peer whose segments have ``mss`` octets."""
     rule = WINDOWS[buffers.window]
-    octets = buffers.first_window // rule.share
+    octets = min(buffers.receive_initial, buffers.receive) // rule.share
+    if buffers.window_clamp is not None:
+        octets = min(octets, buffers.window_clamp)
     if octets > mss > 0:
         if rule.rounding == "down":
             octets -= octets % mss
@@ -53,7 +55,18 @@ def syn_window(buffers: BufferConfig, mss: int) -> int:
 def scaled_octets(buffers: BufferConfig) -> int:
     """What the window scale has to be able to express: all that the buffer may grow to, or a fixed one's window.
 
-    The whole of a buffer that grows counts (Linux ``tcp_select_initial_window``).
+    The whole of a buffer that grows counts, unless its window is clamped (Linux ``tcp_select_initial_window``).
     """
-    is_fixed = buffers.receive_initial >= buffers.receive
-    return largest_window(buffers) if is_fixed else buffers.receive
+    clamp = buffers.window_clamp
+    is_chosen = buffers.linux.most > 0
+    octets = largest_window(buffers) if buffers.receive_initial >= buffers.receive else buffers.receive
+    if not is_chosen:
+        octets = max(buffers.scale_for, octets)
+    return octets if clamp is None or buffers.window != "linux" else min(octets, clamp)
+
+
+def send_limit(buffers: BufferConfig, mss: int) -> int:
+    """What may wait to be acknowledged; a BSD has room for a whole number of segments."""
+    if WINDOWS[buffers.window].rounding != "up" or buffers.send <= mss:
+        return buffers.send
+    return buffers.send + -buffers.send % mss

@@ -1,8 +1,8 @@
 """What the network does to each packet on its way, and when it comes out: one `Impairment` at work."""
 
+from bisect import insort
 from collections import deque
 from collections.abc import Callable
-from heapq import heappop, heappush
 from typing import Final
 
 from halfopen.base.chance import Correlated, Jitter, make_loss
@@ -41,7 +41,7 @@ class Channel:
         self._prefix = prefix
         self._line = Line()
         self._bottlenecks: list[Bottleneck] = []
-        self._held: list[tuple[Instant, int, Packet]] = []
+        self._held: deque[tuple[Instant, int, Packet]] = deque()
         self._held_packets = 0
         self._order = 0
         self.impairment = impairment
@@ -69,6 +69,18 @@ class Channel:
             return False
         return not impairment.holds_back or self._held_packets + packets_in(packet) <= impairment.queue.limit
 
+    def serialises_whole(self, packet: Packet, now: Instant) -> bool:
+        """Whether a super-segment may be admitted as it is although there is a rate: nothing looks at its packets.
+
+        There has to be room for all of them. They leave the rate together, with the last bit, and its queue together,
+        when the first bit does: what a device with segmentation offload has been handed waits in no queue any more.
+        """
+        impairment = self.impairment
+        queue = impairment.queue
+        if not impairment.rate or self._fates.is_eventful or not isinstance(queue, DropTail):
+            return False
+        return self._line.has_room(packet, now, queue)
+
     def admit(self, packet: Packet, now: Instant) -> int:
         """Takes one packet; its fate as a sum of the constants above, 0 if it is just handed on."""
         impairment = self.impairment
@@ -77,7 +89,7 @@ class Channel:
         if not isinstance(queue, DropTail):
             return self._queue(packet, now)
         if impairment.rate:
-            on_line = self._line.enter(packet.octets, now, impairment.rate, queue)
+            on_line = self._line.enter(packet, now, impairment.rate, queue)
             if on_line is None:
                 return self._count(OVERLIMIT)
             when = on_line
@@ -108,7 +120,7 @@ class Channel:
         held = self._held
         packets: list[Packet] = []
         while held and held[0][0] <= now and len(packets) < limit:
-            packet = heappop(held)[2]
+            packet = held.popleft()[2]
             self._held_packets -= packets_in(packet) if packet.gso_size else 1
             packets.append(packet)
         return packets
@@ -140,7 +152,11 @@ class Channel:
     def _hold(self, packet: Packet, until: Instant) -> None:
         self._order += 1
         self._held_packets += packets_in(packet) if packet.gso_size else 1
-        heappush(self._held, (until, self._order, packet))
+        held, entry = self._held, (until, self._order, packet)
+        if not held or until >= held[-1][0]:
+            held.append(entry)
+        else:
+            insort(held, entry)
 
     def _meet(self, packet: Packet, when: Instant) -> int:
         """Lets fate befall one packet, no super-segment, that has left the rate at ``when``."""
@@ -193,26 +209,41 @@ class Channel:
 class Line:
     """Packets that wait in line for a wire to be free (drop-tail). When each will be on it is known when it comes."""
 
-    __slots__ = ("_free_at", "_octets", "_waiting")
+    __slots__ = ("_free_at", "_octets", "_packets", "_waiting")
 
     def __init__(self) -> None:
         self._free_at: Instant = 0
-        self._waiting: deque[tuple[Instant, int]] = deque()
+        self._waiting: deque[tuple[Instant, int, int]] = deque()
+        """(until when, octets, packets)."""
         self._octets = 0
+        self._packets = 0
 
-    def enter(self, octets: int, now: Instant, rate: int, queue: DropTail) -> Instant | None:
-        """When the last bit of a packet of ``octets`` will have left at ``rate`` bits per second.
+    def has_room(self, packet: Packet, now: Instant, queue: DropTail) -> bool:
+        """Whether all packets of a super-segment find room."""
+        count = packets_in(packet)
+        octets = octets_on_the_wire(packet, count)
+        packets, waiting = self.backlog(now)
+        if self._free_at <= now:  # The first of them does not wait.
+            octets -= octets // count
+            count -= 1
+        return packets + count <= queue.limit if queue.unit == "packets" else waiting + octets <= queue.limit
 
-        None if it would have to wait, and the queue is full.
+    def enter(self, packet: Packet, now: Instant, rate: int, queue: DropTail) -> Instant | None:
+        """When the last bit of a packet will have left at ``rate`` bits per second.
+
+        None if it would have to wait, and the queue is full. A super-segment, which has to have room, is one.
         """
+        count = packets_in(packet) if packet.gso_size else 1
+        octets = octets_on_the_wire(packet, count) if packet.gso_size else packet.octets
         start = now
         if self._free_at > now:
             packets, waiting = self.backlog(now)
             if packets >= queue.limit if queue.unit == "packets" else waiting + octets > queue.limit:
                 return None
             start = self._free_at
-            self._waiting.append((start, octets))
+            self._waiting.append((start, octets, count))
             self._octets += octets
+            self._packets += count
         self._free_at = start + octets * 8 * SECOND // rate
         return self._free_at
 
@@ -220,8 +251,10 @@ class Line:
         """Packets and octets that wait."""
         waiting = self._waiting
         while waiting and waiting[0][0] <= now:
-            self._octets -= waiting.popleft()[1]
-        return len(waiting), self._octets
+            _, octets, packets = waiting.popleft()
+            self._octets -= octets
+            self._packets -= packets
+        return self._packets, self._octets
 
 
 class Fates:
@@ -267,6 +300,14 @@ def packets_in(packet: Packet) -> int:
     size = packet.gso_size
     if not size:
         return 1
+    return max(1, -(-(packet.octets - _headers_octets(packet)) // size))
+
+
+def octets_on_the_wire(packet: Packet, count: int) -> int:
+    """What the ``count`` packets of a super-segment have together: each its own headers."""
+    return packet.octets + (count - 1) * _headers_octets(packet)
+
+
+def _headers_octets(packet: Packet) -> int:
     start = packet.checksum_start
-    payload_octets = packet.octets - start - (packet.head[start + 12] >> 2 & 0x3C)
-    return max(1, -(-payload_octets // size))
+    return start + (packet.head[start + 12] >> 2 & 0x3C)

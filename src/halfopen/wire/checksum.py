@@ -1,24 +1,22 @@
 """The Internet checksum (RFC 1071): the complement of the sum of 16-bit words in ones' complement arithmetic.
 
 That sum is the remainder modulo 65535 of the octets read as one big-endian integer, because 2^16 is 1 there, and
-CPython divides a long integer three times faster than it adds words one by one. The remainder has a single zero where
-ones' complement has two: here a sum is 0 only if every octet is, and any other multiple of 65535 is 0xFFFF, as adding
-words with end-around carry gives it.
+CPython divides a long integer three times faster than it adds words one by one; compiled, adding is quicker still. The
+remainder has a single zero where ones' complement has two: here a sum is 0 only if every octet is, and any other
+multiple of 65535 is 0xFFFF, as adding words with end-around carry gives it.
 """
 
 from collections.abc import Sequence
 
 from halfopen.base.addresses import Address
 from halfopen.base.octets import Buffer
+from halfopen.wire.codec import sum_range, sum_words
 from halfopen.wire.packet import Packet
 
 
 def checksum(data: Buffer, initial: int = 0) -> int:
     """The 16 bit one's complement of the one's complement sum (RFC 791 3.1); ``initial`` is a sum to go on from."""
-    total = int.from_bytes(data, "big")
-    if len(data) & 1:
-        total <<= 8  # an odd octet is padded with zeros on the right
-    total += initial
+    total = sum_words(data) + initial
     return -total % 0xFFFF if total else 0xFFFF
 
 
@@ -61,7 +59,7 @@ def packet_sum(packet: Packet, offset: int, octets: int) -> int:
     head = packet.head
     stop = offset + octets
     if stop <= len(head):
-        return checksum(head[offset:stop]) ^ 0xFFFF
+        return fold(sum_range(head, offset, stop))
     stop -= len(head)
     pieces: list[Buffer] = [head[offset:]]
     for buffer in packet.body:

@@ -17,6 +17,8 @@ from halfopen.wire.codec_struct import (
     read_ipv4,
     read_tcp,
     read_tcp_with_timestamps,
+    sum_range,
+    sum_words,
     sums_to_zero,
 )
 
@@ -34,5 +36,7 @@ __all__ = [
     "read_ipv4",
     "read_tcp",
     "read_tcp_with_timestamps",
+    "sum_range",
+    "sum_words",
     "sums_to_zero",
 ]

@@ -3,11 +3,15 @@
 Interpreted, this gives the same and is slower than `codec_struct`; tests hold the two equal.
 """
 
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
-from librt.strings import BytesWriter, read_i16_be, read_i32_be, write_i32_be
+from librt.strings import BytesWriter, read_i16_be, read_i32_be, read_i64_be, write_i32_be
 
 from halfopen.base.addresses import Address
+from halfopen.base.octets import Buffer
+
+if TYPE_CHECKING:
+    from mypy_extensions import i64
 
 Headers: TypeAlias = BytesWriter
 """Headers that are filled in again and again."""
@@ -33,6 +37,29 @@ def sums_to_zero(data: bytes, start: int, stop: int) -> bool:
     for at in range(start, stop, 4):
         total += _u32(data, at)
     return total % 0xFFFF == 0
+
+
+def sum_words(data: Buffer) -> int:
+    """What is congruent modulo 65535 to the sum of all words of 16 bits, an odd octet padded; 0 only if all are."""
+    octets = data if isinstance(data, bytes) else bytes(data)
+    return sum_range(octets, 0, len(octets))
+
+
+def sum_range(data: bytes, start: int, stop: int) -> int:
+    """`sum_words` of ``data[start:stop]``."""
+    total: i64 = 0
+    at: i64 = start
+    end: i64 = stop
+    while at + 8 <= end:
+        word: i64 = read_i64_be(data, at)
+        total += (word & 0xFFFFFFFF) + (word >> 32 & 0xFFFFFFFF)
+        at += 8
+    is_low = False
+    while at < end:
+        total += data[at] if is_low else data[at] << 8
+        is_low = not is_low
+        at += 1
+    return total
 
 
 def read_tcp(data: bytes, offset: int) -> tuple[int, int, int, int, int, int, int]:

@@ -3,6 +3,8 @@
 from struct import Struct
 from typing import Final, TypeAlias
 
+from halfopen.base.octets import Buffer
+
 Headers: TypeAlias = bytearray
 """Headers that are filled in again and again."""
 
@@ -36,3 +38,14 @@ def make_headers(octets: bytes) -> Headers:
 def sums_to_zero(data: bytes, start: int, stop: int) -> bool:
     """Whether the ones' complement sum of ``data[start:stop]``, words of 32 bits, is zero: its checksum is right."""
     return not int.from_bytes(data[start:stop], "big") % 0xFFFF
+
+
+def sum_words(data: Buffer) -> int:
+    """What is congruent modulo 65535 to the sum of all words of 16 bits, an odd octet padded; 0 only if all are."""
+    total = int.from_bytes(data, "big")
+    return total << 8 if len(data) & 1 else total
+
+
+def sum_range(data: bytes, start: int, stop: int) -> int:
+    """`sum_words` of ``data[start:stop]``."""
+    return sum_words(data[start:stop])

@@ -6,6 +6,7 @@ checksum, and into which segments a super-segment is to be cut.
 
 from typing import Final
 
+from halfopen.base.native import mypyc_attr
 from halfopen.base.octets import Buffers, total_octets
 
 CHECKSUM_NONE: Final = 0
@@ -16,6 +17,7 @@ CHECKSUM_PARTIAL: Final = 2
 """The field holds the pseudo-header's sum; whoever puts the packet on a wire completes it (``..._F_NEEDS_CSUM``)."""
 
 
+@mypyc_attr(acyclic=True)
 class Packet:
     """One frame or datagram.
 

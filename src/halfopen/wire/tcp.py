@@ -3,11 +3,12 @@
 from typing import Final
 
 from halfopen.base.errors import Malformed
+from halfopen.base.native import mypyc_attr
 from halfopen.base.octets import Buffers, cut, total_octets, view
 from halfopen.wire import tcp_options
 from halfopen.wire.checksum import packet_sum
 from halfopen.wire.codec import pack_tcp, pack_tcp_with_timestamps, read_tcp, read_tcp_with_timestamps
-from halfopen.wire.packet import Packet
+from halfopen.wire.packet import CHECKSUM_NONE, CHECKSUM_PARTIAL, Packet
 from halfopen.wire.tcp_options import TIMESTAMPS_WORD, Options
 
 FIN: Final = 0x001
@@ -27,6 +28,7 @@ CHECKSUM_OFFSET: Final = 16
 _FLAGS: Final = 0x1FF
 
 
+@mypyc_attr(acyclic=True)
 class Segment:
     """One TCP segment; ``seq`` and ``ack`` as on the wire, modulo 2^32.
 
@@ -162,6 +164,16 @@ def _payload(packet: Packet, start: int, octets: int) -> Buffers:
     if total_octets(pieces) < octets:
         raise Malformed("TcpTruncated")
     return cut(pieces, 0, octets)
+
+
+def is_unverified(packet: Packet, offset: int) -> bool:
+    """Whether nobody vouches for the checksum of the segment at ``offset``.
+
+    So it is as well where another than TCP's is said to be unfinished: then who says so knows nothing of this one.
+    """
+    if packet.checksum == CHECKSUM_PARTIAL:
+        return packet.checksum_start != offset or packet.checksum_offset != CHECKSUM_OFFSET
+    return packet.checksum == CHECKSUM_NONE
 
 
 def verify(packet: Packet, offset: int, octets: int, pseudo_sum: int) -> bool:

@@ -4,6 +4,7 @@ from struct import Struct
 from typing import Final
 
 from halfopen.base.errors import Malformed
+from halfopen.base.native import mypyc_attr
 
 END: Final = 0
 NO_OPERATION: Final = 1
@@ -37,10 +38,14 @@ TIMESTAMPS_WORD: Final = 0x0101080A
 _TIMESTAMPS_START: Final = TIMESTAMPS_WORD.to_bytes(4, "big")
 _PAIR: Final = Struct("!II")
 _PADDING: Final = bytes((NO_OPERATION, NO_OPERATION))
+_KNOWN: Final[dict[int, tuple[bytes, int]]] = {}
+"""By what they say apart from timestamps: options of SYNs that have been sent, and where their timestamps stand."""
+_MOST_KNOWN: Final = 1024
 _HALF: Final = Struct("!H")
 _ALIGNED_TIMESTAMPS: Final = Struct("!III")
 
 
+@mypyc_attr(acyclic=True)
 class Options:
     """What the options of one segment said; a field that was absent is None (or empty, or False).
 
@@ -179,8 +184,13 @@ def _emit_accurate_ecn(kind: int, counters: tuple[int, ...]) -> bytes:
 
 def _emit_fast_open(kind: int, cookie: bytes) -> bytes:
     """The option in either form, and no-operations up to the next word."""
+    bare = _bare_fast_open(kind, cookie)
+    return bare + bytes((NO_OPERATION,)) * (-len(bare) & 3)
+
+
+def _bare_fast_open(kind: int, cookie: bytes) -> bytes:
     value = FAST_OPEN_MAGIC + cookie if kind == EXPERIMENT else cookie
-    return bytes((kind, 2 + len(value))) + value + bytes((NO_OPERATION,)) * (-(2 + len(value)) & 3)
+    return bytes((kind, 2 + len(value))) + value
 
 
 def find(data: bytes, start: int, stop: int, kind: int) -> int:
@@ -216,7 +226,27 @@ def emit(options: Options) -> bytes:
     If they are `Options.dense`, in that of the BSDs: MSS, NOP, window scale, SACK permitted, timestamps, with no more
     NOPs than put each where they want it. ValueError if they do not fit into the 40 octets that a header has for them.
     """
-    return _padded(_dense(options) if options.dense else _aligned(options))
+    if options.sack or options.unknown or options.fast_open is not None or options.accurate_ecn is not None:
+        return _padded(_dense(options) if options.dense else _aligned(options))
+    return _emit_known(options)
+
+
+def _emit_known(options: Options) -> bytes:
+    """What SYNs have but for rarities: all octets are known from others, except those of the timestamps."""
+    stamps = options.timestamps
+    said = (options.mss or 0) << 11 | (options.mss is not None) << 10 | options.dense << 9
+    said |= 0 if options.window_scale is None else options.window_scale + 1
+    said = said << 2 | options.sack_permitted << 1 | (stamps is not None)
+    known = _KNOWN.get(said)
+    if known is None:
+        octets = _padded(_dense(options) if options.dense else _aligned(options))
+        known = (octets, find(octets, 0, len(octets), TIMESTAMPS) + 2)
+        if len(_KNOWN) < _MOST_KNOWN:
+            _KNOWN[said] = known
+    octets, at = known
+    if stamps is None:
+        return octets
+    return octets[:at] + _PAIR.pack(*stamps) + octets[at + 8 :]
 
 
 def _aligned(options: Options) -> bytes:
@@ -245,8 +275,20 @@ def _aligned(options: Options) -> bytes:
         pieces.append(rest + _PADDING)
     if options.fast_open is not None:
         pieces.append(_emit_fast_open(*options.fast_open))
-    pieces.extend(bytes((kind, 2 + len(value))) + value for kind, value in options.unknown)
-    return b"".join(pieces)
+    unknown = _signature_and_others(options.unknown)
+    return unknown[0] + b"".join(pieces) + unknown[1]
+
+
+def _signature_and_others(unknown: tuple[tuple[int, bytes], ...]) -> tuple[bytes, bytes]:
+    """A signature stands in front of everything else (Linux), what is not known behind it."""
+    signature = others = b""
+    for kind, value in unknown:
+        octets = bytes((kind, 2 + len(value))) + value
+        if kind == MD5_SIGNATURE:
+            signature += _PADDING + octets
+        else:
+            others += octets
+    return signature, others
 
 
 def _overhang(octets: bytes) -> tuple[bytes, bytes]:
@@ -274,14 +316,17 @@ def _dense(options: Options) -> bytes:
         octets += bytes((SACK_PERMITTED, 2))
     if options.timestamps is not None:
         octets = _behind_border(octets) + bytes((TIMESTAMPS, 10)) + _PAIR.pack(*options.timestamps)
+    signature, others = _signature_and_others(options.unknown)
+    if signature:
+        octets = _behind_border(octets) + signature[len(_PADDING) :]
     if options.sack:
         octets = _behind_border(octets) + bytes((SACK, 2 + 8 * len(options.sack)))
         octets += b"".join([_PAIR.pack(left, right) for left, right in options.sack])
     if options.fast_open is not None:
-        octets += _emit_fast_open(*options.fast_open)
+        octets += _bare_fast_open(*options.fast_open)
     if options.accurate_ecn is not None:
         octets += _emit_accurate_ecn(*options.accurate_ecn)
-    return octets + b"".join([bytes((kind, 2 + len(value))) + value for kind, value in options.unknown])
+    return octets + others
 
 
 def _behind_border(octets: bytes) -> bytes:
@@ -313,6 +358,6 @@ def length(options: Options | None) -> int:
         octets += 4 + 8 * len(options.sack)
     if options.fast_open is not None:
         octets += len(_emit_fast_open(*options.fast_open))
-    for _, value in options.unknown:
-        octets += 2 + len(value)
+    for kind, value in options.unknown:
+        octets += 2 + len(value) + (len(_PADDING) if kind == MD5_SIGNATURE else 0)
     return octets + 3 & ~3

@@ -5,10 +5,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from halfopen.base.errors import ConfigError
-from halfopen.tcp.config import CongestionConfig
 from halfopen.tcp.congestion.algorithms import ALGORITHMS, initial_window, make_congestion_control
+from halfopen.tcp.congestion.bsd import BsdCubic, BsdReno
 from halfopen.tcp.congestion.cubic import Cubic
+from halfopen.tcp.congestion.linux_cubic import LinuxCubic
 from halfopen.tcp.congestion.newreno import NewReno
+from halfopen.tcp.congestion_config import CongestionConfig
 
 
 @pytest.mark.rfc("9293", "MAY-18")
@@ -39,3 +41,17 @@ def test_ten_segments_start_as_rfc_6928_has_it(mss: int) -> None:
 def test_fewer_segments_are_what_was_asked_for(segments: int, window: int) -> None:
     assert initial_window(segments, 1460) == window
     assert make_congestion_control(CongestionConfig(initial_window=segments), 1460).cwnd == window
+
+
+@pytest.mark.parametrize(("name", "kind"), [("cubic", BsdCubic), ("reno", BsdReno)])
+def test_freebsd_has_its_own_of_each(name: str, kind: type[BsdCubic | BsdReno]) -> None:
+    congestion = make_congestion_control(CongestionConfig(algorithm=name, byte_limit=1), 1448)
+    assert isinstance(congestion, kind)
+    assert congestion.limit == 1
+
+
+def test_whole_segments_have_a_cubic_of_their_own() -> None:
+    control = make_congestion_control(CongestionConfig(whole_segments=True, hystart=1), 1000)
+    assert isinstance(control, LinuxCubic)
+    assert control.detects == 1
+    assert make_congestion_control(CongestionConfig(algorithm="reno", whole_segments=True), 1000).whole

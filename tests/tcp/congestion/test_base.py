@@ -188,18 +188,62 @@ def test_linux_halves_an_idle_window_for_each_rto(rtos: float, segments: int) ->
 def test_a_window_that_was_filled_may_grow() -> None:
     control = whole()
     control.ssthresh = 5000
-    control.note_use(0, 4000, False)
+    control.note_use(0, 4000, 4000, False)
     assert not control.was_filled
-    control.note_use(0, 10_000, True)
+    control.note_use(0, 10_000, 10_000, True)
     assert control.was_filled
-    control.note_use(1000, 5000, False)
+    control.note_use(1000, 5000, 4000, False)
     assert control.was_filled
-    control.note_use(10_000, 12_000, False)
+    control.note_use(10_000, 12_000, 2000, False)
     assert not control.was_filled
 
 
 def test_in_slow_start_more_than_half_of_it_is_enough() -> None:
     control = whole()
-    control.note_use(0, 6000, False)
-    control.note_use(1000, 2000, False)
+    control.note_use(0, 6000, 6000, False)
+    control.note_use(1000, 2000, 1000, False)
     assert control.was_filled
+
+
+def test_recovery_begins_with_what_was_in_the_network_and_ends_with_ssthresh() -> None:
+    control = NewReno(MSS, 10 * MSS)
+    control.on_loss(10 * MSS, 0)
+    prr = control.start_prr(10 * MSS, 8 * MSS)
+    assert (prr.recover_flight, prr.ssthresh) == (8 * MSS, 5 * MSS)
+    control.on_recovered(0)
+    control.on_repaired(0)
+    assert control.cwnd == 5 * MSS
+
+
+def test_windows_that_are_whole_segments_stay_as_many_if_those_get_smaller() -> None:
+    control = NewReno(MSS, 10 * MSS)
+    control.resize(500)
+    assert (control.cwnd, control.mss) == (10 * MSS, 500)
+    control = NewReno(MSS, 10 * MSS)
+    control.whole = True
+    control.note_use(0, 4000, 4000, False)
+    control.resize(500)
+    assert (control.cwnd, control.ssthresh) == (5000, INFINITE)
+    control.ssthresh = 4000
+    control.resize(1000)
+    assert (control.cwnd, control.ssthresh) == (10_000, 8000)
+
+
+def test_three_quarters_of_a_window_are_whole_segments() -> None:
+    control = NewReno(MSS, 7 * MSS)
+    control.whole = True
+    assert control.three_quarters() == 4 * MSS
+
+
+def test_a_reduction_may_be_kept() -> None:
+    control = NewReno(MSS, 10 * MSS)
+    control.on_loss(10 * MSS, 0)
+    control.keep_reduction()
+    control.on_undo()
+    assert control.ssthresh == 5 * MSS
+
+
+def test_to_look_changes_nothing_by_default() -> None:
+    control = NewReno(MSS, 10 * MSS)
+    control.look(sample(MSS, MSS))
+    assert control.cwnd == 10 * MSS

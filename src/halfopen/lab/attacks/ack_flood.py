@@ -17,6 +17,7 @@ from halfopen.lab.visitors import Served, Visitors
 from halfopen.lab.world import Layout, World, packed
 from halfopen.sim.cable import CableEnd
 from halfopen.stack.config import IpConfig, StackConfig, TcpLayerConfig
+from halfopen.stack.tcp_socket import TcpListener
 from halfopen.wire.packet import Packet
 from halfopen.wire.tcp_options import Options
 
@@ -157,7 +158,8 @@ class _Story:
             },
             notes=(
                 f"Of {count:,} guesses {count / 2**MAC_BITS:.2g} should be right, without timestamps.",
-                "Besides these hashes each ACK of a stranger costs one that looks for its half-open record.",
+                "Besides these hashes each ACK of a stranger costs one that looks for its half-open record, while there"
+                " is any.",
                 "Virtual time knows no processor: the wait stays the same as long as the hashes are few; what counts is"
                 " how many there are. Each ACK is answered by RST, so that a flood is also one for its sources.",
             ),
@@ -169,14 +171,16 @@ class _Story:
         return sum(is_spoofed(row.remote) for row in self.world.server.stack.tcp.rows())
 
     def _inspect(self, flood: AckFlood) -> float:
-        """Keyed hashes for each forged ACK, but for the one that looks for a half-open record."""
+        """Keyed hashes for each forged ACK, but for the one that looks for a half-open record, if there are any."""
         stack, now = self.world.server.stack, self.world.server.pump.now()
         interface = self.door.interface
         packets = [flood.make(source, 2000 + number) for number, source in enumerate(self.world.spoofed(INSPECTED))]
         link = interface.mac + bytes(6) + b"\x08\x00"
         for packet in packets:
             packet.head = link + packet.head
+        listeners = [each for each in stack.tcp.sockets() if isinstance(each, TcpListener)]
+        is_sought = any(len(each.listener.half_open) for each in listeners)
         with hashes_counted() as count:
             for packet in packets:
                 stack.receive(interface, packet, now)
-            return count() / INSPECTED - 1
+            return count() / INSPECTED - is_sought

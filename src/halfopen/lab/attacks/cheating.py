@@ -14,7 +14,8 @@ from halfopen.lab.world import Layout, World
 from halfopen.sim.cable import CableEnd, Observer
 from halfopen.sim.match import Passing
 from halfopen.stack.config import StackConfig
-from halfopen.tcp.config import CongestionConfig, SecurityConfig, TcpConfig
+from halfopen.tcp.config import SecurityConfig, TcpConfig
+from halfopen.tcp.congestion_config import CongestionConfig
 from halfopen.tcp.seqnum import wrap
 from halfopen.wire.packet import Packet
 from halfopen.wire.tcp import Segment

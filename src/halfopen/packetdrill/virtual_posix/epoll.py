@@ -30,6 +30,8 @@ class Epoll(Descriptor):
         """EPOLL_CTL_ADD, MOD or DEL: EEXIST, ENOENT."""
         number = self.kernel.number
         is_member = fd in self._members and self._members[fd].target is target
+        if operation != number("EPOLL_CTL_DEL") and self.kernel.has(event.events, "EPOLLEXCLUSIVE"):
+            self._check_exclusive(operation, event.events)
         if operation == number("EPOLL_CTL_ADD"):
             if is_member:
                 raise failure(errno.EEXIST)
@@ -41,6 +43,11 @@ class Epoll(Descriptor):
         elif operation == number("EPOLL_CTL_DEL"):
             del self._members[fd]
         else:
+            raise failure(errno.EINVAL)
+
+    def _check_exclusive(self, operation: int, events: int) -> None:
+        """Of several sets only one is woken: to be said at the beginning, and with few other wishes."""
+        if operation == self.kernel.number("EPOLL_CTL_MOD") or self.kernel.has(events, "EPOLLONESHOT"):
             raise failure(errno.EINVAL)
 
     def forget(self, target: Descriptor) -> None:

@@ -4,14 +4,17 @@ import errno
 from collections.abc import Callable
 from dataclasses import replace
 
-from halfopen.base.errors import ConfigError
 from halfopen.packetdrill.posix import Message
 from halfopen.packetdrill.virtual_posix.kernel import failure
 from halfopen.packetdrill.virtual_posix.stream import Stream
 from halfopen.packetdrill.virtual_posix.tcp_face import TcpFace
-from halfopen.tcp.config import FastOpenConfig
+from halfopen.tcp.early import syn_room
+from halfopen.tcp.fast_open_config import FastOpenConfig
+from halfopen.tcp.siphash import KEY_OCTETS
 from halfopen.tcp.state import State
-from halfopen.wire.tcp_options import MAXIMUM_OCTETS
+
+MOST_WAITING = 4096
+"""``net.core.somaxconn``."""
 
 
 def begin_early(socket: TcpFace, message: Message) -> None:
@@ -24,9 +27,9 @@ def begin_early(socket: TcpFace, message: Message) -> None:
     stream = socket.stream
     if stream is None:
         return
-    if stream.is_deferred and message.data:
+    if stream.is_deferred:
         _fill_syn(stream, message, socket)
-    elif message.begun and not message.taken and not (stream.is_established or stream.is_over):
+    if message.begun and not message.taken and not (stream.is_established or stream.is_over):
         waits = socket.is_blocking and socket.waits(message.flags)
         if not waits:
             raise failure(errno.EINPROGRESS)
@@ -39,7 +42,7 @@ def _open(socket: TcpFace, message: Message) -> None:
     if stream is not None:
         stream.finish_connecting()
         return
-    if not socket.config.fast_open.client or socket.listener is not None:
+    if not _host(socket).client or socket.listener is not None:
         raise failure(errno.EOPNOTSUPP)
     if message.name is None:
         raise failure(errno.EINVAL)
@@ -48,19 +51,27 @@ def _open(socket: TcpFace, message: Message) -> None:
 
 
 def _fill_syn(stream: Stream, message: Message, socket: TcpFace) -> None:
-    """A SYN takes what the server's MSS leaves beside all options that there may be; the rest waits (Linux)."""
+    """A SYN takes what `syn_room` says; the rest waits (Linux)."""
     tcb = stream.tcp.connection.tcb
-    early, opening = tcb.user.early, tcb.opening
-    known = early.request.mss if early is not None and early.request is not None else 0
-    room = min(opening.mss, known or opening.default_mss) - MAXIMUM_OCTETS
-    piece = message.data[: max(0, room)]
+    early = tcb.user.early
+    assert early is not None
+    assert early.request is not None  # what is deferred has one
+    piece = message.data[: syn_room(tcb, early.request)]
     message.begun = True
     stream.tcp.send(piece, socket.kernel.now)
     message.taken = len(piece)
 
 
+def limit_children(socket: TcpFace, backlog: int) -> None:
+    """A listener that takes text without having asked for it (sysctl): as many may wait with it as without."""
+    chosen = socket.config.fast_open
+    if chosen.server and chosen.may_serve and not socket.kept.get("TCP_FASTOPEN"):
+        set_server(socket, max(0, backlog))
+
+
 def set_server(socket: TcpFace, number: int) -> None:
     """TCP_FASTOPEN: how many connections may wait with their SYN's text; only of who listens or may come to."""
+    number = min(number, MOST_WAITING)
     if number < 0 or socket.state not in (State.LISTEN, State.CLOSED):
         raise failure(errno.EINVAL)
     socket.kept["TCP_FASTOPEN"] = number
@@ -71,7 +82,7 @@ def set_client(socket: TcpFace, number: int) -> None:
     """TCP_FASTOPEN_CONNECT: ``connect()`` waits for the first SEND if there is a cookie."""
     if not 0 <= number <= 1 or socket.state is not State.CLOSED:
         raise failure(errno.EINVAL)
-    if not socket.config.fast_open.client:
+    if not _host(socket).client:
         raise failure(errno.EOPNOTSUPP)
     socket.kept["TCP_FASTOPEN_CONNECT"] = number
 
@@ -81,18 +92,22 @@ def set_no_cookie(socket: TcpFace, number: int) -> None:
     if not 0 <= number <= 1 or socket.state not in (State.LISTEN, State.CLOSED):
         raise failure(errno.EINVAL)
     socket.kept["TCP_FASTOPEN_NO_COOKIE"] = number
-    on = bool(number)
-    _choose(socket, lambda chosen: replace(chosen, sends_no_cookie=on, needs_no_cookie=on))
+    on, host = bool(number), _host(socket)
+    sends, needs_none = on or host.sends_no_cookie, on or host.needs_no_cookie
+    _choose(socket, lambda chosen: replace(chosen, sends_no_cookie=sends, needs_no_cookie=needs_none))
+
+
+def _host(socket: TcpFace) -> FastOpenConfig:
+    """What the host's sysctls say now."""
+    return socket.kernel.stack.tcp.config.tcp.fast_open
 
 
 def set_keys(socket: TcpFace, value: bytes) -> None:
     """TCP_FASTOPEN_KEY: one key, or one and its predecessor."""
-    try:
-        _choose(
-            socket, lambda chosen: replace(chosen, keys=tuple(value[at : at + 16] for at in range(0, len(value), 16)))
-        )
-    except ConfigError:
-        raise failure(errno.EINVAL) from None
+    if len(value) not in (KEY_OCTETS, 2 * KEY_OCTETS):
+        raise failure(errno.EINVAL)
+    keys = tuple(value[at : at + KEY_OCTETS] for at in range(0, len(value), KEY_OCTETS))
+    _choose(socket, lambda chosen: replace(chosen, keys=keys))
 
 
 def get_keys(socket: TcpFace) -> bytes:

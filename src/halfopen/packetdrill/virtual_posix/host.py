@@ -2,10 +2,13 @@
 
 import errno
 from collections.abc import Callable
+from dataclasses import replace
+from typing import Protocol
 
 from halfopen.base.clock import Instant
 from halfopen.packetdrill.posix import Message, Posix, WouldBlock
 from halfopen.packetdrill.profiles import Profile
+from halfopen.packetdrill.traffic import Traffic
 from halfopen.packetdrill.virtual_posix.kernel import TRAITS, Kernel, failure
 from halfopen.packetdrill.virtual_posix.pipes import File, Pipe, PipeReader, PipeWriter
 from halfopen.packetdrill.virtual_posix.sockets import VirtualSockets
@@ -17,11 +20,30 @@ ZEROS = 5
 """Octets in a file that nobody has written: what the scripts' own commands put there."""
 
 
+class Device(Protocol):
+    """What the stack sends by."""
+
+    traffic: Traffic
+
+    def transmit(self, all_of_it: bool) -> None:
+        """What is to be sent by now leaves, or the first packet of it."""
+
+
 class VirtualPosix(VirtualSockets, VirtualWaiting, Posix):
     """A program on ``stack``, whose calls happen in the time that ``clock`` tells."""
 
-    def __init__(self, stack: Stack, clock: Callable[[], Instant], profile: Profile) -> None:
+    def __init__(
+        self,
+        stack: Stack,
+        clock: Callable[[], Instant],
+        profile: Profile,
+        device: Device | None = None,
+    ) -> None:
         self._kernel = Kernel(stack=stack, clock=clock, traits=TRAITS[profile.dialect])
+        if device is not None:
+            self._kernel = replace(self._kernel, transmit=device.transmit, traffic=device.traffic.facts)
+        if self._kernel.traits.refuses_unknown_md5:
+            stack.tcp.add_key(None).accepts_unmatched = False
         self._table = Table(self._kernel)
         self._files: dict[str, bytearray] = {}
 
@@ -95,6 +117,7 @@ class VirtualPosix(VirtualSockets, VirtualWaiting, Posix):
             raise failure(errno.EINVAL)
         message = Message(start.peek(octets))
         try:
+            message.flags = self._kernel.number("MSG_MORE") * self._kernel.has(flags, "SPLICE_F_MORE")
             end.write(message)
         finally:
             start.skip(message.taken)

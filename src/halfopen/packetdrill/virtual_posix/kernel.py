@@ -24,7 +24,9 @@ from halfopen.packetdrill.symbols import FREEBSD_SYMBOLS, LINUX_SYMBOLS
 from halfopen.stack import datagram as kinds
 from halfopen.stack.ports import Owner
 from halfopen.stack.stack import Stack
+from halfopen.stack.tcp_socket import TcpSocket
 from halfopen.stack.udp import BroadcastForbidden, MessageTooLong
+from halfopen.tcp.master_keys import Md5Key
 
 _NUMBERS: dict[type[HalfopenError], int] = {
     ConnectionReset: errno.ECONNRESET,
@@ -46,6 +48,9 @@ _ICMP_NUMBERS = {
     kinds.PORT_UNREACHABLE: errno.ECONNREFUSED,
     kinds.FRAGMENTATION_NEEDED: errno.EMSGSIZE,
     kinds.SOURCE_ROUTE_FAILED: errno.EOPNOTSUPP,
+    kinds.HOST_UNKNOWN: errno.EHOSTDOWN,
+    kinds.HOST_ISOLATED: getattr(errno, "ENONET", errno.EHOSTUNREACH),
+    kinds.NET_PROHIBITED: errno.ENETUNREACH,
     kinds.ADMIN_PROHIBITED: errno.EHOSTUNREACH,
     kinds.PRECEDENCE: errno.EHOSTUNREACH,
     kinds.TTL_EXCEEDED: errno.EHOSTUNREACH,
@@ -58,6 +63,9 @@ _FREEBSD_ICMP_NUMBERS = {
     kinds.NET_UNREACHABLE: errno.EHOSTUNREACH,
     kinds.PROTOCOL_UNREACHABLE: errno.ECONNREFUSED,
     kinds.SOURCE_ROUTE_FAILED: errno.EHOSTUNREACH,
+    kinds.HOST_UNKNOWN: errno.EHOSTUNREACH,
+    kinds.HOST_ISOLATED: errno.EHOSTUNREACH,
+    kinds.NET_PROHIBITED: errno.ECONNREFUSED,
     kinds.ADMIN_PROHIBITED: errno.ECONNREFUSED,
     kinds.PARAMETER_PROBLEM: errno.ENOPROTOOPT,
 }
@@ -80,12 +88,15 @@ class Traits:
     """To send while a connection is under way means to wait for it, and without one EPIPE; else ENOTCONN."""
     accepted_are_alike: bool
     """What is accepted has its listener's O_NONBLOCK."""
-    backlog_slack: int
-    """How many connections more than the backlog may wait to be accepted."""
+    backlog_halves: int
+    """How many connections may wait to be accepted, one beside them: so many times half of the backlog."""
+    refuses_unknown_md5: bool
+    """Segments with the option of TCP MD5 are dropped where there is no key for them; else it means nothing."""
     icmp_numbers: Mapping[str, int]
     """What ICMP's errors are called."""
-    shutdown_keeps: bool
-    """An attempt to connect goes on after ``shutdown()``, and so does a listener; else both are given up."""
+    is_for_one: bool
+    """A socket is good for one connection, or one listener: ``shutdown()`` gives neither up, ``connect()`` is possible
+    once, and ``accept()`` fails with a connection that is gone."""
     error_before_end: bool
     """A reset is told before the end of the stream, and does not become EPIPE; but to write is always EPIPE then."""
 
@@ -94,13 +105,14 @@ LINUX_TRAITS = Traits(
     dialect=LINUX_DIALECT,
     symbols=LINUX_SYMBOLS,
     counts_overhead=True,
-    largest_buffer=212_992,
+    largest_buffer=4 * 1024 * 1024,
     every_error_refuses=True,
     connects_in_send=True,
     accepted_are_alike=False,
-    backlog_slack=1,
+    backlog_halves=2,
+    refuses_unknown_md5=True,
     icmp_numbers=MappingProxyType(_ICMP_NUMBERS),
-    shutdown_keeps=False,
+    is_for_one=False,
     error_before_end=False,
 )
 FREEBSD_TRAITS = Traits(
@@ -111,14 +123,24 @@ FREEBSD_TRAITS = Traits(
     every_error_refuses=False,
     connects_in_send=False,
     accepted_are_alike=True,
-    backlog_slack=0,
+    backlog_halves=3,
+    refuses_unknown_md5=False,
     icmp_numbers=MappingProxyType({**_ICMP_NUMBERS, **_FREEBSD_ICMP_NUMBERS}),
-    shutdown_keeps=True,
+    is_for_one=True,
     error_before_end=True,
 )
 
 TRAITS: Mapping[str, Traits] = MappingProxyType({each.dialect: each for each in (LINUX_TRAITS, FREEBSD_TRAITS)})
 """By dialect."""
+
+
+def _send_nothing(all_of_it: bool) -> None:
+    """For a host that sends when the call is over."""
+
+
+def _no_facts(tcp: TcpSocket) -> Mapping[str, int]:
+    """For a host whose device counts nothing."""
+    return {}
 
 
 @dataclass(slots=True, frozen=True, kw_only=True)
@@ -128,7 +150,13 @@ class Kernel:
     stack: Stack
     clock: Callable[[], Instant]
     traits: Traits
+    transmit: Callable[[bool], None] = _send_nothing
+    """Has the host send what it has to, or the first packet of it, in the middle of a call."""
+    traffic: Callable[[TcpSocket], Mapping[str, int]] = _no_facts
+    """What TCP_INFO says of what has come and gone."""
     owner: Owner = field(default_factory=lambda: Owner("script"))
+    md5_keys: dict[str, Md5Key] = field(default_factory=dict)
+    """Of TCP_MD5SIG, by peer."""
 
     @property
     def now(self) -> Instant:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 _LEVELS = {"SO_": "SOL_SOCKET", "TCP_": "IPPROTO_TCP", "IP_": "IPPROTO_IP", "IPV6_": "IPPROTO_IPV6"}
+LEVELS = tuple(_LEVELS.values())
 _OTHERS = (
     *(
         "SO_EE_",

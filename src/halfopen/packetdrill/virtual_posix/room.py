@@ -5,7 +5,7 @@ from dataclasses import replace
 from halfopen.stack.tcp_socket import TcpSocket
 from halfopen.tcp.config import TcpConfig
 
-BUFFER_OVERHEAD = 1280
+BUFFER_OVERHEAD = 832
 """What Linux's bookkeeping of a segment in the send queue costs, besides its octets."""
 
 _LARGEST_SEGMENT = 65535 - 320
@@ -15,43 +15,17 @@ _SMALL_WINDOW = 536
 _FIRST_WINDOW, _HEADROOM, _DESCRIPTOR = 10, 640, 256
 
 
-def send_room(tcp: TcpSocket, sndbuf: int, wanted: int, *, counts_overhead: bool) -> int:
-    """Octets of ``wanted`` that are taken now.
-
-    With ``counts_overhead`` the buffer is charged for super-segments with their bookkeeping, the last of which may
-    exceed it, and what is begun is filled up (Linux ``sk_stream_memory_free``).
-    """
-    if counts_overhead:
-        return _fill(tcp, sndbuf, wanted)
-    return max(0, sndbuf - tcp.connection.queued_octets)
+def has_memory(tcp: TcpSocket, sndbuf: int) -> bool:
+    """Whether another super-segment may be begun; the last one may exceed the buffer (``sk_stream_memory_free``)."""
+    low = tcp.config.buffers.unsent_low
+    return charged(tcp) < sndbuf and (low is None or tcp.unsent_octets < low)
 
 
-def _fill(tcp: TcpSocket, sndbuf: int, wanted: int) -> int:
-    """One super-segment after the other, of which what may be sent is sent at once."""
-    unit, low = segment_goal(tcp), tcp.config.buffers.unsent_low
-    queued, unsent, sendable, room = tcp.connection.queued_octets, tcp.unsent_octets, _sendable(tcp), 0
-    while room < wanted:
-        taken = unit - unsent % unit
-        if taken == unit and (charged(tcp, queued, unsent) >= sndbuf or (low is not None and unsent >= low)):
-            break
-        room, queued, unsent = room + taken, queued + taken, unsent + taken
-        sent = min(sendable, unsent)
-        unsent, sendable = unsent - sent, sendable - sent
-    return room
-
-
-def _sendable(tcp: TcpSocket) -> int:
-    """Octets that congestion control and the peer let go now, in whole segments."""
-    tcb = tcp.connection.tcb
-    octets = max(0, min(tcb.congestion.cwnd - tcb.snd.pipe, tcb.snd.usable))
-    return octets - octets % tcb.snd.mss
-
-
-def charged(tcp: TcpSocket, queued: int, unsent: int) -> int:
-    """What the send queue costs: half a window is sent at once, as one super-segment."""
-    tcb = tcp.connection.tcb
-    burst = max(tcb.snd.mss, tcb.congestion.cwnd // 2)
-    return queued + (-(-(queued - unsent) // burst) - (-unsent // segment_goal(tcp))) * BUFFER_OVERHEAD
+def charged(tcp: TcpSocket) -> int:
+    """What the send queue costs: its octets, and the bookkeeping of each super-segment (``sk_wmem_queued``)."""
+    snd = tcp.connection.tcb.snd
+    text = snd.queue.stop - snd.queue.start
+    return text + (len(snd.flight.records) + snd.unsent_runs) * BUFFER_OVERHEAD
 
 
 def default_buffer(tcp: TcpSocket) -> int:
@@ -75,6 +49,11 @@ def segment_goal(tcp: TcpSocket) -> int:
 def corked(config: TcpConfig, *, cork: bool) -> TcpConfig:
     """The same, with TCP_CORK on or off."""
     return replace(config, acks=replace(config.acks, cork=cork))
+
+
+def about_to_send(config: TcpConfig) -> TcpConfig:
+    """The same, for somebody whose call waits for the connection and sends at once when there is one."""
+    return replace(config, acks=replace(config.acks, awaits_text=True))
 
 
 def deaf(config: TcpConfig) -> TcpConfig:

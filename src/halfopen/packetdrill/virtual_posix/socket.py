@@ -84,8 +84,8 @@ class SocketDescriptor(Descriptor):
         """An option's value."""
 
     def read(self, octets: int) -> bytes:
-        """As `receive`."""
-        return self.receive(octets, 0, 0).data
+        """As `receive`, but that nothing is read without a look."""
+        return b"" if not octets else self.receive(octets, 0, 0).data
 
     def write(self, message: Message) -> int:
         """As `send`."""

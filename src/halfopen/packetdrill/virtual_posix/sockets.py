@@ -4,10 +4,13 @@ import errno
 
 from halfopen.packetdrill.info import tcp_info
 from halfopen.packetdrill.posix import Message, Received, SocketName, Sockets
+from halfopen.packetdrill.profiles import FREEBSD_DIALECT
+from halfopen.packetdrill.virtual_posix import bsd_calls, bsd_options
 from halfopen.packetdrill.virtual_posix.datagrams import UdpDescriptor
 from halfopen.packetdrill.virtual_posix.descriptor import O_RDWR
 from halfopen.packetdrill.virtual_posix.kernel import Kernel, failure
-from halfopen.packetdrill.virtual_posix.names import option_name
+from halfopen.packetdrill.virtual_posix.memory import memory_facts
+from halfopen.packetdrill.virtual_posix.names import LEVELS, option_name
 from halfopen.packetdrill.virtual_posix.socket import SocketDescriptor
 from halfopen.packetdrill.virtual_posix.table import Table
 from halfopen.packetdrill.virtual_posix.tcp import TcpDescriptor
@@ -69,7 +72,10 @@ class VirtualSockets(Sockets):
 
     def send(self, fd: int, message: Message) -> int:
         """``sendmsg()``."""
-        return self._table.socket(fd).send(message)
+        socket = self._table.socket(fd)
+        if self._kernel.traits.dialect == FREEBSD_DIALECT and isinstance(socket, TcpDescriptor):
+            return bsd_calls.send(socket, message)
+        return socket.send(message)
 
     def shutdown(self, fd: int, how: int) -> None:
         """Ends one direction or both."""
@@ -83,6 +89,9 @@ class VirtualSockets(Sockets):
     def getsockopt(self, fd: int, level: int, option: int, octets: int) -> bytes:
         """ENOPROTOOPT if the host has no such option."""
         socket = self._table.socket(fd)
+        is_linux = not self._kernel.traits.error_before_end
+        if is_linux and not socket.is_ipv6 and level not in map(self._kernel.number, LEVELS):
+            raise failure(errno.EOPNOTSUPP)
         value = socket.get_option(self._option(socket, level, option))
         if isinstance(value, int):
             value = (value & 0xFFFFFFFF).to_bytes(4, "little")
@@ -95,8 +104,15 @@ class VirtualSockets(Sockets):
         return name
 
     def tcp_info(self, fd: int) -> dict[str, int]:
-        """EOPNOTSUPP for what is no connection, nor was one."""
-        return tcp_info(self.connection(fd), self._kernel.traits.dialect, self._kernel.now)
+        """EOPNOTSUPP for what is no connection, nor was one; but not on FreeBSD."""
+        socket = self._table.socket(fd)
+        if self._kernel.traits.dialect == FREEBSD_DIALECT and isinstance(socket, TcpDescriptor):
+            return bsd_options.get_info(socket)
+        facts = tcp_info(self.connection(fd), self._kernel.traits.dialect, self._kernel.now)
+        if isinstance(socket, TcpDescriptor) and socket.stream is not None:
+            facts |= self._kernel.traffic(socket.stream.tcp)
+            facts |= socket.stream.chronograph.facts(self._kernel.now) | memory_facts(socket)
+        return facts
 
     def connection(self, fd: int) -> TcpSocket:
         """The connection of a socket."""

@@ -1,19 +1,27 @@
 """A TCP connection as its descriptor sees it: which call finds what, in the words of Linux's ``inet_stream_*``."""
 
 import errno
+from collections.abc import Sequence
 
 from halfopen.base.errors import ConnectionReset, ConnectionTimedOut, TcpError
+from halfopen.packetdrill.info import tcp_info
 from halfopen.packetdrill.posix import Message
-from halfopen.packetdrill.virtual_posix.descriptor import POLLERR, POLLHUP, POLLIN, POLLOUT, READABLE, WRITABLE
+from halfopen.packetdrill.virtual_posix.chronograph import Chronograph
+from halfopen.packetdrill.virtual_posix.descriptor import POLLERR, POLLHUP, POLLIN, POLLOUT, POLLPRI, READABLE, WRITABLE
 from halfopen.packetdrill.virtual_posix.error_queue import ORIGIN_ICMP, ORIGIN_ICMP6, ErrorQueue, Report
 from halfopen.packetdrill.virtual_posix.icmp_codes import icmp_code
+from halfopen.packetdrill.virtual_posix.incoming import Incoming
 from halfopen.packetdrill.virtual_posix.kernel import Kernel, failure
-from halfopen.packetdrill.virtual_posix.room import charged, corked, deaf, send_room
+from halfopen.packetdrill.virtual_posix.opt_stats import pack_stats
+from halfopen.packetdrill.virtual_posix.room import deaf
+from halfopen.packetdrill.virtual_posix.send_queue import SendQueue
+from halfopen.packetdrill.virtual_posix.urgent import Urgent
 from halfopen.stack.tcp_socket import TcpSocket
 from halfopen.tcp.events import CONNECTED, END_OF_STREAM, Closed, Event, SoftError
+from halfopen.tcp.sending import MORE, RECORD, URGENT
 from halfopen.tcp.state import State
 
-SHUT_RD, SHUT_WR = 0, 1
+SHUT_RD, SHUT_WR, SHUT_RDWR = 0, 1, 2
 
 
 class Errors:
@@ -52,19 +60,18 @@ class Stream:
         self.is_over = False
         """CLOSED, as far as the socket is concerned: TIME-WAIT is nobody's any more."""
         self.has_fin = False
-        self.is_shut = [False, False]
-        """For reading and for writing, by our side."""
-        self._is_more = False
-        self._lacks_room = False
-        """Somebody has found that there was none (``SOCK_NOSPACE``): is told when there is."""
-        self._rooms = 0
+        self.is_shut = [False, False, False]
+        """For reading and for writing, by our side; and for both ways, as soon as the state is FIN-WAIT-2 (a BSD's
+        ``soisdisconnected()``)."""
+        self.queue = SendQueue(kernel, tcp)
+        self.chronograph = Chronograph()
+        self.incoming = Incoming(tcp, Urgent() if kernel.traits.counts_overhead else None)
         self._una = 0
 
     @property
     def is_deferred(self) -> bool:
         """The SYN waits for the first SEND (TCP_FASTOPEN_CONNECT)."""
-        early = self.tcp.connection.tcb.user.early
-        return early is not None and early.is_deferred
+        return self.tcp.is_deferred
 
     # What has happened
 
@@ -73,21 +80,30 @@ class Stream:
         while (event := self.tcp.poll_event()) is not None:
             self._on_event(event)
         snd = self.tcp.connection.tcb.snd
+        self.incoming.attend()
         if snd.una > self._una:
             self._una = snd.una
             self.errors.soft = 0
-            self.cork(more=False)
-        self.errors.queue.on_progress(snd.nxt, snd.una, self._kernel.now)
-        if self._lacks_room and self._is_writable(sndbuf):
-            self._lacks_room = False
-            self._rooms += 1
+            self.queue.cork(more=False)
+        self.queue.attend(sndbuf)
+        self.chronograph.observe(self.tcp.connection.tcb, self._kernel.now, lacks_room=self.queue.lacks_room)
+        self.errors.queue.on_progress(snd, self._stats)
+
+    def _stats(self) -> bytes:
+        """Of SOF_TIMESTAMPING_OPT_STATS."""
+        facts = tcp_info(self.tcp, self._kernel.traits.dialect, self._kernel.now)
+        facts |= self.chronograph.facts(self._kernel.now)
+        facts |= self._kernel.traffic(self.tcp)
+        return pack_stats(facts, self.tcp.connection.tcb.snd, self._kernel.traits.symbols)
 
     def activity(self, wanted: int) -> int:
         """How much has happened that wakes who wants to hear of ``wanted``."""
-        happened = self.is_established + self.is_over + self.has_fin + len(self.errors.queue)
+        snd = self.tcp.connection.tcb.snd
+        happened = self.is_established + self.is_over + self.has_fin + self.errors.queue.told
+        happened += sum(self.is_shut[:SHUT_RDWR]) + snd.fin_is_acknowledged
         if wanted & POLLIN:
             happened += self.tcp.connection.tcb.rcv.queue.stop
-        return happened + self._rooms if wanted & POLLOUT else happened
+        return happened + self.queue.rooms if wanted & POLLOUT else happened
 
     def _on_event(self, event: Event) -> None:
         if event is CONNECTED:
@@ -123,14 +139,22 @@ class Stream:
         elif isinstance(reason, ConnectionTimedOut) and self.errors.soft:
             number = self.errors.soft
         self.errors.pending = number
-        self._queue_icmp(reason, number)
+        report = _report_of(reason, number, is_ipv6=len(self.tcp.remote_address) == 16)
+        if self.errors.is_queued and report is not None:
+            self.errors.queue.add_icmp(report)
 
-    def _queue_icmp(self, reason: TcpError, number: int) -> None:
-        is_ipv6 = len(self.tcp.remote_address) == 16
-        code = icmp_code(reason, is_ipv6=is_ipv6)
-        if self.errors.is_queued and code is not None:
-            origin = ORIGIN_ICMP6 if is_ipv6 else ORIGIN_ICMP
-            self.errors.queue.add_icmp(Report(errno=number, origin=origin, type=code[0], code=code[1]))
+    def is_worth_reading(self, least: int) -> bool:
+        """What wakes a reader: ``least`` octets, or that no more will come."""
+        return self.incoming.readable >= least or self._is_ending
+
+    @property
+    def has_no_more(self) -> bool:
+        """Everything has been read, and nothing will come but the end or an error."""
+        return not self.incoming.readable and self._is_ending
+
+    @property
+    def _is_ending(self) -> bool:
+        return self.has_fin or self.is_over or self.is_shut[SHUT_RD] or bool(self.errors.pending)
 
     # Calls
 
@@ -146,9 +170,9 @@ class Stream:
 
     def receive(self, octets: int, *, peek: bool) -> bytes:
         """Octets first, then the end of the stream, then the error."""
-        queued = self.tcp.readable_octets
+        queued = self.incoming.readable
         if queued:
-            return self._take(min(octets, queued), peek=peek)
+            return self.incoming.take(min(octets, queued), self._kernel.now, peek=peek)
         if self._kernel.traits.error_before_end:
             self.errors.raise_pending()
         if self.has_fin:
@@ -158,29 +182,26 @@ class Stream:
             return b""
         raise failure(errno.EAGAIN)
 
-    def _take(self, octets: int, *, peek: bool) -> bytes:
-        if peek:
-            queue = self.tcp.connection.tcb.rcv.queue
-            return b"".join(queue.peek(queue.start, octets))
-        return b"".join(self.tcp.receive(octets, self._kernel.now)) if octets else b""
+    def send(self, message: Message, sndbuf: int, cuts: Sequence[int] = ()) -> None:
+        """Takes what there is room for; EAGAIN if nothing more, EPIPE once that is over.
 
-    def send(self, message: Message, sndbuf: int) -> None:
-        """Takes what there is room for; EAGAIN if nothing more, EPIPE once that is over."""
+        What is on different sides of one of ``cuts`` is never in one segment.
+        """
         if message.taken and self.is_established and self._cannot_send:
             return
         self._check_sendable()
-        now = self._kernel.now
-        left = len(message.data) - message.taken
-        room = send_room(self.tcp, sndbuf, left, counts_overhead=self._kernel.traits.counts_overhead)
-        piece = memoryview(message.data)[message.taken : message.taken + room]
+        octets = memoryview(message.data)
         more = self._kernel.has(message.flags, "MSG_MORE")
-        if piece:
-            self.cork(more=more)
-            self.tcp.send(bytes(piece), now, urgent=self._kernel.has(message.flags, "MSG_OOB"))
-            message.taken += len(piece)
-        if message.taken < len(message.data):
-            self._lacks_room = True
-            raise failure(errno.EAGAIN)
+        ends = self._kernel.has(message.flags, "MSG_EOR")
+        how = more * MORE | ends * RECORD | self._kernel.has(message.flags, "MSG_OOB") * URGENT
+        for stop in (*cuts, len(octets)):
+            part = octets[message.taken : stop]
+            ends_run = RECORD * (stop < len(octets))
+            if part:
+                message.taken += self.queue.put(part, how | ends_run, sndbuf, is_established=self.is_established)
+            if message.taken < stop:
+                self.queue.lacks_room = True
+                raise failure(errno.EAGAIN)
 
     def _check_sendable(self) -> None:
         if not self.is_established and not self.is_over:
@@ -196,30 +217,23 @@ class Stream:
         is_closing = self.tcp.connection.state not in (State.ESTABLISHED, State.CLOSE_WAIT, State.SYN_RECEIVED)
         return bool(self.errors.pending) or self.is_over or self.is_shut[SHUT_WR] or is_closing
 
-    def cork(self, *, more: bool) -> None:
-        """MSG_MORE: a segment that is not full waits for more, or for the next ACK."""
-        config = self.tcp.config
-        if more and not config.acks.cork:
-            self._is_more = True
-            self.tcp.configure(corked(config, cork=True))
-        elif not more and self._is_more:
-            self._is_more = False
-            self.tcp.configure(corked(config, cork=False))
-
     def shutdown(self, how: int) -> None:
         """Ends directions; ENOTCONN once the connection is over."""
-        if self.is_over:
+        is_bsd, awaits_fin = self._kernel.traits.is_for_one, self.tcp.connection.state is State.FIN_WAIT_2
+        if self.is_over or (is_bsd and awaits_fin and self.is_shut[SHUT_RDWR]):
             raise failure(errno.ENOTCONN)
-        if how != SHUT_WR:
+        if how != (SHUT_RD if awaits_fin else SHUT_WR):
+            self.is_shut[SHUT_RDWR] = True
+        if how != SHUT_WR or (is_bsd and awaits_fin):
             self.is_shut[SHUT_RD] = True
             self.tcp.configure(deaf(self.tcp.config))
-        if how != SHUT_RD and not self.is_shut[SHUT_WR]:
+        if how != SHUT_RD and (is_bsd or not self.is_shut[SHUT_WR]):
             self.is_shut[SHUT_WR] = True
-            self.cork(more=False)
+            self.queue.cork(more=False)
             self.tcp.shutdown(self._kernel.now)
 
-    def poll_mask(self, sndbuf: int) -> int:
-        """``tcp_poll()``."""
+    def poll_mask(self, sndbuf: int, low: int = 1) -> int:
+        """``tcp_poll()``; ``low`` octets are worth to be read."""
         has = self._kernel.number
         mask = 0
         no_more_reading = self.has_fin or self.is_shut[SHUT_RD] or self.is_over
@@ -229,28 +243,34 @@ class Stream:
         if no_more_reading:
             mask |= READABLE | has("POLLRDHUP")
         if self.is_established or self.is_over:
-            if self.tcp.readable_octets:
+            if self.incoming.readable >= low:
                 mask |= READABLE
-            if no_more_writing or self._is_writable(sndbuf):
+            if self.incoming.has_urgent:
+                mask |= POLLPRI
+            if no_more_writing or self.queue.is_writable(sndbuf):
                 mask |= WRITABLE
             else:
-                self._lacks_room = True
+                self.queue.lacks_room = True
         elif self.is_deferred:
             mask |= WRITABLE
         if self.errors.pending or self.errors.queue:
             mask |= POLLERR
         return mask
 
-    def _is_writable(self, sndbuf: int) -> bool:
-        """Room for a third of the buffer, and half of TCP_NOTSENT_LOWAT (``__sk_stream_is_writeable``)."""
-        queued = self.tcp.connection.queued_octets
-        low = self.tcp.config.buffers.unsent_low
-        if low is not None and 2 * self.tcp.unsent_octets >= low:
-            return False
-        used = charged(self.tcp, queued, self.tcp.unsent_octets) if self._kernel.traits.counts_overhead else queued
-        return sndbuf - used >= used // 2
+    @property
+    def is_open_for_text(self) -> bool:
+        """Nothing but room is needed to send."""
+        return self.is_established and not self._cannot_send
 
     @property
     def is_gone(self) -> bool:
         """Nothing of ours is left to be sent or acknowledged: lingering may end."""
         return self.is_over or self.tcp.connection.state not in (State.FIN_WAIT_1, State.CLOSING, State.LAST_ACK)
+
+
+def _report_of(reason: TcpError, number: int, *, is_ipv6: bool) -> Report | None:
+    """For the error queue, if it was ICMP that has ended the connection."""
+    code = icmp_code(reason, is_ipv6=is_ipv6)
+    if code is None:
+        return None
+    return Report(errno=number, origin=ORIGIN_ICMP6 if is_ipv6 else ORIGIN_ICMP, type=code[0], code=code[1])

@@ -15,6 +15,7 @@ from halfopen.stack.tcp import Endpoint
 from halfopen.stack.tcp_socket import TcpListener, TcpSocket
 from halfopen.tcp.config import TcpConfig
 from halfopen.tcp.state import State
+from halfopen.tcp.windows import send_limit
 
 
 class TcpFace(SocketDescriptor):
@@ -55,7 +56,8 @@ class TcpFace(SocketDescriptor):
         """Active OPEN; ``early``: with Fast Open."""
         self.errors.pending = 0
         wants = early or bool(self.kept.get("TCP_FASTOPEN_CONNECT"))
-        fast_open = replace(self._config.fast_open, connect=wants)
+        host, without = self.kernel.stack.tcp.config.tcp.fast_open, bool(self.kept.get("TCP_FASTOPEN_NO_COOKIE"))
+        fast_open = replace(host, connect=wants, sends_no_cookie=host.sends_no_cookie or without)
         try:
             tcp = self._connect(remote, replace(self._config, fast_open=fast_open) if wants else self._config)
         except HalfopenError as error:
@@ -109,7 +111,10 @@ class TcpFace(SocketDescriptor):
         chosen = self.kept.get("SO_SNDBUF")
         buffers = self.config.buffers
         if not self.kernel.traits.counts_overhead:
-            return buffers.send
+            if self.stream is None or chosen is not None:
+                return buffers.send
+            tcb = self.stream.tcp.connection.tcb
+            return send_limit(buffers, tcb.snd.mss + tcb.agreed.option_octets)
         if chosen is not None:
             return 2 * chosen
         grown = default_buffer(self.stream.tcp) if self.stream is not None else 0

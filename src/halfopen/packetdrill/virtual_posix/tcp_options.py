@@ -13,7 +13,11 @@ from halfopen.packetdrill.virtual_posix.ancillary import STAMP_FLAGS, start_stam
 from halfopen.packetdrill.virtual_posix.fast_open import get_keys, set_client, set_keys, set_no_cookie, set_server
 from halfopen.packetdrill.virtual_posix.headers import DEFAULT_TTL, ttl
 from halfopen.packetdrill.virtual_posix.kernel import failure
+from halfopen.packetdrill.virtual_posix.md5_keys import set_md5_key, set_prefix_md5_key
+from halfopen.packetdrill.virtual_posix.memory import pack_memory
 from halfopen.packetdrill.virtual_posix.names import level_of
+from halfopen.packetdrill.virtual_posix.pace import largest_rate, set_largest_rate
+from halfopen.packetdrill.virtual_posix.patience import TIMEOUTS, emit_timeout, parse_timeout
 from halfopen.packetdrill.virtual_posix.tcp_face import TcpFace
 from halfopen.stack.tcp_over_udp import remote_udp_port
 from halfopen.tcp.state import State
@@ -23,6 +27,9 @@ _ECN_BITS = 3
 _LEAST_RECEIVE = 2304
 """``SOCK_MIN_RCVBUF``."""
 _CONGESTION_ROOM = 16
+_LINGER_OCTETS = 8
+_FLAGS = frozenset({"SO_REUSEADDR", "SO_REUSEPORT", "SO_OOBINLINE", "SO_BROADCAST", "SO_DONTROUTE", "SO_DEBUG"})
+"""Read as 0 or 1."""
 
 _FORCED = MappingProxyType({"SO_SNDBUFFORCE": "SO_SNDBUF", "SO_RCVBUFFORCE": "SO_RCVBUF"})
 _SAME = MappingProxyType({"TCP_NOPUSH": "TCP_CORK", **_FORCED})
@@ -55,16 +62,19 @@ def set_option(socket: TcpFace, name: str, value: bytes) -> None:
     """Changes the configuration or the IP headers, or is remembered for whoever asks."""
     if len(value) < 4 and name != "TCP_CONGESTION":
         raise failure(errno.EINVAL)
-    if name in _ONLY_READ:
+    is_fixed = name == "SO_SNDLOWAT" and socket.kernel.traits.counts_overhead
+    if name in _ONLY_READ or is_fixed:
         raise failure(errno.ENOPROTOOPT)
-    if name == "TCP_FASTOPEN_KEY":
-        set_keys(socket, value)
+    if name in _BY_OCTETS:
+        _BY_OCTETS[name](socket, value)
         return
     number = int.from_bytes(value[:4], "little", signed=True)
     setter = _SETTERS.get(_SAME.get(name, name))
     if name in ("SO_SNDBUF", "SO_RCVBUF"):
         number = min(number & 0xFFFFFFFF, socket.kernel.traits.largest_buffer)
     option = OPTIONS.get(_linux(name))
+    if name == "SO_LINGER" and len(value) < _LINGER_OCTETS:
+        raise failure(errno.EINVAL)
     if setter is not None:
         setter(socket, number)
     elif option is not None:
@@ -74,7 +84,7 @@ def set_option(socket: TcpFace, name: str, value: bytes) -> None:
     elif name in _SWITCHES and not 0 <= number <= 1:
         raise failure(errno.EINVAL)
     else:
-        socket.kept[name] = number
+        socket.kept[name] = int(bool(number)) if name in _FLAGS else number
 
 
 def _linux(name: str) -> tuple[int, int]:
@@ -118,6 +128,31 @@ def _set_hops(socket: TcpFace, number: int) -> None:
         raise failure(errno.EINVAL)
     socket.kept["IPV6_UNICAST_HOPS"] = DEFAULT_TTL if number == -1 else number
     socket.mark()
+
+
+def _set_inline(socket: TcpFace, number: int) -> None:
+    """SO_OOBINLINE, of a connection that there is."""
+    socket.kept["SO_OOBINLINE"] = int(bool(number))
+    if socket.stream is not None and socket.stream.incoming.urgent is not None:
+        socket.stream.incoming.urgent.is_inline = bool(number)
+
+
+def _set_least(socket: TcpFace, number: int) -> None:
+    """SO_RCVLOWAT: no more than half of what the buffer may become; nothing is one octet."""
+    most = socket.config.buffers.receive // 2
+    socket.kept["SO_RCVLOWAT"] = most if number < 0 else min(max(1, number), most)
+
+
+def _linger_2(socket: TcpFace) -> int:
+    """What is no time at all reads as -1."""
+    return socket.config.closing.fin_wait_2 // SECOND or -1
+
+
+def _set_timeout(name: str) -> Callable[[TcpFace, bytes], None]:
+    def set_timeout(socket: TcpFace, value: bytes) -> None:
+        socket.kept[name] = parse_timeout(value)
+
+    return set_timeout
 
 
 def _set_report(name: str) -> Callable[[TcpFace, int], None]:
@@ -194,7 +229,9 @@ def _set_send_buffer(socket: TcpFace, number: int) -> None:
 def _set_receive_buffer(socket: TcpFace, number: int) -> None:
     """Where bookkeeping counts, the buffer is twice what was asked for; the window is what of it text can have."""
     octets = max(_LEAST_RECEIVE, 2 * number) if socket.kernel.traits.counts_overhead else number
-    buffers = replace(socket.config.buffers, receive=octets, receive_initial=octets)
+    buffers = socket.config.buffers
+    linux = replace(buffers.linux, most=buffers.linux.most or buffers.receive)
+    buffers = replace(buffers, receive=octets, receive_initial=octets, linux=linux)
     socket.configure(replace(socket.config, buffers=buffers))
     socket.kept["SO_RCVBUF"] = octets
 
@@ -242,6 +279,8 @@ _SETTERS: Mapping[str, Callable[[TcpFace, int], None]] = MappingProxyType(
     {
         "SO_SNDBUF": _set_send_buffer,
         "SO_RCVBUF": _set_receive_buffer,
+        "SO_RCVLOWAT": _set_least,
+        "SO_OOBINLINE": _set_inline,
         "IP_TOS": _set_tos,
         "IPV6_TCLASS": _set_class,
         "IP_TTL": _set_ttl,
@@ -259,6 +298,15 @@ _SETTERS: Mapping[str, Callable[[TcpFace, int], None]] = MappingProxyType(
         "TCP_REMOTE_UDP_ENCAPS_PORT": _set_udp_port,
     }
 )
+_BY_OCTETS: Mapping[str, Callable[[TcpFace, bytes], None]] = MappingProxyType(
+    {
+        "TCP_FASTOPEN_KEY": set_keys,
+        "SO_MAX_PACING_RATE": set_largest_rate,
+        "TCP_MD5SIG": set_md5_key,
+        "TCP_MD5SIG_EXT": set_prefix_md5_key,
+        **{name: _set_timeout(name) for name in TIMEOUTS},
+    }
+)
 _GETTERS: Mapping[str, Callable[[TcpFace], int | bytes]] = MappingProxyType(
     {
         "SO_ERROR": _error,
@@ -268,9 +316,15 @@ _GETTERS: Mapping[str, Callable[[TcpFace], int | bytes]] = MappingProxyType(
         "SO_ACCEPTCONN": lambda socket: int(socket.listener is not None),
         "SO_SNDBUF": _buffer("SO_SNDBUF"),
         "SO_RCVBUF": _buffer("SO_RCVBUF"),
+        "SO_RCVTIMEO": lambda socket: emit_timeout(socket.kept.get("SO_RCVTIMEO", 0)),
+        "SO_SNDTIMEO": lambda socket: emit_timeout(socket.kept.get("SO_SNDTIMEO", 0)),
+        "SO_MAX_PACING_RATE": largest_rate,
         "TCP_KEEPINIT": _patience,
         "TCP_MAXSEG": _mss,
         "TCP_INFO": _info,
+        "TCP_CC_INFO": lambda socket: b"",
+        "TCP_LINGER2": _linger_2,
+        "SO_MEMINFO": pack_memory,
         "TCP_CONGESTION": _congestion,
         "TCP_FASTOPEN_KEY": get_keys,
         "IP_MTU": _mtu,

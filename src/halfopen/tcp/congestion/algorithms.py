@@ -4,10 +4,12 @@ from collections.abc import Callable
 from typing import Final
 
 from halfopen.base.errors import ConfigError
-from halfopen.tcp.config import CongestionConfig
 from halfopen.tcp.congestion.base import CongestionControl
+from halfopen.tcp.congestion.bsd import BsdCubic, BsdReno
 from halfopen.tcp.congestion.cubic import Cubic
+from halfopen.tcp.congestion.linux_cubic import LinuxCubic
 from halfopen.tcp.congestion.newreno import NewReno
+from halfopen.tcp.congestion_config import CongestionConfig
 
 ALGORITHMS: Final[dict[str, Callable[[int, int], CongestionControl]]] = {"cubic": Cubic, "reno": NewReno}
 """Called with the segment size and the initial window, both in octets."""
@@ -19,7 +21,14 @@ def make_congestion_control(config: CongestionConfig, mss: int) -> CongestionCon
     if factory is None:
         known = ", ".join(sorted(ALGORITHMS))
         raise ConfigError(f"congestion control {config.algorithm!r} is unknown; there are {known}")
-    control = factory(mss, initial_window(config.initial_window, mss))
+    window = initial_window(config.initial_window, mss)
+    if config.whole_segments and factory is Cubic:
+        linux = LinuxCubic(mss, window)
+        linux.detects = config.hystart
+        return linux
+    if config.byte_limit is not None:
+        return (BsdCubic if factory is Cubic else BsdReno)(mss, window, config.byte_limit)
+    control = factory(mss, window)
     control.whole = config.whole_segments
     return control
 

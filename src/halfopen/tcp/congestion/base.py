@@ -6,11 +6,13 @@ from typing import Final
 from halfopen.base.clock import Duration, Instant
 from halfopen.base.native import mypyc_attr
 from halfopen.tcp.congestion.hystart import HyStart
+from halfopen.tcp.congestion.prr import Prr
 
 INFINITE: Final = 0x7FFFFFFF
 """The initial ssthresh, "arbitrarily high" (RFC 5681 3.1): above every window there is. No cwnd grows past it."""
 
 
+@mypyc_attr(acyclic=True)
 class AckSample:
     """What one acknowledgment of new data says to a congestion control; may be filled anew for the next one.
 
@@ -20,7 +22,7 @@ class AckSample:
     when it had more than half of cwnd in flight).
     """
 
-    __slots__ = ("acked", "flight_before", "is_cwnd_limited", "latest_rtt", "min_rtt", "now", "smoothed_rtt")
+    __slots__ = ("acked", "flight_before", "is_cwnd_limited", "latest_rtt", "min_rtt", "now", "smoothed_rtt", "una")
 
     def __init__(
         self,
@@ -39,6 +41,8 @@ class AckSample:
         self.min_rtt = min_rtt
         self.now = now
         self.is_cwnd_limited = is_cwnd_limited
+        self.una = 0
+        """SND.UNA, unwrapped; only where windows are whole segments."""
 
 
 @mypyc_attr(allow_interpreted_subclasses=True)
@@ -50,7 +54,19 @@ class CongestionControl(ABC):
     ECN-Echo is an `on_loss` with nothing to retransmit (RFC 3168 6.1.2). ``mss`` may be set when the path MTU changes.
     """
 
-    __slots__ = ("_hystart", "_undo", "_use", "cwnd", "full_at", "initial_window", "mss", "ssthresh", "whole")
+    __slots__ = (
+        "_hystart",
+        "_undo",
+        "_use",
+        "cwnd",
+        "full_at",
+        "initial_window",
+        "is_bsd",
+        "mss",
+        "resends",
+        "ssthresh",
+        "whole",
+    )
 
     def __init__(self, mss: int, initial_window: int, hystart: HyStart | None = None) -> None:
         self.mss = mss
@@ -61,6 +77,10 @@ class CongestionControl(ABC):
         """SND.NXT, unwrapped, when cwnd last held text back: until that is acknowledged, cwnd is the limit."""
         self.whole = False
         """Windows are whole segments, as Linux counts them, and grow by all that is acknowledged."""
+        self.is_bsd = False
+        """The window may grow whenever the peer's is no smaller, as `halfopen.tcp.congestion.bsd` has it."""
+        self.resends = False
+        """What a timeout has called lost has not all been sent again."""
         self._use = (0, 0, False)
         """(until which SND.UNA it holds, octets in flight at most, whether they filled the window)."""
         self._hystart = hystart
@@ -69,6 +89,10 @@ class CongestionControl(ABC):
     @abstractmethod
     def on_ack(self, sample: AckSample) -> None:
         """New data was acknowledged outside of fast recovery: slow start or congestion avoidance (RFC 5681 3.1)."""
+
+    def look(self, sample: AckSample) -> None:
+        """A round trip has been measured, in recovery or not; `on_ack` follows, if it is its turn (``pkts_acked``)."""
+        return None
 
     @abstractmethod
     def on_loss(self, flight: int, now: Instant) -> None:
@@ -85,6 +109,19 @@ class CongestionControl(ABC):
         """Fast recovery ends: cwnd is ssthresh (RFC 6582 3.2 step 3, RFC 9937 5)."""
         self.cwnd = self.ssthresh
 
+    def start_prr(self, outstanding: int, recover_flight: int) -> Prr:
+        """Fast recovery begins, after `on_loss`: who says how much may be sent in it (RFC 9937 5).
+
+        ``recover_flight`` of the octets ``outstanding`` were in the network.
+        """
+        prr = Prr(self.mss)
+        prr.start(recover_flight, self.ssthresh)
+        return prr
+
+    def on_repaired(self, flight: int) -> None:
+        """Fast recovery is over, with ``flight`` octets in the network: what more there is to be said."""
+        self.resends = False
+
     def on_undo(self) -> None:
         """The last reduction was spurious: cwnd and ssthresh are what they were, or more (RFC 3708, RFC 4015)."""
         if self._undo is not None:
@@ -92,6 +129,25 @@ class CongestionControl(ABC):
             self.cwnd = max(self.cwnd, cwnd)
             self.ssthresh = max(self.ssthresh, ssthresh)
             self._undo = None
+
+    def resize(self, mss: int) -> None:
+        """Segments of another size: windows that are whole segments stay as many."""
+        if self.whole:
+            before = self.mss
+            self.cwnd = self.cwnd // before * mss
+            if self.ssthresh < INFINITE:
+                self.ssthresh = self.ssthresh // before * mss
+            end, most, was_full = self._use
+            self._use = (end, most // before * mss, was_full)
+        self.mss = mss
+
+    def three_quarters(self) -> int:
+        """What a window that is given up for no loss leaves behind as ssthresh (Linux ``tcp_current_ssthresh``)."""
+        return self._floor(self.cwnd // 2) + self._floor(self.cwnd // 4)
+
+    def keep_reduction(self) -> None:
+        """The last reduction had another reason as well: `on_undo` does nothing."""
+        self._undo = None
 
     def on_idle(self, unsent: Duration, rto: Duration, now: Instant) -> None:
         """Nothing is in flight, and nothing was sent for the time ``unsent``: the restart window (RFC 5681 4.1).
@@ -104,11 +160,11 @@ class CongestionControl(ABC):
             halvings = (unsent - 1) // rto if self.whole else 31
             self.cwnd = max(self._floor(self.cwnd >> min(halvings, 31)), min(self.initial_window, self.cwnd))
 
-    def note_use(self, una: int, nxt: int, is_full: bool) -> None:
+    def note_use(self, una: int, nxt: int, used: int, is_full: bool) -> None:
         """What of the window has been in use, remembered for a round trip (Linux ``tcp_cwnd_validate``)."""
         end, most, was_full = self._use
-        if una >= end or is_full or (not was_full and nxt - una > most):
-            self._use = (nxt, nxt - una, is_full)
+        if una >= end or is_full or (not was_full and used > most):
+            self._use = (nxt, used, is_full)
 
     @property
     def was_filled(self) -> bool:

@@ -20,14 +20,12 @@ BETA: Final = 0.7
 """Multiplicative decrease (RFC 9438 4.6), for ECN-Echo too."""
 ALPHA: Final = 3 * (1 - BETA) / (1 + BETA)
 """9/17: with this increase per round trip, decrease by BETA is as fast as Reno on average (RFC 9438 4.3)."""
-ACKS_PER_STEP: Final = 15
-"""Eighths of a window that are acknowledged while Reno's would grow by a segment: 1 / ALPHA as Linux rounds it."""
 
 
 class Cubic(CongestionControl):
     """RFC 9438 with fast convergence, the Reno-friendly region and HyStart++."""
 
-    __slots__ = ("_credit", "_cwnd_prior", "_epoch", "_friendly", "_k", "_last_ack", "_saved", "_w_est", "_w_max")
+    __slots__ = ("_credit", "_cwnd_prior", "_epoch", "_k", "_last_ack", "_saved", "_w_est", "_w_max")
 
     def __init__(self, mss: int, initial_window: int, hystart: HyStart | None = None) -> None:
         super().__init__(mss, initial_window, HyStart() if hystart is None else hystart)
@@ -40,8 +38,6 @@ class Cubic(CongestionControl):
         self._last_ack: Instant = 0
         self._credit = 0.0
         """The part of an octet by which cwnd ought to be larger: a large window grows by less than one per ACK."""
-        self._friendly = 0
-        """What Reno's window would be, in segments."""
         self._saved = (0.0, 0.0, 0.0, 0, NEVER)
 
     def window_at(self, elapsed: Duration) -> float:
@@ -62,9 +58,7 @@ class Cubic(CongestionControl):
             if self._epoch != NEVER:
                 self._epoch += since_last_ack  # RFC 9438 5.8
             return
-        if acked and self.whole:
-            self._count_up(acked // self.mss, sample.min_rtt, now)
-        elif acked:
+        if acked:
             self._avoid_congestion(acked, sample.smoothed_rtt, now)
 
     def _avoid_congestion(self, acked: int, rtt: Duration, now: Instant) -> None:
@@ -82,26 +76,6 @@ class Cubic(CongestionControl):
         whole = int(self._credit)
         self._credit -= whole
         self.cwnd = min(cwnd + whole, INFINITE)
-
-    def _count_up(self, acked: int, rtt: Duration, now: Instant) -> None:
-        """The same in whole segments: one more for every so many acknowledged, at most one for two (Linux)."""
-        cwnd = self.cwnd // self.mss
-        if self._epoch == NEVER:
-            self._begin_epoch(now)
-            self._w_est, self._friendly = 0.0, cwnd
-        top = int(self._w_max) // self.mss
-        target = top + int(self.window_at(now - self._epoch + rtt) / self.mss - top)
-        every = cwnd // (target - cwnd) if target > cwnd else 100 * cwnd
-        steps, self._w_est = divmod(self._w_est + acked, cwnd * ACKS_PER_STEP // 8)
-        self._friendly += int(steps)
-        if self._friendly > cwnd:
-            every = min(every, cwnd // (self._friendly - cwnd))
-        every = max(every, 2)
-        if self._credit >= every:
-            self._credit = 0.0
-            cwnd += 1
-        more, self._credit = divmod(self._credit + acked, every)
-        self.cwnd = min((cwnd + int(more)) * self.mss, INFINITE)
 
     def _begin_epoch(self, now: Instant) -> None:
         """A congestion avoidance stage begins (RFC 9438 4.2); K is 0 after a timeout or without a loss (4.8, 4.10)."""

@@ -1,6 +1,9 @@
 """Proportional Rate Reduction: how much may be sent for each ACK of a fast recovery (RFC 9937)."""
 
+from halfopen.base.native import mypyc_attr
 
+
+@mypyc_attr(acyclic=True)
 class Prr:
     """Spreads the reduction from RecoverFS to ssthresh over one round trip; ends as close to ssthresh as losses allow.
 
