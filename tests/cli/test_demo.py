@@ -4,12 +4,18 @@ import pty
 import signal
 import subprocess
 import sys
+from collections import Counter
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from halfopen.capture.pcap import open_capture
+from halfopen.capture.record import Record
+from halfopen.wire import ethernet
+from halfopen.wire.carried import ETHERTYPES, look
+from halfopen.wire.ipv4 import PROTOCOL_TCP
 from tests.cli.running import COMMAND, run, until
 
 NAMES = [f"{name}{suffix}" for suffix in ("", "-impaired") for name in ("download", "upload", "fetch")]
@@ -18,9 +24,11 @@ OCTETS = 4_000_000
 tap = [pytest.mark.root, pytest.mark.device("/dev/net/tun"), pytest.mark.needs("curl", "nginx")]
 
 
+@pytest.mark.parametrize("version", ["4", "6"])
 @pytest.mark.parametrize("world", [pytest.param("tap", marks=tap), "simulated"])
-def test_every_file_arrives_as_it_was(world: str, tmp_path: Path) -> None:
-    result = run("demo", "--json", "--octets", str(OCTETS), "--world", world, cwd=tmp_path)
+def test_every_file_arrives_as_it_was(world: str, version: str, tmp_path: Path) -> None:
+    words = ("--octets", str(OCTETS), "--world", world, "--ip-version", version)
+    result = run("demo", "--json", *words, cwd=tmp_path)
     assert (result.returncode, result.stderr) == (0, "")
     outcome = json.loads(result.stdout)
     assert sorted(outcome) == ["capture", "transfers", "world"]
@@ -30,16 +38,34 @@ def test_every_file_arrives_as_it_was(world: str, tmp_path: Path) -> None:
     assert all(transfer["sha256_equal"] is True for transfer in outcome["transfers"])
     assert all(transfer["seconds"] > 0 for transfer in outcome["transfers"])
     with (tmp_path / outcome["capture"]).open("rb") as file:
-        assert len(list(open_capture(file))) > 1000
+        (seen,) = versions_of_tcp(open_capture(file)).items()
+    assert seen[0] == version
+    assert seen[1] > 1000
 
 
+def versions_of_tcp(records: Iterable[Record]) -> Counter[str]:
+    """How many frames of each version of IP carry TCP."""
+    versions: Counter[str] = Counter()
+    for record in records:
+        if ethernet.parse(record.octets)[2] in ETHERTYPES:
+            start = ethernet.HEADER_OCTETS
+            carried = look(record.octets, start, len(record.octets) - start)
+            versions["4" if len(carried.source) == 4 else "6"] += carried.protocol == PROTOCOL_TCP
+    return versions
+
+
+@pytest.mark.parametrize(("version", "anywhere"), [("4", "0.0.0.0:80"), ("6", "[::]:80")])
 @pytest.mark.parametrize("world", [pytest.param("tap", marks=tap), "simulated"])
-def test_people_see_the_handshake_the_ports_and_the_rates(world: str, tmp_path: Path) -> None:
-    result = run("demo", "--octets", "100000", "--world", world, "--capture", "it.pcapng", cwd=tmp_path)
+def test_people_see_the_handshake_the_ports_and_the_rates(
+    world: str, version: str, anywhere: str, tmp_path: Path
+) -> None:
+    words = ("--octets", "100000", "--world", world, "--ip-version", version)
+    result = run("demo", *words, "--capture", "it.pcapng", cwd=tmp_path)
     assert (result.returncode, result.stderr) == (0, "")
     text = result.stdout
     assert text.index("SYN seq=") < text.index("SYN,ACK seq=") < text.index("FIN,ACK seq=")
-    assert "LISTEN 0      128    0.0.0.0:80" in text
+    assert f"Between:  IPv{version} " in text
+    assert f"LISTEN 0      128    {anywhere}" in text
     assert f'users:(("{"ours" if world == "simulated" else "halfopen"}",pid=' in text
     assert text.count(" equal\n") == 6
     assert "Capture: it.pcapng" in text
@@ -51,8 +77,9 @@ def test_people_see_the_handshake_the_ports_and_the_rates(world: str, tmp_path: 
 @pytest.mark.root
 @pytest.mark.device("/dev/net/tun")
 @pytest.mark.needs("tshark", "curl", "nginx")
-def test_tshark_finds_nothing_malformed_and_no_wrong_checksum(tmp_path: Path) -> None:
-    assert run("demo", "--octets", "1000000", cwd=tmp_path).returncode == 0
+@pytest.mark.parametrize("version", ["4", "6"])
+def test_tshark_finds_nothing_malformed_and_no_wrong_checksum(version: str, tmp_path: Path) -> None:
+    assert run("demo", "--octets", "1000000", "--ip-version", version, cwd=tmp_path).returncode == 0
     wrong = "_ws.malformed or tcp.checksum.status == 0 or ip.checksum.status == 0"
     # Without the last one Wireshark calls a retransmission after a gap a malformed piece of the HTTP message.
     wanted = ("tcp.check_checksum", "ip.check_checksum", "tcp.reassemble_out_of_order")
@@ -92,8 +119,10 @@ def test_who_insists_on_a_device_gets_one_line_and_code_2(tmp_path: Path) -> Non
 
 @pytest.mark.root
 @pytest.mark.device("/dev/net/tun")
-def test_without_curl_and_nginx_python_is_the_peer(tmp_path: Path) -> None:
-    result = run_patched(NO_PROGRAMS, "demo", "--octets", "100000", "--world", "tap", cwd=tmp_path)
+@pytest.mark.parametrize("version", ["4", "6"])
+def test_without_curl_and_nginx_python_is_the_peer(version: str, tmp_path: Path) -> None:
+    words = ("--octets", "100000", "--world", "tap", "--ip-version", version)
+    result = run_patched(NO_PROGRAMS, "demo", *words, cwd=tmp_path)
     assert (result.returncode, result.stderr) == (0, "")
     assert "urllib (there is no curl) and http.server" in result.stdout
     assert result.stdout.count(" equal\n") == 6

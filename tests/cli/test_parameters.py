@@ -47,6 +47,11 @@ def test_both_versions_of_ip_are_taken() -> None:
     assert parameters.interface_address("2001:db8::2/64") == "2001:db8::2/64"
 
 
+def test_an_address_of_ipv6_stands_in_brackets_in_a_url() -> None:
+    assert parameters.host_in_url("2001:db8::1") == "[2001:db8::1]"
+    assert parameters.host_in_url("192.0.2.1") == "192.0.2.1"
+
+
 def test_good_ones_are_taken() -> None:
     assert parameters.host_address("192.0.2.1") == b"\xc0\0\2\1"
     assert parameters.listening_address("0.0.0.0") == bytes(4)
@@ -67,6 +72,27 @@ def test_good_ones_are_taken() -> None:
         (("nc", "192.0.2.1", "80", "--gateway", "router"), "'router'"),
         (("nc", "192.0.2.1", "80", "--gateway", "198.51.100.1"), "'198.51.100.1' is not another host in the network"),
         (("nc", "192.0.2.1", "80", "--gateway", "192.0.2.2"), "'192.0.2.2' is not another host in the network"),
+        (
+            ("nc", "192.0.2.1", "80", "--gateway", "2001:db8::1"),
+            "'2001:db8::1' is a gateway of IPv6: expected an --address of IPv6 as well",
+        ),
+        (
+            ("ping", "2001:db8::1", "--address", "2001:db8::2/64", "--gateway", "192.0.2.1"),
+            "'192.0.2.1' is a gateway of IPv4: expected an --address of IPv4 as well",
+        ),
+        (
+            ("serve", ".", "--address", "192.0.2.2/24", "--address", "198.51.100.2/24"),
+            "'192.0.2.2' and '198.51.100.2' are both of IPv4: expected at most one of each version",
+        ),
+        (
+            ("ping", "192.0.2.1", "--address", "2001:db8::2/64", "--address", "2001:db8::2/64"),
+            "'2001:db8::2' and '2001:db8::2' are both of IPv6",
+        ),
+        (
+            ("nc", "192.0.2.1", "80", "--gateway", "192.0.2.1", "--gateway", "192.0.2.3"),
+            "'192.0.2.1' and '192.0.2.3' are both of IPv4",
+        ),
+        (("demo", "--ip-version", "5"), "'5'"),
         (("ping", "localhost"), "'localhost'"),
         (("ping", "192.0.2.1", "-c", "0"), "0"),
         (("ping", "192.0.2.1", "--address", "192.0.2.2"), "'192.0.2.2'"),

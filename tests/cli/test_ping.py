@@ -32,6 +32,17 @@ def test_the_kernel_answers(namespace: Namespace) -> None:
 
 @pytest.mark.root
 @pytest.mark.device("/dev/net/tun")
+@pytest.mark.parametrize("kernel", ["192.0.2.1", "2001:db8::1"])
+def test_a_host_of_both_versions_pings_either(kernel: str, namespace: Namespace) -> None:
+    addresses = ("--address", "2001:db8::2/64", "--address", "192.0.2.2/24")
+    with running(namespace, "ping", kernel, "-c", "2", "-i", "0.5", *addresses) as process:
+        output, _ = process.communicate(timeout=30)
+        assert process.returncode == 0
+    assert f"64 octets from {kernel}: icmp_seq=2 ttl=64" in output
+
+
+@pytest.mark.root
+@pytest.mark.device("/dev/net/tun")
 def test_programs_get_one_object(namespace: Namespace) -> None:
     with running(namespace, "ping", "192.0.2.1", "-c", "2", "-i", "0.01", "--json") as process:
         output, _ = process.communicate(timeout=30)

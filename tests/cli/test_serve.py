@@ -53,6 +53,30 @@ def test_an_asgi_application_is_served_through_a_bad_network(namespace: Namespac
         assert process.wait(timeout=20) == 0
 
 
+BOTH = ("--address", "192.0.2.2/24", "--address", "2001:db8::2/64")
+
+
+def test_a_directory_is_served_at_the_addresses_of_both_versions(namespace: Namespace, tmp_path: Path) -> None:
+    (tmp_path / "greeting.txt").write_text("good day\n" * 10000)
+    with running(namespace, "serve", str(tmp_path), *BOTH) as process:
+        assert "http://192.0.2.2:8000/ and http://[2001:db8::2]:8000/" in line_with(process, "Serving")
+        for host, kernel in (("192.0.2.2", "192.0.2.1"), ("[2001:db8::2]", "2001:db8::1")):
+            assert fetch(namespace, f"http://{host}:8000/greeting.txt") == "good day\n" * 10000
+            assert line_with(process, "greeting.txt").startswith(f"{kernel} ")
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=20) == 0
+
+
+def test_an_asgi_application_is_served_at_the_addresses_of_both_versions(namespace: Namespace, tmp_path: Path) -> None:
+    (tmp_path / "hello.py").write_text(APPLICATION)
+    with running(namespace, "serve", "hello:app", "--port", "80", *BOTH, cwd=tmp_path) as process:
+        line_with(process, "Uvicorn running")
+        assert fetch(namespace, "http://192.0.2.2/") == "hello 192.0.2.1"
+        assert fetch(namespace, "http://[2001:db8::2]/") == "hello 2001:db8::1"
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=20) == 0
+
+
 @pytest.mark.needs("ip")
 def test_behind_a_gate_connections_come_of_cookies(namespace: Namespace, tmp_path: Path) -> None:
     (tmp_path / "greeting.txt").write_text("good day\n" * 10000)

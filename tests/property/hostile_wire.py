@@ -29,7 +29,7 @@ from halfopen.tcp.half_open import HalfOpenTable
 from halfopen.tcp.isn import FixedIsn
 from halfopen.tcp.listener import Listener
 from halfopen.tcp.passive import Listening, PathLimits
-from halfopen.tcp.scoreboard import LOST, SACKED
+from halfopen.tcp.sent import LOST, SACKED
 from halfopen.tcp.state import State
 from halfopen.tcp.tcb import Opening, Tcb
 from halfopen.wire.tcp import CWR, FIN, PSH, Segment

@@ -352,6 +352,7 @@ def test_requests_that_nobody_answers_are_bounded() -> None:
     assert world.counters["IcmpInEchoRepUnexpected"] == 1
 
 
+@pytest.mark.rfc("792", "792.6")
 def test_a_redirect_by_the_first_hop_is_followed_if_it_may_be() -> None:
     world = make(accept_redirects=True)
     world.host.routes.add(default_route(world.interface, PEER))

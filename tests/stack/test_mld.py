@@ -52,6 +52,7 @@ class Listener:
         return records
 
 
+@pytest.mark.rfc("4862", "4862.3")
 def test_a_new_group_is_told_twice_within_a_second() -> None:
     listener = Listener()
     listener.reports.join(listener.interface, GROUP, 0)
@@ -99,6 +100,7 @@ def test_a_group_that_was_never_joined_is_not_left() -> None:
     assert listener.reports.earliest == NEVER
 
 
+@pytest.mark.rfc("4862", "4862.3")
 def test_a_query_is_answered_with_all_groups_or_with_the_one_it_is_about() -> None:
     listener = Listener()
     for group in (GROUP, OTHER):

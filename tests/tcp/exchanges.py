@@ -57,6 +57,16 @@ def flight(exchange: Exchange, segments: int, octets: int = 1000) -> None:
     assert len(exchange.peer.ignores()) == segments
 
 
+def starts(exchange: Exchange) -> list[int]:
+    """Where the segments begin that nobody has taken yet."""
+    return [seen.words.start for seen in exchange.peer.ignores()]
+
+
+def duplicates(exchange: Exchange, ack: int, count: int) -> None:
+    """The peer sends that many ACKs that are alike."""
+    exchange.peer.sends(*[f". 1:1(0) ack {ack}"] * count)
+
+
 def shrunk_by_an_option(segments: int = 10) -> Exchange:
     """That many segments of 1000 octets in flight, not of 1012: Accurate ECN's option is due, and takes the rest."""
     options = OptionsConfig(ecn=Ecn.ACCURATE, timestamps=False)
@@ -66,4 +76,14 @@ def shrunk_by_an_option(segments: int = 10) -> Exchange:
     exchange.peer.ignores()
     exchange.user.hears("Connected")
     flight(exchange, segments)
+    return exchange
+
+
+def with_ecn() -> Exchange:
+    """An active open that has agreed on ECN (RFC 3168 6.1.1)."""
+    exchange = Exchange.active(Setting(config=replace(PLAIN, options=OptionsConfig(ecn=Ecn.ACTIVE))))
+    exchange.peer.expects_any("SEW")
+    exchange.peer.sends("S.E 0:0(0) ack 1 win 65535 <mss 1000>")
+    exchange.peer.ignores()
+    exchange.user.hears("Connected")
     return exchange

@@ -2,7 +2,8 @@ from dataclasses import replace
 
 from halfopen.tcp.bsd_output import as_response, before_signature, cut_lost
 from halfopen.tcp.config import DEFAULT, BufferConfig, OptionsConfig
-from halfopen.tcp.scoreboard import IN_FLIGHT, Flight
+from halfopen.tcp.scoreboard import Flight
+from halfopen.tcp.sent import IN_FLIGHT
 from halfopen.testing.exchange import Exchange, Setting
 from halfopen.wire.tcp import ACK, Segment
 from halfopen.wire.tcp_options import Options

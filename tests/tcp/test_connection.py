@@ -8,7 +8,7 @@ from halfopen.base.trace import ListSink
 from halfopen.tcp.config import AckConfig, OptionsConfig, TcpConfig
 from halfopen.tcp.connection import Connection
 from halfopen.tcp.half_open import HalfOpen
-from halfopen.tcp.sending import URGENT
+from halfopen.tcp.send_queue import URGENT
 from halfopen.tcp.state import State
 from halfopen.tcp.tcb import Opening
 from halfopen.testing.exchange import Exchange, Setting, text

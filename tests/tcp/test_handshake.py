@@ -439,5 +439,5 @@ def test_where_larger_segments_are_tried_the_first_are_small_but_not_those_of_li
         exchange.peer.sends("S 0:0(0) win 65535 <mss 1460>")
         exchange.peer.ignores()
         exchange.peer.sends(". 1:1(0) ack 1 win 65535")
-        assert exchange.connection.tcb.recovery.search is not None
+        assert exchange.connection.tcb.recovery.trials.search is not None
         assert exchange.connection.tcb.snd.mss == size

@@ -275,6 +275,6 @@ def test_in_whole_segments_only_what_is_too_big_goes_again_and_the_search_ends_t
     exchange.user.sends(100)
     exchange.peer.ignores()
     tcb = exchange.connection.tcb
-    tcb.recovery.search = MtuSearch(1024, 1460, 0)
+    tcb.recovery.trials.search = MtuSearch(1024, 1460, 0)
     assert exchange.connection.on_path_mtu(1200, wrap(tcb.snd.una), exchange.now)
-    assert (tcb.snd.flight.lost, tcb.recovery.search.high, tcb.recovery.phase) == (1460, 1200, Phase.LOSS)
+    assert (tcb.snd.flight.lost, tcb.recovery.trials.search.high, tcb.recovery.phase) == (1460, 1200, Phase.LOSS)

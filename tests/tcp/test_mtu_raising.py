@@ -20,7 +20,7 @@ from halfopen.tcp.mtu_raising import (
     resend_large,
 )
 from halfopen.tcp.mtu_search import MtuSearch, MtuSearchConfig
-from halfopen.tcp.scoreboard import LOST
+from halfopen.tcp.sent import LOST
 from halfopen.tcp.tcb import Phase, Tcb
 from halfopen.testing.exchange import Exchange
 from tests.tcp.exchanges import EAGER, RTT, connect
@@ -53,7 +53,7 @@ def probing() -> Exchange:
 
 
 def known(exchange: Exchange) -> MtuSearch:
-    search = exchange.connection.tcb.recovery.search
+    search = exchange.connection.tcb.recovery.trials.search
     assert search is not None
     return search
 
@@ -62,7 +62,7 @@ def asks(tcb: Tcb, unsent: int = 20_000, free: int = 5000, now: int = 0) -> int:
     return probe_size(tcb, unsent, free, now)
 
 
-@pytest.mark.rfc("4821")
+@pytest.mark.rfc("4821", "4821.3")
 def test_a_search_begins_with_segments_that_get_through_anywhere() -> None:
     exchange = searching()
     assert exchange.connection.tcb.snd.mss == 1024
@@ -74,6 +74,7 @@ def test_a_path_that_takes_less_is_not_exceeded() -> None:
     assert begin_search(exchange.connection.tcb, 500, exchange.now) == 500
 
 
+@pytest.mark.rfc("4821", "4821.1")
 def test_a_probe_is_one_segment_half_way_between_and_counts_as_two() -> None:
     exchange = probing()
     tcb = exchange.connection.tcb
@@ -97,6 +98,7 @@ def test_a_probe_that_gets_through_makes_segments_larger_and_the_window_in_segme
     assert exchange.counters["TCPMTUPSuccess"] == 1
 
 
+@pytest.mark.rfc("4821", "4821.2")
 def test_a_probe_that_is_lost_goes_again_in_small_segments_and_nobody_slows_down() -> None:
     exchange = probing()
     tcb = exchange.connection.tcb
@@ -120,10 +122,11 @@ def test_what_is_sent_again_makes_the_answer_worth_nothing() -> None:
     assert known(exchange).probe is None
     plain = connect(OPTIONS).connection.tcb
     forget_probe(plain)
-    assert plain.recovery.search is None
+    assert plain.recovery.trials.search is None
     on_probe_acknowledged(plain)
 
 
+@pytest.mark.rfc("4821", "4821.6")
 def test_nothing_is_tried_without_a_search_in_recovery_or_with_a_small_window() -> None:
     assert asks(connect(OPTIONS).connection.tcb) == NO_PROBE
     exchange = searching()
@@ -139,6 +142,7 @@ def test_nothing_is_tried_without_a_search_in_recovery_or_with_a_small_window() 
     assert asks(tcb) == NO_PROBE
 
 
+@pytest.mark.rfc("4821", "4821.6")
 def test_a_probe_has_to_be_followed_by_enough_to_tell_of_its_loss() -> None:
     exchange = searching()
     tcb = exchange.connection.tcb
@@ -180,7 +184,7 @@ def test_no_segment_is_larger_than_what_is_known_to_get_through() -> None:
     tcb = exchange.connection.tcb
     limit_size(tcb)
     assert tcb.snd.mss == 1460
-    tcb.recovery.search = MtuSearch(1200, 1460, 0)
+    tcb.recovery.trials.search = MtuSearch(1200, 1460, 0)
     limit_size(tcb)
     assert tcb.snd.mss == 1200
     limit_size(tcb)

@@ -5,7 +5,8 @@ import pytest
 from halfopen.base.clock import MILLISECOND, NEVER
 from halfopen.tcp.rack import REORDERING_MEMORY, Rack
 from halfopen.tcp.rtt import RttEstimator
-from halfopen.tcp.scoreboard import LOST, Delivery, Flight
+from halfopen.tcp.scoreboard import Flight
+from halfopen.tcp.sent import LOST, Delivery
 
 RTT = 100 * MILLISECOND
 

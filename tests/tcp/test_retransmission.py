@@ -8,6 +8,7 @@ from halfopen.base.clock import MILLISECOND, NEVER, SECOND, Duration
 from halfopen.base.trace import ListSink
 from halfopen.tcp.config import DEFAULT, AckConfig, RetransmissionConfig, TimeoutConfig
 from halfopen.tcp.congestion_config import CongestionConfig
+from halfopen.tcp.linux_config import LinuxRetransmissionConfig
 from halfopen.tcp.retransmission import (
     MAX_ACK_DELAY,
     MIN_PTO,
@@ -389,8 +390,8 @@ def test_linux_takes_a_share_of_cwnd_and_in_a_recovery_none_again() -> None:
     assert (congestion.ssthresh, recovery.phase) == (5000, Phase.RECOVERY)
     exchange.after(RTO)
     assert (congestion.ssthresh, recovery.phase) == (5000, Phase.LOSS)
-    assert recovery.undo is not None
-    assert not recovery.undo.is_open
+    assert recovery.trials.undo is not None
+    assert not recovery.trials.undo.is_open
 
 
 def test_a_peer_that_seems_to_renege_gets_half_a_round_trip() -> None:
@@ -423,10 +424,10 @@ def test_a_repeated_timeout_of_an_episode_that_was_taken_back_has_nothing_to_pro
     exchange.user.sends(2000)
     exchange.after(3 * RTO)
     recovery = exchange.connection.tcb.recovery
-    recovery.undo = None
+    recovery.trials.undo = None
     assert recovery.retries > 0
     on_retransmission_timeout(exchange.connection.tcb, exchange.now)
-    assert recovery.undo is None
+    assert recovery.trials.undo is None
 
 
 def test_an_attempt_to_connect_can_have_an_end_in_time() -> None:
@@ -469,7 +470,8 @@ def test_hosts_differ_in_how_long_they_wait_for_a_larger_window(manner: str, wai
 
 
 def test_timeouts_of_thin_streams_do_without_backoff() -> None:
-    config = replace(EAGER, retransmission=RetransmissionConfig(tail_loss_probe=False, thin_linear=True))
+    timeouts = TimeoutConfig(linux=LinuxRetransmissionConfig(thin_linear=True))
+    config = replace(retransmitting(tail_loss_probe=False), timeouts=timeouts)
     exchange = connect(SACK, config=config)
     exchange.user.sends(1000)
     exchange.peer.ignores()

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from halfopen.base.clock import NEVER
-from halfopen.tcp.scoreboard import FINAL, IN_FLIGHT, LOST, PUSHED, RECORD_END, SACKED, Delivery, Flight, Sent
+from halfopen.tcp.scoreboard import Flight
+from halfopen.tcp.sent import FINAL, IN_FLIGHT, LOST, PUSHED, RECORD_END, SACKED, Delivery, Sent
 
 MSS = 10
 DUPTHRESH = 3
@@ -233,13 +234,6 @@ class Scoreboard(RuleBasedStateMachine):
 
 TestScoreboard = Scoreboard.TestCase
 TestScoreboard.settings = settings(deadline=None, max_examples=200, stateful_step_count=40)
-
-
-def test_records_read_well() -> None:
-    flight = flight_of(10, 10)
-    flight.sack(10, 20, Delivery())
-    flight.mark_lost(flight.records[0])
-    assert repr(flight.records) == "[Sent(0:10, x1, lost), Sent(10:20, x1, sacked)]"
 
 
 @pytest.mark.rfc("6675", "6675.1")
@@ -535,3 +529,14 @@ def test_segments_are_counted_and_a_fin_is_none() -> None:
     flight.acknowledge(1500, Delivery())
     assert [(each.start, each.pieces) for each in flight.records] == [(1500, 2), (2501, 1)]
     assert flight.delivered == 1
+
+
+def test_what_all_was_lost_and_leaves_again_can_be_late_again() -> None:
+    flight = flight_of(10, 10)
+    assert flight.mark_late(2, 20, 2) == NEVER
+    assert picture(flight) == "l" * 20
+    flight.retransmit(flight.records[0], 5)
+    flight.retransmit(flight.records[1], 6)
+    assert flight.mark_late(6, 20, 4) == 5
+    assert flight.mark_late(6, 20, 5) == NEVER
+    assert picture(flight) == "l" * 10 + "f" * 10

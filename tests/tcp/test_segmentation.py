@@ -7,7 +7,7 @@ import pytest
 from halfopen.tcp.config import DEFAULT, AckConfig
 from halfopen.tcp.congestion_config import CongestionConfig
 from halfopen.tcp.segmentation import let_go, sendable
-from halfopen.tcp.sending import RECORD
+from halfopen.tcp.send_queue import RECORD
 from halfopen.testing.exchange import Exchange
 from tests.tcp.exchanges import EAGER, RTT, connect
 

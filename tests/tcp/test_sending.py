@@ -5,8 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from halfopen.base.octets import total_octets
-from halfopen.tcp.scoreboard import PUSHED, RECORD_END, Delivery
-from halfopen.tcp.sending import ANYWHERE, APART, MORE, RECORD, SendSpace
+from halfopen.tcp.send_queue import MORE, RECORD
+from halfopen.tcp.sending import SendSpace
+from halfopen.tcp.sent import Delivery
 from halfopen.tcp.seqnum import wrap
 
 INITIAL = (0, (1 << 32) - 1, (1 << 32) - 3, (1 << 31) - 1)
@@ -208,69 +209,16 @@ def test_a_window_that_may_not_shrink_opens_or_closes() -> None:
     assert snd.wnd == 0
 
 
-def test_what_was_queued_with_more_to_come_is_not_pushed() -> None:
+def test_text_is_queued_as_the_user_says() -> None:
     snd = space()
+    assert (snd.tail, snd.unsent_runs) == (0, 0)
     snd.append(bytes(300), MORE)
-    assert snd.ends_at(snd.queue.stop) == 0
+    assert not snd.queue.is_pushed
     snd.append(bytes(300))
-    assert snd.ends_at(snd.queue.stop - 1) == 0
-    assert snd.ends_at(snd.queue.stop) == PUSHED
-    snd.append(bytes(300), MORE)
-    assert snd.ends_at(snd.queue.stop) == PUSHED  # in one segment with what was
-    snd.advance(snd.queue.stop)
-    snd.append(bytes(300), MORE)
-    assert snd.ends_at(snd.queue.stop) == 0
-
-
-def test_nothing_goes_beyond_the_end_of_a_record() -> None:
-    snd = space()
-    assert snd.reach(1000) == ANYWHERE
+    assert snd.queue.is_pushed
     snd.append(bytes(300), RECORD)
-    snd.append(bytes(300), RECORD | MORE)
-    snd.append(bytes(300))
-    assert snd.reach(1000) == 301 + (snd.iss)
-    assert snd.ends_at(snd.iss + 301) == PUSHED | RECORD_END
-    snd.advance(snd.iss + 301)
-    assert snd.ends_at(snd.iss + 601) == RECORD_END
-    snd.advance(snd.iss + 601)
-    assert snd.reach(1000) == ANYWHERE
-    assert snd.ends_at(snd.iss + 901) == PUSHED
-
-
-def test_a_full_super_segment_grows_at_the_cost_of_the_next() -> None:
-    snd = space()
-    snd.append(bytes(3000))
-    assert snd.tail == 3000
-    snd.append(bytes(3000), APART)
-    assert snd.tail == 3000
-    first, second = snd.iss + 3001, snd.iss + 6001
-    assert snd.reach(2000) == first
-    assert snd.reach(3000) == first
-    assert snd.reach(4000) == ANYWHERE
-    snd.append(bytes(3000), APART)
-    assert (snd.reach(4000), snd.reach(7000)) == (second, second)
-    assert snd.ends_at(snd.iss + 4001) == PUSHED
-    assert snd.ends_at(second) == PUSHED
-
-
-def test_where_a_record_ends_nothing_has_to_be_kept_apart_besides() -> None:
-    snd = space()
-    snd.append(bytes(300), RECORD)
-    snd.append(bytes(300), APART)
-    assert snd.ends_at(snd.iss + 301) == PUSHED | RECORD_END
-    assert snd.reach(1000) == ANYWHERE
+    assert snd.queue.reach(snd.nxt, 1000) == snd.queue.stop
+    snd.append(bytes(200))
+    assert (snd.tail, snd.unsent_runs) == (200, 2)
     snd.advance(snd.queue.stop)
-    snd.append(bytes(300), APART)
-    assert snd.reach(1000) == ANYWHERE
-    assert snd.tail == 300
-
-
-def test_what_is_unsent_is_queued_in_runs() -> None:
-    snd = space()
-    assert snd.unsent_runs == 0
-    snd.append(b"1234", MORE)
-    assert snd.unsent_runs == 1
-    snd.append(b"5678", APART)
-    assert snd.unsent_runs == 2
-    snd.append(b"9", RECORD)
-    assert snd.unsent_runs == 2
+    assert snd.tail == 0

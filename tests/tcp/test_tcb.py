@@ -22,8 +22,12 @@ from halfopen.tcp.config import (
 from halfopen.tcp.congestion.newreno import NewReno
 from halfopen.tcp.congestion_config import CongestionConfig
 from halfopen.tcp.events import CONNECTED, WRITABLE, Closed, SoftError
+from halfopen.tcp.fast_open import Early, Request, ServerCookies
+from halfopen.tcp.fast_open_config import FastOpenConfig, FastOpenManner
 from halfopen.tcp.state import Event, State, move
-from halfopen.tcp.tcb import Opening, Phase, Tcb, Undo
+from halfopen.tcp.tcb import Opening, Phase, Tcb
+from halfopen.tcp.trials import Undo
+from halfopen.wire.tcp_options import FAST_OPEN
 from tests.tcp.permits import Nowhere, weak
 
 
@@ -143,6 +147,24 @@ def test_a_deleted_block_keeps_what_the_user_can_read_and_nothing_else() -> None
     assert (len(tcb.rcv.queue), tcb.rcv.early.octets) == (7, 0)
     assert not (tcb.owed.syn or tcb.owed.probe or tcb.owed.tail_probe)
     assert min(tcb.timers.next_deadline(), tcb.owed.acks.deadline) == NEVER
+
+
+@pytest.mark.parametrize(("text_at", "is_sign"), [(None, True), (0, False), (3, False)])
+def test_a_fin_behind_a_hole_is_a_sign_against_fast_open_only_if_no_text_came(
+    text_at: int | None, is_sign: bool
+) -> None:
+    wary = FastOpenConfig(connect=True, manner=FastOpenManner(blackhole=SECOND))
+    tcb = Tcb(replace(opening(), config=replace(DEFAULT, fast_open=wary)), is_active=True)
+    move(tcb, Event.ACTIVE_OPEN)
+    move(tcb, Event.RCV_SYN_ACK)
+    cookies = ServerCookies()
+    tcb.user.early = Early(Request(cookies, b"peer", (FAST_OPEN, b""), 0, False))
+    tcb.rcv.fin = tcb.rcv.nxt + 10
+    tcb.rcv.offer(1460)
+    if text_at is not None:
+        receive(tcb, b"text", at=1 + text_at)
+    tcb.delete(None)
+    assert (cookies.request(b"peer", wary, 0) is None) is is_sign
 
 
 def test_without_a_user_nothing_is_kept_to_read() -> None:

@@ -16,11 +16,13 @@ from halfopen.tcp.config import (
     KeepAliveConfig,
     RetransmissionConfig,
     TcpConfig,
+    TimeoutConfig,
 )
 from halfopen.tcp.connection import Connection
 from halfopen.tcp.early import begin_at_server
 from halfopen.tcp.fast_open import Request, ServerCookies
 from halfopen.tcp.half_open import HalfOpen
+from halfopen.tcp.linux_config import LinuxRetransmissionConfig
 from halfopen.tcp.state import State
 from halfopen.tcp.tcb import Opening, Phase
 from halfopen.testing.exchange import Exchange, Setting
@@ -308,8 +310,12 @@ def test_a_syn_waits_for_text_only_so_long() -> None:
     assert connection.poll_transmit(10 * MILLISECOND) is not None
 
 
+def without_backoff(syns: int) -> TimeoutConfig:
+    return TimeoutConfig(linux=LinuxRetransmissionConfig(syn_linear=syns))
+
+
 def test_syns_without_backoff_end_when_those_with_it_would() -> None:
-    config = replace(DEFAULT, retransmission=RetransmissionConfig(syn_retries=1, syn_linear=4))
+    config = replace(retransmitting(syn_retries=1), timeouts=without_backoff(4))
     exchange = Exchange.active(Setting(config=config))
     exchange.after(HOUR)
     syns = [each for each in exchange.peer.ignores() if str(each).startswith("S ")]
@@ -325,7 +331,7 @@ def test_the_pace_is_over_when_its_timer_is() -> None:
 
 
 def test_the_first_syns_may_do_without_backoff() -> None:
-    exchange = Exchange.active(Setting(config=retransmitting(syn_linear=2, syn_retries=1)))
+    exchange = Exchange.active(Setting(config=replace(retransmitting(syn_retries=1), timeouts=without_backoff(2))))
     exchange.peer.ignores()
     for _ in range(2):
         exchange.after(SECOND)

@@ -6,7 +6,8 @@ import pytest
 
 from halfopen.tcp.config import TimeoutConfig
 from halfopen.tcp.congestion_config import CongestionConfig
-from halfopen.tcp.tcb import Phase, TailProbe
+from halfopen.tcp.tcb import Phase
+from halfopen.tcp.trials import TailProbe
 from halfopen.tcp.undo import start_undo
 from halfopen.testing.exchange import Exchange
 from tests.tcp.exchanges import EAGER, PLAIN, PTO, RTO, RTT, WITHOUT_RACK, connect, flight
@@ -106,7 +107,7 @@ def test_without_a_retransmission_there_is_nothing_to_take_back() -> None:
     flight(exchange, 8)
     exchange.after(RTT)
     exchange.peer.sends(". 1:1(0) ack 1001 <TS val 9 ecr 1050,sack 1:1001>")
-    assert exchange.connection.tcb.recovery.undo is None
+    assert exchange.connection.tcb.recovery.trials.undo is None
     assert exchange.counters["TCPDSACKUndo"] == 0
 
 
@@ -211,13 +212,13 @@ def test_in_whole_segments_what_is_still_on_its_way_twice_has_to_be_reported_as_
     exchange.peer.sends(". 1:1(0) ack 1 <sack 1001:4001>")
     exchange.peer.ignores()
     tcb = exchange.connection.tcb
-    assert tcb.recovery.undo is not None
-    assert tcb.recovery.undo.octets == 1000
+    assert tcb.recovery.trials.undo is not None
+    assert tcb.recovery.trials.undo.octets == 1000
     start_undo(tcb, exchange.now)
-    assert tcb.recovery.undo.octets == 1000
-    tcb.recovery.probe = TailProbe(1, is_retransmission=True)
+    assert tcb.recovery.trials.undo.octets == 1000
+    tcb.recovery.trials.probe = TailProbe(1, is_retransmission=True)
     start_undo(tcb, exchange.now)
-    assert tcb.recovery.undo.octets == 2000
-    tcb.recovery.probe = TailProbe(1, is_retransmission=False)
+    assert tcb.recovery.trials.undo.octets == 2000
+    tcb.recovery.trials.probe = TailProbe(1, is_retransmission=False)
     start_undo(tcb, exchange.now)
-    assert tcb.recovery.undo.octets == 1000
+    assert tcb.recovery.trials.undo.octets == 1000

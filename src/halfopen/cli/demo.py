@@ -24,13 +24,16 @@ OCTETS = 256 * 10**6
     show_default=True,
     help="tap: the kernel is the peer; simulated: another host of ours, in virtual time; auto: the kernel if possible.",
 )
-def command(as_object: bool, octets: int, capture: Path, world: str) -> int:
+@click.option(
+    "--ip-version", type=click.Choice(["4", "6"]), default="4", show_default=True, help="Of everything that is sent."
+)
+def command(as_object: bool, octets: int, capture: Path, world: str, ip_version: str) -> int:
     """Exchange files with the Linux kernel over a TAP device, verified, and show what happened.
 
     Everything takes place in a network namespace of its own; no argument and, where the system lets users have
     namespaces, no root is needed. Exit code 1 if a file did not arrive as it was.
     """
     # aiohttp takes its time to import.
-    from halfopen.cli.demo_run import run_demo
+    from halfopen.cli.demo_run import Choice, run_demo
 
-    return run_demo(world, octets, capture, as_object)
+    return run_demo(Choice(world=world, ip_version=int(ip_version)), octets, capture, as_object)

@@ -20,6 +20,8 @@ from pathlib import Path
 import aiohttp
 
 from halfopen.base.errors import HalfopenError
+from halfopen.cli.demo_addresses import Addresses
+from halfopen.cli.parameters import host_in_url
 from halfopen.cli.serving import READ_OCTETS, directory_application, listening
 
 HTTP = 80
@@ -35,7 +37,7 @@ http {{
   access_log off; sendfile on; default_type application/octet-stream;
   client_body_temp_path {home}/body; proxy_temp_path {home}/proxy; fastcgi_temp_path {home}/fastcgi;
   uwsgi_temp_path {home}/uwsgi; scgi_temp_path {home}/scgi;
-  server {{ listen {port}; root {root}; }}
+  server {{ listen {address}:{port}; root {root}; }}
 }}
 """
 
@@ -45,7 +47,10 @@ class PeerFailed(HalfopenError):
 
 
 class Peer(ABC):
-    """The other end."""
+    """The other end; ``addresses`` are of its version of IP."""
+
+    def __init__(self, addresses: Addresses) -> None:
+        self.addresses = addresses
 
     @property
     @abstractmethod
@@ -68,7 +73,8 @@ class Peer(ABC):
 class KernelPeer(Peer):
     """curl and nginx, or Python's own client and server, over the TCP of the kernel in whose namespace we are."""
 
-    def __init__(self) -> None:
+    def __init__(self, addresses: Addresses) -> None:
+        super().__init__(addresses)
         self._curl = shutil.which("curl", path=SEARCH_PATH)
         self._nginx = shutil.which("nginx", path=SEARCH_PATH)
 
@@ -99,9 +105,10 @@ class KernelPeer(Peer):
         """By a process, with a configuration of its own."""
         server = await self._start_nginx(directory)
         if server is None:
-            server = await _start(sys.executable, "-m", "http.server", "--directory", str(directory), str(HTTP))
+            where = ("--bind", self.addresses.anywhere, "--directory", str(directory), str(HTTP))
+            server = await _start(sys.executable, "-m", "http.server", *where)
         try:
-            await _until_listening(server)
+            await _until_listening(server, self.addresses)
             yield
         finally:
             await _stop(server)
@@ -113,10 +120,11 @@ class KernelPeer(Peer):
         home = directory.parent / "nginx"
         home.mkdir()
         configuration = home / "nginx.conf"
-        configuration.write_text(NGINX.format(home=home, port=HTTP, root=directory))
+        address = host_in_url(self.addresses.anywhere)
+        configuration.write_text(NGINX.format(home=home, address=address, port=HTTP, root=directory))
         server = await _start(self._nginx, "-e", "stderr", "-p", str(home), "-c", str(configuration))
         try:
-            await _until_listening(server)
+            await _until_listening(server, self.addresses)
         except PeerFailed:
             self._nginx = None
             return None
@@ -149,18 +157,18 @@ async def _run(*command: str) -> None:
         raise PeerFailed(f"{Path(command[0]).name}: {lines[-1]}")
 
 
-async def _until_listening(server: asyncio.subprocess.Process) -> None:
+async def _until_listening(server: asyncio.subprocess.Process, addresses: Addresses) -> None:
     """Asks over the kernel's loopback, of which our host sees nothing."""
     async with asyncio.timeout(START):
-        while not _is_listening():
+        while not _is_listening(addresses):
             if server.returncode is not None:
                 raise PeerFailed(f"the web server ended with exit code {server.returncode}")
             await asyncio.sleep(0.01)
 
 
-def _is_listening() -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", HTTP)) == 0
+def _is_listening(addresses: Addresses) -> bool:
+    with socket.socket(addresses.family) as probe:
+        return probe.connect_ex((addresses.loopback, HTTP)) == 0
 
 
 class Place(ABC):
@@ -174,7 +182,8 @@ class Place(ABC):
 class OurPeer(Peer):
     """aiohttp's client and server on another host of ours, ``place`` says which."""
 
-    def __init__(self, place: Place) -> None:
+    def __init__(self, addresses: Addresses, place: Place) -> None:
+        super().__init__(addresses)
         self._place = place
 
     @property
@@ -202,7 +211,8 @@ class OurPeer(Peer):
         # Who uses this context does it somewhere else: the place is entered for the beginning and the end only.
         async with AsyncExitStack() as server:
             with self._place.entered():
-                await server.enter_async_context(listening(directory_application(directory), "0.0.0.0", HTTP))
+                application = directory_application(directory)
+                await server.enter_async_context(listening(application, self.addresses.anywhere, HTTP))
             try:
                 yield
             finally:

@@ -15,13 +15,13 @@ from halfopen.base.clock import seconds
 from halfopen.base.errors import Malformed
 from halfopen.capture.pcap import open_capture
 from halfopen.capture.record import Record
+from halfopen.cli.demo_addresses import Way
 from halfopen.cli.demo_transfers import IMPAIRED_SUFFIX, Display, Transfer
-from halfopen.cli.demo_worlds import Way
 from halfopen.report.dissect import ladder_of
 from halfopen.report.tables import format_duration, format_octets, format_rate, format_table
 from halfopen.stack.ports import PortRow, format_listing
 from halfopen.wire import arp, ethernet, ipv4
-from halfopen.wire.ipv4 import Ipv4
+from halfopen.wire.carried import ETHERTYPES, Carried, look
 
 REFRESH = 0.1
 """Seconds between two looks at a file that grows."""
@@ -166,21 +166,23 @@ def is_between(record: Record, hosts: Container[Address]) -> bool:
         if ethertype == ethernet.ETHERTYPE_ARP:
             message = arp.parse(record.octets, ethernet.HEADER_OCTETS)
             return message.sender_address in hosts and message.target_address in hosts
-        header = _ipv4_header(record)
+        if ethertype not in ETHERTYPES:
+            return False
+        carried = _carried(record)
     except Malformed:
         return False
-    return header.protocol == ipv4.PROTOCOL_TCP and header.source in hosts and header.destination in hosts
+    return carried.protocol == ipv4.PROTOCOL_TCP and carried.source in hosts and carried.destination in hosts
 
 
 def first_port(records: Sequence[Record]) -> int | None:
     """The ephemeral port of the first connection, which tells it from all others. Frames are as `is_between` chose."""
     for record in records:
-        if ethernet.parse(record.octets)[2] == ethernet.ETHERTYPE_IPV4:
-            at = ethernet.HEADER_OCTETS + _ipv4_header(record).header_octets
+        if ethernet.parse(record.octets)[2] in ETHERTYPES:
+            at = _carried(record).start
             return int.from_bytes(record.octets[at : at + 2], "big")
     return None
 
 
-def _ipv4_header(record: Record) -> Ipv4:
+def _carried(record: Record) -> Carried:
     start = ethernet.HEADER_OCTETS
-    return ipv4.parse(record.octets, start, len(record.octets) - start)
+    return look(record.octets, start, len(record.octets) - start)

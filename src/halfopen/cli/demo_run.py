@@ -3,15 +3,17 @@
 import shutil
 import sys
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
 import click
 
 from halfopen.base.errors import ConfigError
+from halfopen.cli.demo_addresses import ADDRESSES, CONDITIONS
 from halfopen.cli.demo_report import Bars, Outcome, Quiet
 from halfopen.cli.demo_transfers import Display, Exchange
-from halfopen.cli.demo_worlds import CONDITIONS, SimulatedWorld, TapWorld, World
+from halfopen.cli.demo_worlds import SimulatedWorld, TapWorld, World
 from halfopen.cli.device import make_writer, open_for_writing
 from halfopen.cli.group import version_text
 from halfopen.stack.config import StackConfig
@@ -21,11 +23,19 @@ WIDTHS = range(88, 121)
 """Columns of the ladder: as many as the terminal has, within these."""
 
 
-def run_demo(world: str, octets: int, capture: Path, as_object: bool) -> int:
+@dataclass(frozen=True, kw_only=True)
+class Choice:
+    """Of a world: ``"tap"``, ``"simulated"`` or ``"auto"``, and its version of IP."""
+
+    world: str
+    ip_version: int
+
+
+def run_demo(choice: Choice, octets: int, capture: Path, as_object: bool) -> int:
     """The exit code: 0 if every file arrived as it was, 1 if not, 130 after Ctrl-C."""
     display = Quiet() if as_object or not sys.stderr.isatty() else Bars()
     with open_for_writing(capture) as file:
-        chosen = open_world(world, file)
+        chosen = open_world(choice, file)
         try:
             exchange = _run(chosen, octets, display)
         finally:
@@ -51,18 +61,18 @@ def run_demo(world: str, octets: int, capture: Path, as_object: bool) -> int:
     return 0 if outcome.is_good else 1
 
 
-def open_world(choice: str, file: BinaryIO) -> World:
+def open_world(choice: Choice, file: BinaryIO) -> World:
     """The world that was chosen; with ``auto`` the simulated one, if there can be no TAP, and the reason on stderr."""
-    writer = make_writer(file)
-    if choice == "simulated":
-        return SimulatedWorld(writer)
+    writer, addresses = make_writer(file), ADDRESSES[choice.ip_version]
+    if choice.world == "simulated":
+        return SimulatedWorld(writer, addresses)
     try:
-        return TapWorld(writer)
+        return TapWorld(writer, addresses)
     except (ConfigError, OSError) as error:
-        if choice == "tap":
+        if choice.world == "tap":
             raise ConfigError(f"no TAP device can be had: {error.args[-1]}") from None
         click.echo(f"No TAP device can be had, so both ends are ours: {error.args[-1]}", err=True)
-        return SimulatedWorld(writer)
+        return SimulatedWorld(writer, addresses)
 
 
 def _run(world: World, octets: int, display: Display) -> Exchange | None:

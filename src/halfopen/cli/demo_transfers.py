@@ -13,8 +13,10 @@ from pathlib import Path
 from aiohttp import ClientError, web
 
 from halfopen.base.errors import HalfopenError
+from halfopen.cli.demo_addresses import Way
 from halfopen.cli.demo_peers import HTTP, download
-from halfopen.cli.demo_worlds import Way, World
+from halfopen.cli.demo_worlds import World
+from halfopen.cli.parameters import host_in_url
 from halfopen.cli.serving import READ_OCTETS, listening
 from halfopen.stack.ports import PortRow
 
@@ -77,9 +79,10 @@ class Exchange:
         served, received = self.directory / "served", self.directory / "received"
         served.mkdir()
         received.mkdir()
-        async with listening(self._application(served, received), "0.0.0.0", HTTP), world.peer.serving(served):
+        application, anywhere = self._application(served, received), world.addresses.anywhere
+        async with listening(application, anywhere, HTTP), world.peer.serving(served):
             world.record(RECORDED_CLEAN)
-            await world.peer.download(f"http://{clean.ours}/", self.directory / "greeting")
+            await world.peer.download(f"http://{host_in_url(clean.ours)}/", self.directory / "greeting")
             await self._exchange(clean, "", await _random_file(served, octets))
             world.record(0)
             await self._exchange(impaired, IMPAIRED_SUFFIX, await _random_file(served, impaired_octets))
@@ -88,13 +91,13 @@ class Exchange:
         """Down from our directory, up to our application, and down from the peer's server by a client of ours."""
         peer = self.world.peer
         fetched, received = self.directory / "fetched", self.directory / "received" / "upload"
-        url = f"http://{way.ours}"
+        url = f"http://{host_in_url(way.ours)}"
         await self._transfer("download" + suffix, file, fetched, lambda: peer.download(f"{url}/files/{FILE}", fetched))
         if fetched.exists():
             await self._transfer("upload" + suffix, file, received, lambda: peer.upload(fetched, f"{url}/upload"))
         fetched.unlink(missing_ok=True)
         received.unlink(missing_ok=True)
-        source = f"http://{way.peer}/{FILE}"
+        source = f"http://{host_in_url(way.peer)}/{FILE}"
         await self._transfer("fetch" + suffix, file, fetched, lambda: download(source, fetched))
         fetched.unlink(missing_ok=True)
         file.path.unlink()

@@ -1,20 +1,10 @@
-"""Where the demonstration takes place: on a TAP device, where the kernel is the peer, or in a simulated network::
-
-    tap         kernel 192.0.2.1    =============== 192.0.2.2    ours
-                       198.51.100.1 ~~~ impaired ~~ 198.51.100.2
-
-    simulated   peer   192.0.2.1    ============ r1 ============ 198.51.100.2   ours
-                       192.0.2.129  ~ impaired ~ r2 ============ 198.51.100.130
-
-There are two ways between the peer and us; the second one loses, delays and reorders packets.
-"""
+"""Where the demonstration takes place: on a TAP device, where the kernel is the peer, or in a simulated network."""
 
 import asyncio
 import time
 from abc import abstractmethod
 from collections.abc import Coroutine, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from halfopen.aio.host import Host
@@ -23,14 +13,15 @@ from halfopen.base.clock import Instant
 from halfopen.base.entropy import SystemRng
 from halfopen.capture.pcapng import Writer
 from halfopen.capture.record import LINKTYPE_ETHERNET, Direction
+from halfopen.cli.demo_addresses import CONDITIONS, Addresses, Way
 from halfopen.cli.demo_peers import KernelPeer, OurPeer, Peer, Place
 from halfopen.cli.device import impaired
 from halfopen.cli.excerpts import ExcerptLink
 from halfopen.cli.interrupts import until_interrupted
 from halfopen.cli.published import published
 from halfopen.links.hosts import add_interface, in_good_order
-from halfopen.links.impairment import PERFECT, Impairment, parse
-from halfopen.links.interfaces import LinkSettings, configure
+from halfopen.links.impairment import PERFECT
+from halfopen.links.interfaces import LinkSettings, configure, use_at_once
 from halfopen.links.link import Link
 from halfopen.links.namespaces import enter_private_namespace
 from halfopen.links.real_pump import RealPump
@@ -39,6 +30,7 @@ from halfopen.sim.cable import CableEnd, Observer
 from halfopen.sim.host import SimHost
 from halfopen.sim.network import Network
 from halfopen.stack.config import StackConfig
+from halfopen.stack.config_ndp import AutoconfConfig, NdpConfig
 from halfopen.stack.interface import Interface
 from halfopen.stack.stack import Stack
 from halfopen.wire.offload import complete_checksum
@@ -46,20 +38,9 @@ from halfopen.wire.packet import Packet
 
 T = TypeVar("T")
 
-CONDITIONS = "loss 1% delay 10ms reorder 1%"
-IMPAIRED = parse(CONDITIONS)
 WIRE = "delay 100us"
 """What a good cable does in the simulation."""
 SEED = 1
-
-
-@dataclass(frozen=True, kw_only=True)
-class Way:
-    """One way between the peer and us, and what it does to packets."""
-
-    peer: str
-    ours: str
-    impairment: Impairment = PERFECT
 
 
 class World(Place):
@@ -67,6 +48,7 @@ class World(Place):
 
     name: str
     description: str
+    addresses: Addresses
     ways: tuple[Way, Way]
     peer: Peer
 
@@ -92,15 +74,13 @@ class TapWorld(World):
     """In a network namespace of its own, where the kernel is the peer. Moves this process there, for good."""
 
     name = "tap"
-    description = "two TAP devices in a network namespace of its own, the kernel at their other ends"
-    ways = (
-        Way(peer="192.0.2.1", ours="192.0.2.2"),
-        Way(peer="198.51.100.1", ours="198.51.100.2", impairment=IMPAIRED),
-    )
 
-    def __init__(self, writer: Writer) -> None:
+    def __init__(self, writer: Writer, addresses: Addresses) -> None:
         enter_private_namespace()
-        self.peer = KernelPeer()
+        self.addresses, self.ways = addresses, addresses.on_devices
+        devices = "two TAP devices in a network namespace of its own, the kernel at their other ends"
+        self.description = f"IPv{addresses.version} over {devices}"
+        self.peer = KernelPeer(addresses)
         self._writer = writer
         self._hosts: list[Host] = []
         self._excerpts: list[ExcerptLink] = []
@@ -141,41 +121,46 @@ class TapWorld(World):
     def _open(self, number: int) -> ExcerptLink:
         way = self.ways[number]
         tap = TunTap(f"tap{number}")
-        configure(tap.name, LinkSettings(addresses=(f"{way.peer}/24",), ipv6=False))
+        has_ipv6 = self.addresses.version == 6
+        if has_ipv6:
+            use_at_once(tap.name)
+        configure(tap.name, LinkSettings(addresses=(self._on_network(way.peer),), ipv6=has_ipv6))
         link: Link = tap if way.impairment == PERFECT else impaired(tap, way.impairment)
         return ExcerptLink(link, self._writer, time.monotonic_ns)
 
     def _make_host(self, loop: asyncio.AbstractEventLoop) -> Host:
-        stack = Stack(StackConfig(), SystemRng())
+        stack = Stack(StackConfig(ndp=NdpConfig(autoconf=AutoconfConfig(accept_ra=False))), SystemRng())
         links: dict[Interface, Link] = {
-            add_interface(stack, link, f"{way.ours}/24"): link
+            add_interface(stack, link, self._on_network(way.ours)): link
             for way, link in zip(self.ways, self._excerpts, strict=True)
         }
         host = Host(stack, RealPump(stack, loop, links), program="halfopen")
         self._hosts.append(host)
         return host
 
+    def _on_network(self, address: str) -> str:
+        """With the length of the prefix of its network."""
+        return f"{address}/{self.addresses.prefix_length}"
+
 
 class SimulatedWorld(World):
     """In the simulated network: both ends are hosts of ours, and so are the routers between them."""
 
     name = "simulated"
-    description = "a simulated network in virtual time, with a router on each of two ways; the times below are real"
-    ways = (
-        Way(peer="192.0.2.1", ours="198.51.100.2"),
-        Way(peer="192.0.2.129", ours="198.51.100.130", impairment=IMPAIRED),
-    )
 
-    def __init__(self, writer: Writer) -> None:
-        self._network = network = Network(seed=SEED)
+    def __init__(self, writer: Writer, addresses: Addresses) -> None:
+        self.addresses, self.ways = addresses, addresses.by_routers
+        routers = "a simulated network in virtual time, with a router on each of two ways; the times below are real"
+        self.description = f"IPv{addresses.version} in {routers}"
+        self._network = network = Network(seed=SEED, families=f"ipv{addresses.version}")
         self._ours, self._theirs = network.host("ours"), network.host("peer")
-        for number, words in enumerate((WIRE, CONDITIONS)):
-            router, half = network.router(f"r{number + 1}"), 128 * number
-            network.link(self._theirs, router, words, network=f"192.0.2.{half}/25")
-            network.link(router, self._ours, WIRE, network=f"198.51.100.{half}/25")
+        for number, (words, ends) in enumerate(zip((WIRE, CONDITIONS), addresses.networks, strict=True)):
+            router = network.router(f"r{number + 1}")
+            network.link(self._theirs, router, words, network=ends.peer)
+            network.link(router, self._ours, WIRE, network=ends.ours)
         self._excerpt = Excerpt(self._ours, writer)
         network.observe(self._excerpt)
-        self.peer = OurPeer(self)
+        self.peer = OurPeer(addresses, self)
 
     @property
     def host(self) -> SimHost:

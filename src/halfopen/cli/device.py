@@ -1,4 +1,4 @@
-"""A host of ours on a TAP device: the options that commands share, and what becomes of them."""
+"""A host of ours on a TAP device, as the options of a command have it."""
 
 import asyncio
 import errno
@@ -13,85 +13,25 @@ import click
 
 from halfopen.aio.host import Host
 from halfopen.aio.loop import LoopOverStack
-from halfopen.base.addresses import Address, format_address, parse_interface
 from halfopen.base.entropy import SystemRng
 from halfopen.base.errors import ConfigError
 from halfopen.capture.pcapng import Writer
 from halfopen.cli import gated
-from halfopen.cli.parameters import device_name, host_address, interface_address, network_impairment
+from halfopen.cli.device_options import DeviceOptions
 from halfopen.cli.published import published
-from halfopen.links.hosts import DEFAULT_LAYER, has_interface, in_good_order, make_host, neighbor_of, open_tap
+from halfopen.links.hosts import DEFAULT_LAYER, add_interface, has_interface, in_good_order, neighbor_of, open_tap
 from halfopen.links.impairment import ImpairedLink, Impairment
+from halfopen.links.interfaces import LinkSettings, configure
 from halfopen.links.link import Link
+from halfopen.links.real_pump import RealPump
 from halfopen.links.recording import RecordingLink
+from halfopen.links.tuntap import TunTap
+from halfopen.stack.config import StackConfig
+from halfopen.stack.config_ndp import AutoconfConfig, NdpConfig
+from halfopen.stack.internet import default_route
+from halfopen.stack.stack import Stack
 
 Result = TypeVar("Result")
-Command = TypeVar("Command", bound=Callable[..., object])
-
-DEFAULT_ADDRESS = "192.0.2.2/24"
-
-
-@dataclass(frozen=True, kw_only=True)
-class DeviceOptions:
-    """What the user has said about the host and its device."""
-
-    address: str
-    tap: str | None
-    gateway: Address | None
-    impair: Impairment | None
-    record: Path | None
-    gate: bool = False
-    """On rings, with a gate in front of the server."""
-
-    def __post_init__(self) -> None:
-        if self.gate and (self.impair is not None or self.record is not None or ":" in self.address):
-            raise click.UsageError("--gate is for IPv4, and sees frames before anybody: without --impair and --record")
-        if self.gateway is None:
-            return
-        ours, prefix = parse_interface(self.address)
-        reserved = (ours, prefix.network) if len(ours) == 16 else (ours, prefix.network, prefix.broadcast)
-        if self.gateway not in prefix or self.gateway in reserved:
-            wrong = f"{format_address(self.gateway)!r} is not another host in the network of {self.address}"
-            expected = f"expected one such as {neighbor_of(self.address).partition('/')[0]}"
-            raise click.BadParameter(f"{wrong}: {expected}", param_hint="'--gateway'")
-
-
-OPTIONS = (
-    click.option(
-        "--address",
-        type=interface_address,
-        metavar="ADDRESS/LENGTH",
-        default=DEFAULT_ADDRESS,
-        show_default=True,
-        help="Address of our host, of IPv4 or IPv6, with the length of its network's prefix.",
-    ),
-    click.option(
-        "--tap",
-        type=device_name,
-        metavar="DEVICE",
-        help="TAP device to make, or one that exists and that you may open.",
-    ),
-    click.option(
-        "--gateway",
-        type=host_address,
-        metavar="ADDRESS",
-        help="Our host's way out of its network.  [default: the kernel's end]",
-    ),
-    click.option(
-        "--impair",
-        type=network_impairment,
-        metavar="WORDS",
-        help='What the network does to packets, both ways, in the words of netem, such as "loss 1% delay 10ms".',
-    ),
-    click.option("--record", type=click.Path(path_type=Path), help="Write a capture (pcapng) to this file."),
-)
-
-
-def device_options(command: Command) -> Command:
-    """Adds the options to ``command``, which gets them as keyword arguments for `DeviceOptions`."""
-    for option in reversed(OPTIONS):
-        command = option(command)
-    return command
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,17 +45,22 @@ class Attachment:
     def make_host(self, loop: asyncio.AbstractEventLoop) -> Host:
         """Our host on the device."""
         layer = gated.LAYER if self.options.gate else DEFAULT_LAYER
-        host = make_host(loop, self.link, self.options.address, self.options.gateway, layer)
-        host.program = "halfopen"
-        return host
+        config = StackConfig(tcp_layer=layer, ndp=NdpConfig(autoconf=AutoconfConfig(accept_ra=False)))
+        stack = Stack(config, SystemRng())
+        interface = add_interface(stack, self.link, *self.options.addresses)
+        for gateway in self.options.ways_out:
+            stack.routes.add(default_route(interface, gateway))
+        return Host(stack, RealPump(stack, loop, {interface: self.link}), program="halfopen")
 
     def hint(self) -> str:
         """How the kernel's end is set up, or has still to be."""
-        ours, kernel = self.options.address.partition("/")[0], neighbor_of(self.options.address)
+        name, kernels = self.link.name, self.options.neighbors
+        ours = f"{' and '.join(self.options.hosts)} {'is' if len(kernels) == 1 else 'are'} on {name}"
         if self.is_new:
-            return f"{ours} is on {self.link.name}; the kernel's end is {kernel.partition('/')[0]}"
-        setup = f"ip address replace {kernel} dev {self.link.name} && ip link set {self.link.name} up"
-        return f"{ours} is on {self.link.name}; for the kernel's end, if it has no address yet (as root): {setup}"
+            ends = " and ".join(kernel.partition("/")[0] for kernel in kernels)
+            return f"{ours}; the kernel's end is {ends}"
+        setup = " && ".join(f"ip address replace {kernel} dev {name}" for kernel in kernels)
+        return f"{ours}; for the kernel's end, if it has no address yet (as root): {setup} && ip link set {name} up"
 
 
 @contextmanager
@@ -126,13 +71,28 @@ def attached(options: DeviceOptions) -> Iterator[Attachment]:
         name = options.tap or (gated.DEVICE if options.gate else "")
         is_new = not has_interface(name)
         with _advised():
-            opened = gated.open_ring(options.address, name) if options.gate else open_tap(options.address, name)
+            opened = gated.open_ring(options.addresses[0], name) if options.gate else open_device(options, name)
             link: Link = undo.enter_context(opened)
         if options.impair:
             link = impaired(link, options.impair)
         if file:
             link = RecordingLink(link, make_writer(file), time.monotonic_ns)
         yield Attachment(options=options, link=link, is_new=is_new)
+
+
+def open_device(options: DeviceOptions, name: str) -> TunTap:
+    """The TAP device; if it is made here, its kernel's end has an address for each of ours."""
+    # IPv6 is off at the kernel's end of a device that was opened for an address of IPv4.
+    first, *others = sorted(options.addresses, key=lambda address: ":" not in address)
+    is_new = not has_interface(name)
+    link = open_tap(first, name)
+    if is_new and others:
+        try:
+            configure(link.name, LinkSettings(addresses=tuple(neighbor_of(address) for address in others)))
+        except BaseException:
+            link.close()
+            raise
+    return link
 
 
 @contextmanager

@@ -11,10 +11,11 @@ from functools import partial
 import click
 
 from halfopen.aio.host import Host
-from halfopen.base.addresses import Address, format_address
-from halfopen.cli.device import Attachment, DeviceOptions, device_options, run_on_device
+from halfopen.base.addresses import IPV6_ANY, Address, format_address
+from halfopen.cli.device import Attachment, run_on_device
+from halfopen.cli.device_options import DeviceOptions, device_options
 from halfopen.cli.interrupts import until_interrupted
-from halfopen.cli.parameters import listening_address, port_number
+from halfopen.cli.parameters import host_in_url, listening_address, port_number
 
 CHUNK = 256 * 1024
 
@@ -23,7 +24,10 @@ CHUNK = 256 * 1024
 @click.argument("host", type=listening_address)
 @click.argument("port", type=port_number)
 @click.option(
-    "-l", "--listen", is_flag=True, help="Wait for one connection to HOST PORT of ours; 0.0.0.0 or :: is every address."
+    "-l",
+    "--listen",
+    is_flag=True,
+    help="Wait for one connection to HOST PORT of ours; 0.0.0.0 is all of IPv4, :: of both versions.",
 )
 @device_options
 def command(host: Address, port: int, listen: bool, **options: object) -> int:
@@ -55,12 +59,12 @@ async def _listen(host: Host, where: tuple[Address, int]) -> int:
         else:
             first.set_result((reader, writer))
 
-    server = await host.start_server(accept, format_address(where[0]), where[1])
+    address = None if where[0] == IPV6_ANY else format_address(where[0])
+    server = await host.start_server(accept, address, where[1])
     reader, writer = await first
     server.close()
     peer = writer.get_extra_info("peername")
-    host_text = f"[{peer[0]}]" if ":" in peer[0] else peer[0]
-    click.echo(f"{host_text}:{peer[1]} has connected", err=True)
+    click.echo(f"{host_in_url(peer[0])}:{peer[1]} has connected", err=True)
     return await _exchange(reader, writer)
 
 

@@ -72,6 +72,11 @@ def device_name(text: str) -> str:
     return text
 
 
+def host_in_url(address: str) -> str:
+    """An address of IPv6 stands in brackets in a URL (RFC 3986 3.2.2)."""
+    return f"[{address}]" if ":" in address else address
+
+
 def _address(text: str) -> Address:
     try:
         return parse_address(text)

@@ -14,7 +14,8 @@ from halfopen.aio.host import Host
 from halfopen.base.addresses import Address, format_address
 from halfopen.base.clock import MILLISECOND, SECOND
 from halfopen.base.errors import NetworkUnreachable
-from halfopen.cli.device import Attachment, DeviceOptions, device_options, run_on_device
+from halfopen.cli.device import Attachment, run_on_device
+from halfopen.cli.device_options import DeviceOptions, device_options
 from halfopen.cli.interrupts import until_interrupted
 from halfopen.cli.parameters import host_address
 from halfopen.stack.icmp import REPLY, EchoReply

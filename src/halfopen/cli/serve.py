@@ -8,13 +8,17 @@ from pathlib import Path
 import click
 
 from halfopen.aio.host import Host
-from halfopen.cli.device import Attachment, DeviceOptions, device_options, run_on_device
+from halfopen.cli.device import Attachment, run_on_device
+from halfopen.cli.device_options import DeviceOptions, device_options
 from halfopen.cli.gated import guard_when_listening
 from halfopen.cli.interrupts import until_interrupted
-from halfopen.cli.parameters import port_number
+from halfopen.cli.parameters import host_in_url, port_number
 
 Service = Callable[[str, int], Coroutine[object, object, None]]
 """Serves on an address and a port until cancelled."""
+
+EVERYWHERE = ""
+"""What asyncio calls all addresses of both versions of IP; each version has a listener of its own."""
 
 
 @click.command("serve", short_help="Serve a directory or a web application over our TCP.")
@@ -39,8 +43,9 @@ def command(what: str, port: int, **options: object) -> None:
     service = find_service(what)
 
     async def main(host: Host, attachment: Attachment) -> None:
-        address = device.address.partition("/")[0]
-        click.echo(f"Serving {what} on http://{address}:{port}/ (Ctrl-C ends)\n{attachment.hint()}", err=True)
+        address = device.hosts[0] if len(device.hosts) == 1 else EVERYWHERE
+        urls = " and ".join(f"http://{host_in_url(each)}:{port}/" for each in device.hosts)
+        click.echo(f"Serving {what} on {urls} (Ctrl-C ends)\n{attachment.hint()}", err=True)
         serving = service(address, port)
         if device.gate:
             serving = _behind_gate(serving, guard_when_listening(host, attachment.link, port))

@@ -10,7 +10,8 @@ from halfopen.stack.tcp_socket import TcpSocket
 from halfopen.tcp.bursts import rate
 from halfopen.tcp.congestion.base import INFINITE
 from halfopen.tcp.linux_early import EarlyPackets
-from halfopen.tcp.scoreboard import AGAIN, IN_FLIGHT, LOST, MISSED, SACKED, Flight
+from halfopen.tcp.scoreboard import Flight
+from halfopen.tcp.sent import AGAIN, IN_FLIGHT, LOST, MISSED, SACKED
 from halfopen.tcp.state import State
 from halfopen.tcp.tcb import Phase, Tcb
 from halfopen.tcp.timers import Retransmit

@@ -45,8 +45,14 @@ def _write_keys(text: str, _: object) -> tuple[bytes, ...]:
     return () if keys == (_NO_KEY,) else keys
 
 
+MODULE_PARAMETERS: Table = {
+    "tcp_cubic.hystart_detect": Sysctl("tcp.congestion.hystart", whole(0, 3), "what ends CUBIC's first slow start"),
+}
+"""``MODULE.NAME`` is ``/sys/module/MODULE/parameters/NAME``."""
+
 LINUX_TABLE: Table = {
     **COMMON,
+    **MODULE_PARAMETERS,
     "net.ipv4.tcp_dsack": Sysctl("tcp.options.dsack", switch(), "report what came twice"),
     "net.ipv4.tcp_comp_sack_delay_ns": Sysctl(
         "tcp.buffers.linux.compress_delay", whole(), "nanoseconds that duplicate ACKs wait for each other"
@@ -75,9 +81,9 @@ LINUX_TABLE: Table = {
     "net.ipv4.tcp_pacing_ss_ratio": Sysctl("tcp.congestion.pace.start_percent", whole(1, 1000), "pace in slow start"),
     "net.ipv4.tcp_pacing_ca_ratio": Sysctl("tcp.congestion.pace.percent", whole(1, 1000), "pace later"),
     "net.ipv4.tcp_tso_rtt_log": Sysctl("tcp.congestion.pace.near_shift", whole(0, 31), "bursts to near peers"),
-    "net.ipv4.tcp_syn_linear_timeouts": Sysctl("tcp.retransmission.syn_linear", whole(0, 127), "SYNs without backoff"),
+    "net.ipv4.tcp_syn_linear_timeouts": Sysctl("tcp.timeouts.linux.syn_linear", whole(0, 127), "SYNs without backoff"),
     "net.ipv4.tcp_thin_linear_timeouts": Sysctl(
-        "tcp.retransmission.thin_linear", switch(), "timeouts of thin streams without backoff"
+        "tcp.timeouts.linux.thin_linear", switch(), "timeouts of thin streams without backoff"
     ),
     "net.ipv4.tcp_ecn_fallback": Sysctl("tcp.options.ecn_manner.fallback", switch(), "ECN is given up where it fails"),
     "net.ipv4.tcp_ecn_option": Sysctl("tcp.options.ecn_manner.option", whole(0, 3), "the option of Accurate ECN"),

@@ -28,6 +28,7 @@ from halfopen.tcp.config import (
 )
 from halfopen.tcp.congestion_config import CongestionConfig
 from halfopen.tcp.fast_open_config import FastOpenConfig, FastOpenManner
+from halfopen.tcp.linux_config import LinuxRetransmissionConfig
 
 LINUX_DIALECT = "linux"
 FREEBSD_DIALECT = "freebsd"
@@ -70,8 +71,8 @@ LINUX = Profile(
                 window="linux",
                 scale_for=4 * 1024 * 1024,
             ),
-            retransmission=RetransmissionConfig(syn_retries=6, syn_linear=4, gathers=False),
-            timeouts=TimeoutConfig(frto=True),
+            retransmission=RetransmissionConfig(syn_retries=6),
+            timeouts=TimeoutConfig(frto=True, linux=LinuxRetransmissionConfig(syn_linear=4, gathers=False)),
             congestion=CongestionConfig(whole_segments=True, defers=True),
             options=OptionsConfig(ecn_manner=EcnConfig(checks_unmarked=False)),
             acks=AckConfig(manner="linux", nagle_for="small", patience="rto"),

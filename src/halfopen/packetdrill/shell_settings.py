@@ -8,6 +8,7 @@ from halfopen.base.addresses import Prefix, parse_address
 from halfopen.base.clock import MILLISECOND, SECOND, Duration
 from halfopen.packetdrill.linux_sysctls import SCRIPT_DEFAULTS
 from halfopen.packetdrill.shell_host import Failed, ShellHost
+from halfopen.packetdrill.shell_texts import setting_of
 from halfopen.packetdrill.shell_words import NotUnderstood
 from halfopen.stack.routes import Route
 from halfopen.tcp.metrics import Metrics
@@ -36,7 +37,7 @@ def set_sysctls(host: ShellHost, words: list[str], standard_input: str) -> str:
         path, is_set, value = word.partition("=")
         if not is_set:
             raise Failed(f"{word}: expected a path, = and a value")
-        name = path.removeprefix("/proc/sys/").replace("/", ".")
+        name = (setting_of(path) or path).replace("/", ".")
         host.saved.setdefault(name, host.sysctls.read(name).replace("\t", " "))
         host.sysctls.write(name, value)
     return ""

@@ -2,6 +2,7 @@
 
 import re
 
+from halfopen.packetdrill.linux_sysctls import MODULE_PARAMETERS
 from halfopen.packetdrill.shell_host import Failed, ShellHost
 from halfopen.packetdrill.shell_words import NotUnderstood
 
@@ -47,15 +48,24 @@ def cat(host: ShellHost, words: list[str], standard_input: str) -> str:
 def _file(host: ShellHost, name: str) -> str:
     if name in host.files:
         return host.files[name].decode("latin-1")
-    if name.startswith("/proc/sys/"):
-        return host.sysctls.read(name.removeprefix("/proc/sys/")) + "\n"
+    if setting := setting_of(name):
+        return host.sysctls.read(setting) + "\n"
     raise Failed(f"{name}: no such file")
+
+
+def setting_of(name: str) -> str:
+    """The sysctl that a file stands for, or the parameter of a module, which counts as one; else ``""``."""
+    if name.startswith("/proc/sys/"):
+        return name.removeprefix("/proc/sys/")
+    module, is_parameter, parameter = name.removeprefix("/sys/module/").partition("/parameters/")
+    setting = f"{module}.{parameter}"
+    return setting if is_parameter and setting in MODULE_PARAMETERS else ""
 
 
 def write_file(host: ShellHost, name: str, text: str) -> None:
     """``> name``: a sysctl, a parameter of a module, or a file of the script's own."""
-    if name.startswith("/proc/sys/"):
-        host.sysctls.write(name.removeprefix("/proc/sys/"), text.strip())
+    if setting := setting_of(name):
+        host.sysctls.write(setting, text.strip())
     elif name != "/dev/null":
         host.files[name] = text.encode()
 

@@ -4,11 +4,14 @@ import re
 import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from io import StringIO
 from itertools import pairwise, takewhile
 
 JOINS = frozenset({";", "&&", "||"})
 _HERE = re.compile(r"<<-?\s*['\"]?(\w+)['\"]?")
 _OUTPUTS = frozenset({">", ">>", ">&", "&>"})
+_ERRORS = "2>"
+"""The word before the operator in ``2> file``, which is none of the command's."""
 
 
 class NotUnderstood(Exception):
@@ -51,11 +54,8 @@ def _until(end: str, lines: Iterator[str]) -> str:
 
 
 def _parse_line(line: str) -> list[Pipeline]:
-    lexer = shlex.shlex(line, posix=True, punctuation_chars=";&|<>")
-    lexer.whitespace_split = True
-    lexer.commenters = "#"
     try:
-        words = list(lexer)
+        words = list(_lex(line))
     except ValueError as error:
         raise NotUnderstood(str(error).lower()) from None
     pipelines = [Pipeline([Command()])]
@@ -76,11 +76,21 @@ def _parse_line(line: str) -> list[Pipeline]:
     return [each for each in pipelines if any(command.words for command in each.commands)]
 
 
+def _lex(line: str) -> Iterator[str]:
+    """Words and operators. A 2 that touches what follows it is the number of an output, else it is a word."""
+    stream = StringIO(line)
+    lexer = shlex.shlex(stream, posix=True, punctuation_chars=";&|<>")
+    lexer.whitespace_split = True
+    lexer.commenters = "#"
+    for word in lexer:
+        yield _ERRORS if word == "2" and line[stream.tell() - 1] == ">" else word
+
+
 def _redirect(command: Command, operator: str, target: str) -> bool:
     """``> file``, ``2> file``, ``2>&1``: what goes to standard error is of no interest to anyone."""
     if not target:
         raise NotUnderstood(f"{operator!r} leads nowhere")
-    is_error = bool(command.words) and command.words[-1] == "2"
+    is_error = bool(command.words) and command.words[-1] == _ERRORS
     if is_error:
         command.words.pop()
     elif operator in (">", ">>"):

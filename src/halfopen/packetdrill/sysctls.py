@@ -16,7 +16,7 @@ from halfopen.tcp.config import TcpConfig
 
 AT_BIRTH = ("tcp.buffers", "tcp.congestion.", "tcp.options", "tcp.keep_alive.enabled")
 """What a socket takes from the host when it is made, and keeps ..."""
-ALIVE = ("tcp.options.needs_timestamps", "tcp.options.dsack")
+ALIVE = ("tcp.options.needs_timestamps", "tcp.options.dsack", "tcp.congestion.hystart")
 """... but for these."""
 
 

@@ -13,7 +13,7 @@ from halfopen.sim.sniffer import EPOCH
 from halfopen.stack.ports import format_endpoint
 from halfopen.stack.tcp_socket import TcpSocket
 from halfopen.tcp.congestion.base import INFINITE
-from halfopen.tcp.recovery import pipe
+from halfopen.tcp.in_network import pipe
 from halfopen.tcp.state import State
 from halfopen.tcp.tcb import Tcb
 from halfopen.wire.packet import Packet

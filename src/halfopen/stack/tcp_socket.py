@@ -19,7 +19,7 @@ from halfopen.tcp.config import TcpConfig
 from halfopen.tcp.connection import Connection
 from halfopen.tcp.events import Event
 from halfopen.tcp.listener import Listener
-from halfopen.tcp.sending import URGENT
+from halfopen.tcp.send_queue import URGENT
 from halfopen.tcp.state import State
 from halfopen.wire.checksum import pseudo_header_sum
 from halfopen.wire.ipv4 import PROTOCOL_TCP

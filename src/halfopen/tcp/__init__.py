@@ -2,13 +2,13 @@
 
 | RFC 9293 | module |
 |---|---|
-| 3.3.1 key variables | `tcb`, `sending`, `receiving` |
+| 3.3.1 key variables | `tcb`, `sending` and its `send_queue`, `receiving` |
 | 3.3.2 the state diagram | `state` |
 | 3.4 sequence numbers, 3.4.1 ISN | `seqnum`, `isn` |
 | 3.5 establishing | `handshake`, `listener`, `half_open`, `negotiation` of the options in the SYNs |
 | 3.6 closing, 3.6.1 TIME-WAIT | `closing`, `time_wait` |
-| 3.7 segmentation | `output`, the only builder of segments |
-| 3.8.1 retransmission | `rtt`, `retransmission` (RTO, tail loss probe); `scoreboard`, `rack`, `recovery`, `undo` |
+| 3.7 segmentation | `output` says what goes, `building` and `control_output` how it stands |
+| 3.8.1 retransmission | `rtt`, `retransmission` (RTO, tail probe); `sent`, `scoreboard`, `rack`, `recovery`, `undo` |
 | 3.8.2 congestion control | `congestion` |
 | 3.8.4 keep-alive, 3.8.6.1 zero windows | `probing` |
 | 3.8.6.3 delayed ACKs | `ack_policy` |

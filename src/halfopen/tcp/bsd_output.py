@@ -1,6 +1,7 @@
 """What segments of a BSD have otherwise than those of others (FreeBSD ``tcp_output``, ``tcp_respond``)."""
 
-from halfopen.tcp.scoreboard import LOST, Flight
+from halfopen.tcp.scoreboard import Flight
+from halfopen.tcp.sent import LOST
 from halfopen.tcp.tcb import Tcb
 from halfopen.wire.tcp import Segment
 from halfopen.wire.tcp_options import Options

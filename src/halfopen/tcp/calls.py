@@ -14,7 +14,7 @@ from halfopen.tcp.early import begin_without_text
 from halfopen.tcp.hasty_fin import is_hasty
 from halfopen.tcp.negotiation import MINIMUM_MSS
 from halfopen.tcp.retransmission import give_up_at
-from halfopen.tcp.sending import URGENT
+from halfopen.tcp.send_queue import URGENT
 from halfopen.tcp.state import CAN_RECEIVE, SYNCHRONIZED, Event, State, move
 from halfopen.tcp.tcb import Tcb
 from halfopen.tcp.windows import first_window, largest_window

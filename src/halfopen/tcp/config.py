@@ -12,7 +12,7 @@ from halfopen.base.errors import ConfigError
 from halfopen.base.permit import Permit
 from halfopen.tcp.congestion_config import CongestionConfig
 from halfopen.tcp.fast_open_config import FastOpenConfig as FastOpenConfig
-from halfopen.tcp.linux_config import LinuxReceiverConfig
+from halfopen.tcp.linux_config import LinuxReceiverConfig, LinuxRetransmissionConfig
 from halfopen.tcp.mss_config import MssManner
 from halfopen.tcp.mtu_search import MtuSearchConfig
 
@@ -146,14 +146,6 @@ class RetransmissionConfig:
     """R2 as time without an acknowledgment, instead of `retries` (RFC 9293 3.10.2, RFC 5482, ``TCP_USER_TIMEOUT``)."""
     orphan_retries: int = 8
     """`retries` once the user has closed (Linux ``tcp_orphan_retries``)."""
-    gathers: bool = True
-    """What was lost in pieces is sent again as large as it may be, else only small ones become one segment (Linux)."""
-    syn_linear: int = 0
-    """The first so many retransmissions of a SYN, beside `syn_retries`, do without backoff (Linux
-    ``tcp_syn_linear_timeouts``)."""
-    thin_linear: bool = False
-    """So do the first six timeouts of a thin stream, which has no more than three segments in flight (Linux
-    ``tcp_thin_linear_timeouts``)."""
     tail_loss_probe: bool = True
     rack: bool = True
     dupthresh: int = 3
@@ -185,6 +177,8 @@ class TimeoutConfig:
 
     frto: bool = False
     """After a timeout new text is tried first, to find out whether anything was lost (RFC 5682, Linux ``tcp_frto``)."""
+    linux: LinuxRetransmissionConfig = field(default_factory=LinuxRetransmissionConfig)
+    """Which of Linux's liberties are taken in backoff, and in what is sent again."""
 
     def __post_init__(self) -> None:
         _check_choice("rto_min_of", self.rto_min_of, ("variance", "whole"))

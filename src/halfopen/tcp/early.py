@@ -5,7 +5,7 @@ from halfopen.tcp.events import CONNECTED, READABLE
 from halfopen.tcp.fast_open import NOT_ACKNOWLEDGED, RETRANSMITTED, CookieOption, Early, Request, cookie_option
 from halfopen.tcp.recovery import on_ack
 from halfopen.tcp.retransmission import arm, restart_rto
-from halfopen.tcp.scoreboard import PUSHED, Delivery
+from halfopen.tcp.sent import PUSHED, Delivery
 from halfopen.tcp.state import State
 from halfopen.tcp.tcb import Cause, Phase, Tcb
 from halfopen.wire import tcp_options
@@ -108,7 +108,7 @@ def _add_text(tcb: Tcb, early: Early, request: Request, syn: Segment, now: Insta
         return
     syn.payload = snd.queue.peek(snd.nxt, count)
     syn.octets = early.octets = count
-    snd.flight.sent(snd.nxt, snd.nxt + count, now, snd.ends_at(snd.nxt + count) | PUSHED)
+    snd.flight.sent(snd.nxt, snd.nxt + count, now, snd.queue.ends_at(snd.nxt + count) | PUSHED)
     snd.advance(snd.nxt + count)
 
 

@@ -22,7 +22,7 @@ from halfopen.tcp.accurate_ecn import (
 )
 from halfopen.tcp.config import Ecn
 from halfopen.tcp.negotiation import Agreed
-from halfopen.tcp.scoreboard import Delivery
+from halfopen.tcp.sent import Delivery
 from halfopen.tcp.seqnum import wrap
 from halfopen.tcp.tcb import Tcb
 from halfopen.wire.ecn import CE, ECT_0, NOT_ECT

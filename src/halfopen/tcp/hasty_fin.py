@@ -8,7 +8,7 @@ from halfopen.base.clock import Instant
 from halfopen.tcp.receiving import MAX_FIELD
 from halfopen.tcp.recovery import on_ack
 from halfopen.tcp.retransmission import arm
-from halfopen.tcp.scoreboard import FINAL
+from halfopen.tcp.sent import FINAL
 from halfopen.tcp.state import State
 from halfopen.tcp.tcb import Tcb
 from halfopen.wire.tcp import FIN, Segment

@@ -61,7 +61,7 @@ def on_path_mtu(tcb: Tcb, mss: int, seq: int, is_known: bool) -> bool:
     if not is_known and _gets_through(tcb):
         tcb.count("TCPMTUPostponed")
         return False
-    size, search = _size_for(tcb, mss), tcb.recovery.search
+    size, search = _size_for(tcb, mss), tcb.recovery.trials.search
     if search is not None:
         search.high = min(search.high, size + tcb.agreed.option_octets)
     tcb.resize(size)

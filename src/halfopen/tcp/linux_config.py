@@ -1,4 +1,4 @@
-"""What can be chosen about how a Linux receives (`halfopen.tcp.linux_receiver`): its sysctls."""
+"""What can be chosen about what only Linux does: how it receives (`halfopen.tcp.linux_receiver`), and retransmits."""
 
 from dataclasses import dataclass
 
@@ -22,3 +22,17 @@ class LinuxReceiverConfig:
     """but only this part of a round trip (``tcp_comp_sack_rtt_percent``),"""
     compress_most: int = 44
     """and so many of them (``tcp_comp_sack_nr``); 0: none waits."""
+
+
+@dataclass(slots=True, frozen=True, kw_only=True)
+class LinuxRetransmissionConfig:
+    """When and how segments are sent again where no RFC says so."""
+
+    gathers: bool = True
+    """What was lost in pieces is sent again as large as it may be, else only small ones become one segment (Linux)."""
+    syn_linear: int = 0
+    """The first so many retransmissions of a SYN, beside `RetransmissionConfig.syn_retries`, do without backoff
+    (``tcp_syn_linear_timeouts``)."""
+    thin_linear: bool = False
+    """So do the first six timeouts of a thin stream, which has no more than three segments in flight
+    (``tcp_thin_linear_timeouts``)."""

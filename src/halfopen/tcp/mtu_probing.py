@@ -25,10 +25,10 @@ def suspect_black_hole(tcb: Tcb, now: Instant) -> None:
     if not search.mode or tcb.recovery.retries < config.retransmission.soft_retries:
         return
     size = search.base_mss if mss > search.base_mss else max(mss // 2, search.floor, config.options.least_mss)
-    if tcb.recovery.search is None:
+    if tcb.recovery.trials.search is None:
         begin_search(tcb, mss, now)
     elif size < mss:
-        tcb.recovery.search.low = size + tcb.agreed.option_octets
+        tcb.recovery.trials.search.low = size + tcb.agreed.option_octets
     if size < mss:
         tcb.resize(size)
         tcb.count("TCPMTUPFail")

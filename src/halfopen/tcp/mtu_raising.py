@@ -21,13 +21,13 @@ _OPEN: Final = Phase.OPEN
 def begin_search(tcb: Tcb, size: int, now: Instant) -> int:
     """From here on sizes between ``tcp_base_mss`` and ``size`` are tried: what segments have to begin with."""
     low = tcb.user.config.timeouts.mtu_search.base_mss + tcb.agreed.option_octets
-    tcb.recovery.search = MtuSearch(low, size + tcb.agreed.option_octets, now)
+    tcb.recovery.trials.search = MtuSearch(low, size + tcb.agreed.option_octets, now)
     return min(size, low - tcb.agreed.option_octets)
 
 
 def limit_size(tcb: Tcb) -> None:
-    """No segment but a probe is larger than what is known to get through. A child of Linux's listener finds out late."""
-    search = tcb.recovery.search
+    """No segment but a probe is larger than what is known to pass; a child of Linux's listener finds out late."""
+    search = tcb.recovery.trials.search
     if search is not None and search.low < tcb.congestion.mss + tcb.agreed.option_octets:
         tcb.resize(search.low - tcb.agreed.option_octets)
 
@@ -38,7 +38,7 @@ def probe_size(tcb: Tcb, unsent: int, free: int, now: Instant) -> int:
     ``free``: octets that congestion control lets go.
     """
     recovery, snd, congestion = tcb.recovery, tcb.snd, tcb.congestion
-    search = recovery.search
+    search = recovery.trials.search
     if search is None or search.probe is not None or recovery.phase is not _OPEN or recovery.prr is not None:
         return NO_PROBE
     if snd.flight.sacked or congestion.cwnd < LEAST_WINDOW * snd.mss:
@@ -48,7 +48,7 @@ def probe_size(tcb: Tcb, unsent: int, free: int, now: Instant) -> int:
         return NO_PROBE
     size = (search.high + search.low) // 2 - tcb.agreed.option_octets
     needed = size + (tcb.user.config.retransmission.dupthresh + MARGIN) * snd.mss
-    if unsent < needed or snd.wnd < needed or snd.reach(size) - snd.nxt < size:
+    if unsent < needed or snd.wnd < needed or snd.queue.reach(snd.nxt, size) - snd.nxt < size:
         return NO_PROBE
     if snd.usable < needed:
         return NOT_YET
@@ -67,7 +67,7 @@ def _begin_again(tcb: Tcb, search: MtuSearch, now: Instant) -> None:
 
 def on_probe_sent(tcb: Tcb, start: int, size: int) -> None:
     """It counts as two segments: cwnd is one less until it is known what has become of it."""
-    search = tcb.recovery.search
+    search = tcb.recovery.trials.search
     assert search is not None
     search.probe = MtuProbe(start, start + size, size)
     tcb.congestion.cwnd -= tcb.congestion.mss
@@ -77,7 +77,7 @@ def on_probe_sent(tcb: Tcb, start: int, size: int) -> None:
 
 def on_probe_acknowledged(tcb: Tcb) -> None:
     """The path takes the size. The window stays what it is in octets (RFC 4821 7.6.1)."""
-    search = tcb.recovery.search
+    search = tcb.recovery.trials.search
     if search is None or search.probe is None or tcb.snd.una < search.probe.end:
         return
     congestion, size = tcb.congestion, search.probe.size
@@ -92,13 +92,13 @@ def on_probe_acknowledged(tcb: Tcb) -> None:
 
 def is_probe_lost(tcb: Tcb) -> bool:
     """What is lost is the probe, and tells of no congestion (RFC 4821 7.6.2)."""
-    search = tcb.recovery.search
+    search = tcb.recovery.trials.search
     return search is not None and search.probe is not None and tcb.snd.una == search.probe.start
 
 
 def on_probe_lost(tcb: Tcb) -> None:
     """The path does not take the size: what it had goes again, in segments that get through."""
-    search = tcb.recovery.search
+    search = tcb.recovery.trials.search
     assert search is not None and search.probe is not None
     search.high = search.probe.size - 1 + tcb.agreed.option_octets
     search.probe = None
@@ -109,8 +109,8 @@ def on_probe_lost(tcb: Tcb) -> None:
 
 def forget_probe(tcb: Tcb) -> None:
     """Something is sent again: the probe's end would prove nothing."""
-    if tcb.recovery.search is not None:
-        tcb.recovery.search.probe = None
+    if tcb.recovery.trials.search is not None:
+        tcb.recovery.trials.search.probe = None
 
 
 def resend_large(tcb: Tcb) -> None:
@@ -129,4 +129,4 @@ def resend_large(tcb: Tcb) -> None:
         tcb.congestion.ssthresh = max(tcb.congestion.ssthresh, tcb.congestion.three_quarters())
     recovery.phase = Phase.LOSS
     recovery.point = snd.nxt
-    recovery.undo = recovery.prr = None
+    recovery.trials.undo = recovery.prr = None

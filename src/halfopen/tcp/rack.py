@@ -5,7 +5,8 @@ from typing import Final
 from halfopen.base.clock import MILLISECOND, NEVER, Duration, Instant
 from halfopen.base.native import mypyc_attr
 from halfopen.tcp.rtt import RttEstimator
-from halfopen.tcp.scoreboard import Delivery, Flight
+from halfopen.tcp.scoreboard import Flight
+from halfopen.tcp.sent import Delivery
 
 REORDERING_MEMORY: Final = 16
 """Recoveries without D-SACK after which the widened window is forgotten (RFC 8985 6.2 step 4)."""

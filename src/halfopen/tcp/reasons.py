@@ -27,7 +27,7 @@ def explain(tcb: Tcb, segment: Segment, now: Instant) -> str | None:
 
 def _explain_text(tcb: Tcb, start: int, end: int, now: Instant) -> str | None:
     recovery = tcb.recovery
-    if recovery.probe is not None and recovery.probe.end == end and recovery.sent_at == now:
+    if recovery.trials.probe is not None and recovery.trials.probe.end == end and recovery.sent_at == now:
         return "tail loss probe"
     record = tcb.snd.flight.find(start)
     if record is None or record.transmissions == 1 or record.sent_at != now:

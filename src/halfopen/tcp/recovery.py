@@ -11,20 +11,21 @@ from halfopen.tcp.congestion.base import AckSample
 from halfopen.tcp.congestion.prr import Prr
 from halfopen.tcp.ecn import hear
 from halfopen.tcp.events import WRITABLE
+from halfopen.tcp.in_network import pipe
+from halfopen.tcp.loss_detection import detect_by_rack, detect_loss
 from halfopen.tcp.mtu_raising import is_probe_lost, limit_size, on_probe_acknowledged, on_probe_lost
-from halfopen.tcp.rack import Rack
 from halfopen.tcp.retransmission import arm, arm_for_reordering, arm_for_window, expect_reneging
-from halfopen.tcp.scoreboard import AGAIN, IN_FLIGHT, LOST, MISSED, SACKED, Delivery
+from halfopen.tcp.sacks import take_sack
+from halfopen.tcp.sent import SACKED, Delivery
 from halfopen.tcp.seqnum import unwrap
 from halfopen.tcp.tcb import Cause, Phase, Tcb
 from halfopen.tcp.timers import Retransmit
-from halfopen.tcp.undo import is_ambiguous, start_undo, undo_by_dsack, undo_by_new_text, undo_by_timestamp
+from halfopen.tcp.undo import is_ambiguous, start_undo, undo_by_new_text, undo_by_timestamp
 from halfopen.wire.tcp import ECE, FIN, SYN, Segment
 
 # Compiled, a member is looked up by its name each time, and a constant is not.
 _OPEN: Final = Phase.OPEN
 _RECOVERY: Final = Phase.RECOVERY
-_LOSS: Final = Phase.LOSS
 _RTO: Final = Retransmit.RTO
 
 
@@ -43,7 +44,7 @@ def on_ack(tcb: Tcb, seg: Segment, now: Instant) -> None:
         _on_late_ack(tcb, seg, window_moved, now)
         return
     delivery = Delivery()
-    has_sack = _take_sack(tcb, seg, delivery)
+    has_sack = take_sack(tcb, seg, delivery)
     if seg.ack > una:
         snd.flight.acknowledge(seg.ack, delivery)
         snd.acknowledge(seg.ack)
@@ -59,7 +60,7 @@ def on_ack(tcb: Tcb, seg: Segment, now: Instant) -> None:
         undo_by_timestamp(tcb, seg)
     undo_by_new_text(tcb, delivery, seg.ack > una)
     lost_before = snd.flight.lost
-    due = _detect_loss(tcb, delivery, echo_rtt, now)
+    due = detect_loss(tcb, delivery, echo_rtt, now)
     if tcb.congestion.whole and delivery.sampled_at is not None:
         tcb.congestion.look(_sample(tcb, delivery, outstanding, now))
     _adapt_window(tcb, is_marked, delivery, (outstanding, lost_before), now)
@@ -78,7 +79,7 @@ def _on_late_ack(tcb: Tcb, seg: Segment, window_moved: bool, now: Instant) -> No
     if tcb.agreed.accurate is not None:
         hear(tcb, seg, Delivery())
     if seg.options is not None and seg.options.sack:
-        _take_sack(tcb, seg, Delivery())
+        take_sack(tcb, seg, Delivery())
     if not seg.octets and not window_moved:
         _end_probe(tcb, seg, tcb.snd.una, 0, now)
 
@@ -87,60 +88,6 @@ def _put_off_probe(tcb: Tcb, now: Instant) -> None:
     """Linux: whoever has just said that the window is closed is not asked before another RTO has passed."""
     if tcb.timers.retransmit_for is Retransmit.PERSIST and tcb.timers.retransmit != NEVER and not tcb.snd.wnd:
         arm_for_window(tcb, now)
-
-
-def _take_sack(tcb: Tcb, seg: Segment, delivery: Delivery) -> bool:
-    """Puts the SACK option on the scoreboard (RFC 6675 4 Update); whether it told anything new.
-
-    A first block below SEG.ACK or inside the second is a D-SACK (RFC 2883 4).
-    """
-    options = seg.options
-    if options is None or not options.sack or not tcb.agreed.sack:
-        return False
-    snd = tcb.snd
-    blocks = [(unwrap(left, snd.una), unwrap(right, snd.una)) for left, right in options.sack]
-    first = blocks[0]
-    if first[1] <= seg.ack or (len(blocks) > 1 and blocks[1][0] <= first[0] and first[1] <= blocks[1][1]):
-        _on_dsack(tcb, first[0], first[1], delivery)
-        del blocks[0]
-    for left, right in blocks:
-        shortest = snd.mss if right < snd.queue.stop else 0  # a FIN behind the last octet may not have been told
-        if not (snd.una <= left < right <= snd.nxt and snd.flight.sack(left, right, delivery, shortest)):
-            tcb.count("TCPSACKDiscard")
-    return delivery.sacked > 0
-
-
-def _on_dsack(tcb: Tcb, left: int, right: int, delivery: Delivery) -> None:
-    """The peer had this already: a retransmission was needless (RFC 3708), or the network repeats."""
-    tcb.count("TCPDSACKRecv")
-    recovery = tcb.recovery
-    if tcb.congestion.whole:
-        if right <= left or not _is_ours(tcb, left, right, delivery):
-            return
-    elif recovery.rack is not None:
-        recovery.rack.on_dsack()
-        recovery.rack.duplicates += 1
-    undo_by_dsack(tcb, left, right)
-    recovery.probe = None
-
-
-def _is_ours(tcb: Tcb, left: int, right: int, delivery: Delivery) -> bool:
-    """Whether what came twice may be our own doing, as Linux sees it: it had been sent twice (``tcp_dsack_seen``).
-
-    Reordering is suspected only where it has been seen, and of no probe.
-    """
-    recovery, flight, mss = tcb.recovery, tcb.snd.flight, tcb.snd.mss
-    segments = -(-(right - left) // mss)
-    rack = recovery.rack = recovery.rack or Rack(by_last=True)
-    rack.duplicates += segments
-    if rack.duplicates > flight.resent:
-        return False
-    is_probe = recovery.probe is not None and segments == 1 and right == recovery.probe.end
-    if rack.reordering_seen and not is_probe:
-        rack.on_dsack()
-    flight.delivered += segments
-    delivery.pieces += segments
-    return True
 
 
 def _on_progress(tcb: Tcb, octets: int, now: Instant) -> None:
@@ -211,112 +158,11 @@ def _count_duplicate(tcb: Tcb, una: int, delivery: Delivery) -> None:
     recovery.dupacks = recovery.dupacks - known if recovery.phase is _RECOVERY else 0
 
 
-def pipe(tcb: Tcb) -> int:
-    """Octets in the network: RFC 6675's estimate, or with duplicate ACKs in place of SACKs (RFC 9937 5)."""
-    octets = in_segments(tcb) if tcb.congestion.whole else tcb.snd.pipe
-    if not tcb.agreed.sack and tcb.recovery.dupacks and not _holds_back(tcb):
-        octets = max(0, octets - tcb.recovery.dupacks * tcb.snd.mss)
-    return octets
-
-
-def in_segments(tcb: Tcb) -> int:
-    """The same where every segment counts as a whole one, and twice if it was sent again and is not lost after all
-    (Linux ``tcp_packets_in_flight``)."""
-    segments = 0
-    for each in tcb.snd.flight.records:
-        if each.condition == IN_FLIGHT:
-            segments += each.pieces if each.marks & (MISSED | AGAIN) != AGAIN else 2 * each.pieces
-    return segments * tcb.snd.mss
-
-
-def room(tcb: Tcb) -> int:
-    """Octets that congestion control lets us send now. With nothing in the network, always one segment."""
-    snd = tcb.snd
-    in_network = snd.pipe if tcb.agreed.sack and not tcb.congestion.whole else pipe(tcb)
-    if snd.flight.sacked and _holds_back(tcb):
-        in_network += snd.flight.sacked
-    free = tcb.congestion.cwnd - in_network
-    mss = snd.mss
-    if 0 < free < mss and (tcb.recovery.phase is _RECOVERY or not in_network):
-        return mss
-    return free if free > 0 or in_network else mss
-
-
-def _holds_back(tcb: Tcb) -> bool:
-    """Before fast recovery nothing is sent for duplicate ACKs, if limited transmit is not wanted (RFC 3042)."""
-    return tcb.recovery.phase is _OPEN and not tcb.user.config.congestion.limited_transmit
-
-
-def _detect_loss(tcb: Tcb, delivery: Delivery, echo_rtt: Duration | None, now: Instant) -> Instant:
-    """Marks what must be lost by now; returns when RACK would say so of the next record (NEVER: it waits for none)."""
-    config = tcb.user.config.retransmission
-    flight = tcb.snd.flight
-    if not tcb.agreed.sack or not config.rack:
-        if tcb.agreed.sack:
-            is_bsd = tcb.congestion.is_bsd and tcb.recovery.phase is _RECOVERY  # then every hole is
-            flight.mark_lost_by_sacks(1 if is_bsd else config.dupthresh, tcb.snd.mss)
-        _detect_by_duplicates(tcb, delivery, config.dupthresh, now)
-        return NEVER
-    recovery = tcb.recovery
-    if recovery.rack is None:
-        recovery.rack = Rack(tcb.congestion.whole)
-    if delivery.reordered:
-        edge = max(flight.sacked_end, tcb.snd.una)
-        recovery.rack.extent = max(recovery.rack.extent, edge - delivery.lowest)
-    recovery.rack.update(delivery, tcb.rtt, echo_rtt, now)
-    return _detect_by_rack(tcb, now)
-
-
-def _detect_by_rack(tcb: Tcb, now: Instant) -> Instant:
-    """RFC 8985 6.2 steps 4 and 5, when an ACK has come and when the reordering timer has expired."""
-    recovery, flight = tcb.recovery, tcb.snd.flight
-    rack = recovery.rack
-    assert rack is not None
-    dupthresh = tcb.user.config.retransmission.dupthresh
-    in_recovery = recovery.phase is not _OPEN
-    window = rack.reordering_window(tcb.rtt, in_recovery, flight.sacked // tcb.snd.mss, dupthresh)
-    return rack.detect(flight, window, now)
-
-
-def _detect_by_duplicates(tcb: Tcb, delivery: Delivery, dupthresh: int, now: Instant) -> None:
-    """Three duplicates, or a partial ACK in recovery: the first segment is lost (RFC 6582 3.2, RFC 6675 5)."""
-    recovery, snd = tcb.recovery, tcb.snd
-    if recovery.phase is _RECOVERY:
-        if delivery.acked and snd.una < recovery.point:
-            _mark_first_lost(tcb, now)
-    elif recovery.dupacks >= dupthresh and (snd.una > recovery.point or _retransmission_is_lost(tcb, dupthresh)):
-        _mark_first_lost(tcb, now)
-        if recovery.phase is _LOSS and snd.flight.records[0].condition == LOST:
-            recovery.phase = _OPEN  # so that recovery is entered
-
-
-def _retransmission_is_lost(tcb: Tcb, dupthresh: int) -> bool:
-    """After a timeout everything is sent again, needlessly in part, and that too makes duplicate ACKs (RFC 6582 4.1).
-
-    But they are no more than the segments by which SND.UNA has leapt; after small steps there are none.
-    # Deviation: RFC 6582 4.1 waits for the next timeout after a leap, however many duplicates come.
-    """
-    recovery, mss = tcb.recovery, tcb.snd.mss
-    needless = recovery.advance // mss if recovery.advance > 4 * mss else 0
-    return not tcb.agreed.sack and tcb.congestion.cwnd > mss and recovery.dupacks >= dupthresh + needless
-
-
-def _mark_first_lost(tcb: Tcb, now: Instant) -> None:
-    """The first segment that the peer does not have is lost, unless it was sent again less than a round trip ago."""
-    flight = tcb.snd.flight
-    record = flight.records[0]
-    if record.condition != IN_FLIGHT or (record.transmissions > 1 and now - record.sent_at < tcb.rtt.srtt):
-        return
-    if record.end - record.start > tcb.snd.mss:
-        flight.split_at(record.start + tcb.snd.mss)
-    flight.mark_lost(record)
-
-
 def on_rack_deadline(tcb: Tcb, now: Instant) -> None:
     """The reordering timer: what did not arrive in the meantime is lost (RFC 8985 6.2 step 5, 6.3)."""
     flight, recovery = tcb.snd.flight, tcb.recovery
     lost_before = flight.lost
-    due = _detect_by_rack(tcb, now)
+    due = detect_by_rack(tcb, now)
     if flight.lost and recovery.phase is _OPEN:
         outstanding = tcb.snd.outstanding
         _enter_recovery(tcb, outstanding, outstanding - flight.sacked, now)
@@ -427,7 +273,7 @@ def _enter_recovery(tcb: Tcb, outstanding: int, recover_flight: int, now: Instan
         recovery.point = tcb.snd.nxt
     has_duplicates = max(recovery.dupacks, tcb.snd.flight.sacked // tcb.snd.mss) >= _dupthresh(tcb)
     tcb.owed.cause = Cause.DUPLICATES if has_duplicates else Cause.RACK
-    recovery.probe = None
+    recovery.trials.probe = None
     start_undo(tcb, now)
     cwnd = tcb.congestion.cwnd
     if recovery.prr is None:
@@ -444,7 +290,7 @@ def enter_cwr(tcb: Tcb, now: Instant) -> None:
     """Congestion without a loss, as ECN-Echo or our own queue tells: over a round trip the window becomes ssthresh, as
     in recovery (Linux ``TCP_CA_CWR``)."""
     recovery, congestion = tcb.recovery, tcb.congestion
-    recovery.undo = recovery.probe = None
+    recovery.trials.undo = recovery.trials.probe = None
     recovery.point = tcb.snd.nxt
     cwnd = congestion.cwnd
     _reduce(tcb, cwnd, now)
@@ -494,15 +340,15 @@ def _end_probe(tcb: Tcb, seg: Segment, una: int, outstanding: int, now: Instant)
     D-SACK has dealt with a needless probe before this is asked.
     """
     recovery = tcb.recovery
-    probe = recovery.probe
+    probe = recovery.trials.probe
     if probe is None or seg.ack < probe.end:
         return
     if not probe.is_retransmission:
-        recovery.probe = None
+        recovery.trials.probe = None
     elif seg.ack > probe.end:
-        recovery.probe = None
+        recovery.trials.probe = None
         _reduce(tcb, outstanding, now)
         tcb.congestion.on_recovered(now)
         tcb.count("TCPLossProbeRecovery")
     elif seg.ack == una and not (seg.options is not None and seg.options.sack):
-        recovery.probe = None
+        recovery.trials.probe = None

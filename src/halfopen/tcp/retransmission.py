@@ -4,7 +4,7 @@ from typing import Final
 
 from halfopen.base.clock import MILLISECOND, NEVER, SECOND, Duration, Instant
 from halfopen.tcp.congestion.base import INFINITE
-from halfopen.tcp.scoreboard import IN_FLIGHT, SACKED
+from halfopen.tcp.sent import IN_FLIGHT, SACKED
 from halfopen.tcp.state import State
 from halfopen.tcp.tcb import Cause, Phase, Tcb
 from halfopen.tcp.timers import Retransmit
@@ -105,7 +105,7 @@ def may_probe(tcb: Tcb) -> bool:
         tcb.user.config.retransmission.tail_loss_probe
         and tcb.agreed.sack
         and recovery.phase is _OPEN
-        and recovery.probe is None
+        and recovery.trials.probe is None
         and not recovery.retries
         and not tcb.snd.flight.sacked
     )
@@ -126,7 +126,7 @@ def on_retransmission_timeout(tcb: Tcb, now: Instant) -> None:
     first = recovery.phase is not Phase.LOSS or not recovery.retries
     if first:
         start_undo(tcb, now)
-    episode = recovery.undo
+    episode = recovery.trials.undo
     if episode is not None:
         is_doubtful = recovery.phase is not Phase.RECOVERY or recovery.retries > 0
         episode.is_open = tcb.user.config.timeouts.frto and is_doubtful
@@ -143,7 +143,7 @@ def on_retransmission_timeout(tcb: Tcb, now: Instant) -> None:
     recovery.phase = Phase.LOSS
     recovery.prr = None
     recovery.dupacks = 0
-    recovery.probe = None
+    recovery.trials.probe = None
     recovery.point = recovery.ecn_point = snd.nxt
     recovery.retries += 1
     tcb.owed.cause = Cause.TIMEOUT
@@ -165,7 +165,7 @@ def on_retransmission_timeout(tcb: Tcb, now: Instant) -> None:
 
 def _is_thin(tcb: Tcb) -> bool:
     """Few segments are in flight, and timeouts alone can find their loss: without backoff at first (Linux)."""
-    if not tcb.user.config.retransmission.thin_linear or tcb.recovery.retries > THIN_RETRIES:
+    if not tcb.user.config.timeouts.linux.thin_linear or tcb.recovery.retries > THIN_RETRIES:
         return False
     is_first_start = tcb.congestion.ssthresh >= INFINITE
     return not is_first_start and sum([each.pieces for each in tcb.snd.flight.records]) < THIN

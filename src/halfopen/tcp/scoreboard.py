@@ -16,104 +16,12 @@ from typing import Final
 
 from halfopen.base.clock import NEVER, Instant
 from halfopen.base.native import mypyc_attr
+from halfopen.tcp.sent import AGAIN, IN_FLIGHT, LOST, MISSED, RECORD_END, SACKED, Delivery, Sent
 
-IN_FLIGHT: Final = 0
-SACKED: Final = 1
-LOST: Final = 2
-
-PUSHED: Final = 1
-"""Of `Sent.marks`: its last segment has PSH ..."""
-RECORD_END: Final = 2
-"""... and ends a record: nothing joins it from behind."""
-FINAL: Final = 4
-"""The FIN is part of it."""
-MISSED: Final = 8
-"""It has been taken for lost since it was first sent, or since that turned out to be wrong ..."""
-AGAIN: Final = 16
-"""... and has been sent again since then."""
-
-
+_NO_RECORDS: Final[list[Sent]] = []
 _NO_TRANSMISSIONS: Final[list[tuple[Instant, int, int]]] = []
 _NO_STARTS: Final[list[int]] = []
 """What a flight of nothing has, so that an idle connection holds no lists. Never changed: what is added makes new."""
-
-
-@mypyc_attr(acyclic=True)
-class Sent:
-    """One run of octets (with SYN and FIN as octets of sequence space) and when it was last sent."""
-
-    __slots__ = ("condition", "end", "marks", "pieces", "sent_at", "start", "transmissions")
-
-    def __init__(
-        self, start: int, end: int, sent_at: Instant, transmissions: int = 1, condition: int = IN_FLIGHT
-    ) -> None:
-        self.start = start
-        self.end = end
-        self.sent_at = sent_at
-        self.transmissions = transmissions
-        self.condition = condition
-        self.marks = 0
-        self.pieces = 1
-        """Segments that it is on the wire."""
-
-    def __repr__(self) -> str:
-        return (
-            f"Sent({self.start}:{self.end}, x{self.transmissions}, {('in flight', 'sacked', 'lost')[self.condition]})"
-        )
-
-
-_NO_RECORDS: Final[list[Sent]] = []
-
-
-@mypyc_attr(acyclic=True)
-class Delivery:
-    """What one acknowledgment delivered: the figures that RTT, RACK, PRR and congestion control ask for.
-
-    ``latest`` is the most recently sent of the delivered records, also if it was a retransmission; ``sampled_at`` the
-    time of the most recently sent one that was sent only once (Karn).
-    """
-
-    __slots__ = ("acked", "fack", "last", "latest", "lowest", "original", "pieces", "reordered", "sacked", "sampled_at")
-
-    def __init__(self) -> None:
-        self.acked = 0
-        self.sacked = 0
-        self.fack = -1
-        """RACK.fack before this acknowledgment: of what one ACK tells together nobody knows in which order it came."""
-        self.last: Instant | None = None
-        """When that was sent which it tells of at last."""
-        self.latest: Sent | None = None
-        self.sampled_at: Instant | None = None
-        self.original = -1
-        """Where the first ends of what was sent once (-1: none): such text proves that not everything was lost."""
-        self.pieces = 0
-        """Segments delivered."""
-        self.lowest = -1
-        """Where the first begins that something sent later has overtaken; -1: none."""
-        self.reordered = False
-        """Something sent once was delivered after something sent later: the network reorders (RFC 8985 6.2 step 3)."""
-
-    @property
-    def octets(self) -> int:
-        """DeliveredData (RFC 9937 5)."""
-        return self.acked + self.sacked
-
-    def note(self, record: Sent) -> None:
-        """Takes one delivered record into account."""
-        self.pieces += record.pieces
-        self.last = record.sent_at
-        if record.transmissions == 1:
-            if record.end < self.fack:
-                self.reordered = True
-                if self.lowest < 0 or record.start < self.lowest:
-                    self.lowest = record.start
-            if self.original < 0 or record.end < self.original:
-                self.original = record.end
-            if self.sampled_at is None or record.sent_at > self.sampled_at:
-                self.sampled_at = record.sent_at
-        latest = self.latest
-        if latest is None or _is_later(record, latest):
-            self.latest = record
 
 
 @mypyc_attr(acyclic=True)
@@ -161,7 +69,7 @@ class Flight:
         record = Sent(start, end, now)
         record.marks = marks
         if end - start > self.mss:
-            record.pieces = self._segments(record)
+            record.pieces = record.segments(self.mss)
         if self.records:
             self.records.append(record)
         else:
@@ -212,11 +120,6 @@ class Flight:
         self.delivered += record.pieces
         delivery.note(record)
 
-    def _segments(self, record: Sent) -> int:
-        """How many segments a record is on the wire; a FIN takes no room."""
-        text = record.end - record.start - bool(record.marks & FINAL)
-        return max(1, -(-text // self.mss))
-
     def sack(self, left: int, right: int, delivery: Delivery, shortest: int = 0) -> bool:
         """The peer holds ``[left, right)`` (RFC 2018); edges may cut records. False if the block is not believed.
 
@@ -247,25 +150,10 @@ class Flight:
                 delivery.sacked += octets
                 record.condition = SACKED
         if low < high:
-            self._join_sacked(low, high, delivery)
+            _join_sacked(records, low, high, delivery)
         if right > self.sacked_end:
             self.sacked_end = right
         return True
-
-    def _join_sacked(self, low: int, high: int, delivery: Delivery) -> None:
-        """The records from ``low`` to before ``high``, which are SACKED, and such neighbours become one."""
-        records = self.records
-        if low and records[low - 1].condition == SACKED:
-            low -= 1
-        if high < len(records) and records[high].condition == SACKED:
-            high += 1
-        run = records[low]
-        if delivery.latest is run:
-            delivery.latest = Sent(run.start, run.end, run.sent_at, run.transmissions)
-        run.pieces = sum([each.pieces for each in records[low:high]])
-        run.marks = records[high - 1].marks
-        run.end = records[high - 1].end
-        del records[low + 1 : high]
 
     def split_at(self, position: int) -> int:
         """Index of the record that starts at ``position``, which is not before the first; made by a cut if need be."""
@@ -279,7 +167,7 @@ class Flight:
             tail.marks = record.marks
             record.marks &= MISSED | AGAIN
             record.end = position
-            record.pieces, tail.pieces = self._segments(record), self._segments(tail)
+            record.pieces, tail.pieces = record.segments(self.mss), tail.segments(self.mss)
             records.insert(index, tail)
             if tail.condition == LOST:
                 self._add_loss(position)
@@ -297,7 +185,7 @@ class Flight:
             record.end = other.end
             record.marks |= other.marks
             stop += 1
-        record.pieces = self._segments(record)
+        record.pieces = record.segments(self.mss)
         del records[index:stop]
 
     def collapse(self, record: Sent, limit: int) -> None:
@@ -315,7 +203,7 @@ class Flight:
             record.end = other.end
             record.marks |= other.marks
             stop += 1
-        record.pieces = self._segments(record)
+        record.pieces = record.segments(self.mss)
         del records[index:stop]
 
     def mark_lost(self, record: Sent) -> None:
@@ -375,28 +263,10 @@ class Flight:
                 is_behind = when < sent_at or record.end < end
                 if when > due or not is_behind:
                     log[0] = (when, stop, record.start)  # nothing below is to be looked at again: CVE-2019-11478
-                    return self._last_before(sent_at, end) if is_behind else NEVER
+                    return _last_before(log, records, sent_at, end) if is_behind else NEVER
                 self.mark_lost(record)
             del log[0]
         return NEVER
-
-    def _last_before(self, sent_at: Instant, end: int) -> Instant:
-        """When the last was sent that is in flight, of what was sent before (``sent_at``, ``end``); there is one."""
-        log, records = self._log, self.records
-        whole = at = bisect_left(log, (sent_at, end, -1))
-        while at < len(log) and log[at][0] == sent_at and log[at][2] < end:
-            at += 1
-        while True:
-            at -= 1
-            when, stop, start = log[at]
-            index = max(bisect_right(records, start, key=_start_of) - 1, 0)
-            while index < len(records) and records[index].start < stop:
-                record = records[index]
-                is_behind = when < sent_at or record.end < end
-                if record.condition == IN_FLIGHT and record.sent_at == when and is_behind:
-                    del log[at + 1 : whole]  # of which nothing waits any more
-                    return when
-                index += 1
 
     def unmark_lost(self) -> None:
         """Nothing had been lost after all: it counts as in flight again."""
@@ -433,7 +303,7 @@ class Flight:
             self.lost -= record.end - record.start
             record.condition = IN_FLIGHT
             record.marks |= AGAIN
-        record.pieces = self._segments(record)
+        record.pieces = record.segments(self.mss)
         self.resent += record.pieces
         record.transmissions += 1
         record.sent_at = now
@@ -462,9 +332,37 @@ class Flight:
         return None
 
 
-def _is_later(record: Sent, other: Sent) -> bool:
-    """The order of transmissions (RFC 8985 5.2)."""
-    return record.sent_at > other.sent_at or (record.sent_at == other.sent_at and record.end > other.end)
+def _join_sacked(records: list[Sent], low: int, high: int, delivery: Delivery) -> None:
+    """The records from ``low`` to before ``high``, which are SACKED, and such neighbours become one."""
+    if low and records[low - 1].condition == SACKED:
+        low -= 1
+    if high < len(records) and records[high].condition == SACKED:
+        high += 1
+    run = records[low]
+    if delivery.latest is run:
+        delivery.latest = Sent(run.start, run.end, run.sent_at, run.transmissions)
+    run.pieces = sum([each.pieces for each in records[low:high]])
+    run.marks = records[high - 1].marks
+    run.end = records[high - 1].end
+    del records[low + 1 : high]
+
+
+def _last_before(log: list[tuple[Instant, int, int]], records: list[Sent], sent_at: Instant, end: int) -> Instant:
+    """When the last was sent that is in flight, of what was sent before (``sent_at``, ``end``); there is one."""
+    whole = at = bisect_left(log, (sent_at, end, -1))
+    while at < len(log) and log[at][0] == sent_at and log[at][2] < end:
+        at += 1
+    while True:
+        at -= 1
+        when, stop, start = log[at]
+        index = max(bisect_right(records, start, key=_start_of) - 1, 0)
+        while index < len(records) and records[index].start < stop:
+            record = records[index]
+            is_behind = when < sent_at or record.end < end
+            if record.condition == IN_FLIGHT and record.sent_at == when and is_behind:
+                del log[at + 1 : whole]  # of which nothing waits any more
+                return when
+            index += 1
 
 
 def _start_of(record: Sent) -> int:

@@ -17,7 +17,7 @@ def sendable(tcb: Tcb, unsent: int, allowed: int, now: Instant) -> int:
     most = min(allowed, snd.burst if snd.up <= snd.nxt else mss)
     if tcb.user.config.congestion.defers:
         most = min(most, worthwhile(tcb), max(tcb.congestion.cwnd // mss // 2, 1) * mss)
-    in_record = min(unsent, snd.reach(most) - snd.nxt)
+    in_record = min(unsent, snd.queue.reach(snd.nxt, most) - snd.nxt)
     if _is_deferred(tcb, in_record, allowed, now):
         return 0
     count = min(in_record, most)

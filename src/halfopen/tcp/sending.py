@@ -10,27 +10,11 @@
 Positions in the queue are unwrapped sequence numbers: its first octet is ISS+1, and a FIN stands at ``queue.stop``.
 """
 
-from typing import Final
-
 from halfopen.base.native import mypyc_attr
-from halfopen.base.octets import Buffer, OctetQueue
-from halfopen.tcp.scoreboard import PUSHED, RECORD_END, Flight
+from halfopen.base.octets import Buffer
+from halfopen.tcp.scoreboard import Flight
+from halfopen.tcp.send_queue import SendQueue
 from halfopen.tcp.seqnum import first_lap
-
-URGENT: Final = 1
-"""How text is queued: its last octet is urgent; ..."""
-MORE: Final = 2
-"""... more is to come, and nothing is pushed; ..."""
-RECORD: Final = 4
-"""... or what comes later is not to be in one segment with it (Linux ``MSG_EOR``)."""
-
-APART: Final = 8
-"""... or it is not to be in one segment with what is queued before it (a full super-segment, Linux)."""
-
-ANYWHERE: Final = 1 << 62
-"""A position behind all others."""
-
-_NO_ENDS: Final[list[tuple[int, int]]] = []
 
 
 @mypyc_attr(acyclic=True)
@@ -38,11 +22,9 @@ class SendSpace:
     """SND.*; holds una <= nxt, and all octets from una on, until they are acknowledged."""
 
     __slots__ = (
-        "_ends",
         "burst",
         "fin",
         "flight",
-        "is_pushed",
         "iss",
         "max_wnd",
         "mss",
@@ -69,14 +51,10 @@ class SendSpace:
         """Eff.snd.MSS (MUST-16): octets of text in a full-sized segment, options deducted."""
         self.burst = max(mss, burst - burst % mss)
         """Octets of text that one super-segment may have; at least `mss`."""
-        self.queue = OctetQueue(self.iss + 1)
+        self.queue = SendQueue(self.iss + 1)
         self.fin = False
         """A FIN follows the last octet of the queue: no more can be queued."""
         self.flight = Flight(mss)
-        self.is_pushed = True
-        """The last octet of the queue has PSH."""
-        self._ends = _NO_ENDS
-        """Where what has not been sent is cut in any case, and `Sent.marks` for what ends there."""
 
     @property
     def outstanding(self) -> int:
@@ -115,43 +93,20 @@ class SendSpace:
     def append(self, buffer: Buffer, how: int = 0) -> None:
         """Queues text from the user; of `MORE`, `RECORD` and `APART` says ``how``."""
         queue = self.queue
-        if not self.is_pushed or how:
-            if how & APART and self.nxt < queue.stop and not (self._ends and self._ends[-1][0] == queue.stop):
-                self._ends = [*self._ends, (queue.stop, self.is_pushed * PUSHED)]
-            if self.nxt >= queue.stop or (self._ends and self._ends[-1][0] == queue.stop):
-                self.is_pushed = False
-            if not how & MORE:
-                self.is_pushed = True
-        queue.append(buffer)
-        if how & RECORD:
-            self._ends = [*self._ends, (queue.stop, self.is_pushed * PUSHED | RECORD_END)]
+        if how or not queue.is_pushed:
+            queue.append_cut(buffer, how, self.nxt)
+        else:
+            queue.append(buffer)
 
     @property
     def tail(self) -> int:
         """Octets that what is queued next may be in one super-segment with."""
-        start = max(self.nxt, self._ends[-1][0]) if self._ends else self.nxt
-        return max(0, self.queue.stop - start)
+        return self.queue.tail(self.nxt)
 
     @property
     def unsent_runs(self) -> int:
         """Super-segments, records and the like that what has not been sent is queued as."""
-        return len(self._ends) + (self.tail > 0)
-
-    def reach(self, quota: int) -> int:
-        """How far the next segment may go if it is to have ``quota`` octets at most: to the end of a record, or of the
-        queue. The end of a full super-segment matters only if it is no nearer than that (Linux ``tcp_grow_skb``)."""
-        for end, marks in self._ends[:2]:
-            if marks & RECORD_END or end - self.nxt >= quota:
-                return end
-        return self._ends[1][0] if len(self._ends) > 1 else ANYWHERE
-
-    def ends_at(self, end: int) -> int:
-        """What `Sent.marks` says of text that has been sent up to ``end``; to be asked once."""
-        marks = self.is_pushed * PUSHED if end >= self.queue.stop else 0
-        while self._ends and self._ends[0][0] <= end:
-            marks |= self._ends[0][1]
-            self._ends = self._ends[1:] or _NO_ENDS
-        return marks
+        return self.queue.runs(self.nxt)
 
     def mark_urgent(self) -> None:
         """SND.UP <- behind all that is queued (RFC 9293 3.10.2)."""

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from halfopen.base.clock import Duration
 from halfopen.tcp.calls import urgent_octets
-from halfopen.tcp.recovery import pipe
+from halfopen.tcp.in_network import pipe
 from halfopen.tcp.seqnum import wrap
 from halfopen.tcp.state import State
 from halfopen.tcp.tcb import Phase, Tcb

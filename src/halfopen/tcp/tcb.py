@@ -19,7 +19,6 @@ from halfopen.tcp.congestion.prr import Prr
 from halfopen.tcp.events import Closed, SoftError
 from halfopen.tcp.events import Event as UserEvent
 from halfopen.tcp.fast_open import Early
-from halfopen.tcp.mtu_search import MtuSearch
 from halfopen.tcp.negotiation import DEFAULT_MSS, Agreed, shared
 from halfopen.tcp.rack import Rack
 from halfopen.tcp.receiving import ReceiveSpace
@@ -28,6 +27,7 @@ from halfopen.tcp.sending import SendSpace
 from halfopen.tcp.state import Event, State, move
 from halfopen.tcp.timers import Timers
 from halfopen.tcp.timestamps import Timestamps
+from halfopen.tcp.trials import Trials
 from halfopen.tcp.windows import syn_window
 
 
@@ -82,40 +82,6 @@ class Cause(Enum):
 
 
 @mypyc_attr(acyclic=True)
-class Undo:
-    """How to find out that a retransmission was needless (RFC 3522 by timestamps, RFC 3708 by D-SACK)."""
-
-    __slots__ = ("end", "first", "is_open", "latest", "octets", "start", "timestamp", "tries_new")
-
-    def __init__(self, start: int, end: int, first: int, timestamp: int | None) -> None:
-        self.start = start
-        """SND.UNA when the first retransmission was due, and `end` SND.NXT: of what is outside it tells nothing."""
-        self.end = end
-        self.first = first
-        """Where the first retransmission begins. What lies before it may have been sent again in an earlier episode."""
-        self.timestamp = timestamp
-        """TSval of the first retransmission, if timestamps are in use."""
-        self.latest = timestamp
-        """TSval when the timer last expired: what echoes an older one is no round trip (Karn)."""
-        self.is_open = False
-        """A timeout, and whether it was needless may still turn out (F-RTO, RFC 5682)."""
-        self.tries_new = False
-        """New text goes ahead of what may be lost."""
-        self.octets = 0
-        """Retransmitted and not yet reported as duplicates."""
-
-
-@dataclass(slots=True, frozen=True)
-class TailProbe:
-    """A tail loss probe that has been sent (RFC 8985 7.1)."""
-
-    end: int
-    """TLP.end_seq: SND.NXT then."""
-    is_retransmission: bool
-    """TLP.is_retrans: if it was new data, an ACK of it proves nothing about losses."""
-
-
-@mypyc_attr(acyclic=True)
 class Recovery:
     """What loss recovery remembers (RFC 6582, RFC 6675, RFC 8985, RFC 9937)."""
 
@@ -126,14 +92,12 @@ class Recovery:
         "ecn_point",
         "phase",
         "point",
-        "probe",
         "progress_at",
         "prr",
         "rack",
         "retries",
-        "search",
         "sent_at",
-        "undo",
+        "trials",
     )
 
     def __init__(self, point: int) -> None:
@@ -145,8 +109,7 @@ class Recovery:
         """By how many octets SND.UNA moved last."""
         self.prr: Prr | None = None
         self.rack: Rack | None = None
-        self.probe: TailProbe | None = None
-        """The tail loss probe that is not yet answered."""
+        self.trials = Trials()
         self.retries = 0
         """Timeouts or probes in a row that nothing has come of."""
         self.progress_at: Instant = 0
@@ -155,11 +118,8 @@ class Recovery:
         """Until SND.UNA gets here a further ECN-Echo changes nothing (RFC 3168 6.1.2)."""
         self.sent_at: Instant = 0
         """When text was last sent: what is idle since then restarts from a small window (RFC 5681 4.1)."""
-        self.undo: Undo | None = None
         self.clear_at: Instant = 0
         """Before that no burst follows the last one (`halfopen.tcp.pacing`)."""
-        self.search: MtuSearch | None = None
-        """Larger segments are tried."""
 
 
 NO_EVENTS: Final[list[UserEvent]] = []  # what who has taken all has; never changed: what is told makes a new list

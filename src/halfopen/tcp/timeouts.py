@@ -78,7 +78,7 @@ def _on_syn_timeout(tcb: Tcb, now: Instant) -> None:
     if tcb.recovery.retries == 1 and speaks_early(tcb) and tcb.user.config.arrivals.order == "linux":
         lose_all(tcb, now)
     tcb.recovery.retries += 1
-    if tcb.state is not State.SYN_SENT or tcb.recovery.retries > tcb.user.config.retransmission.syn_linear:
+    if tcb.state is not State.SYN_SENT or tcb.recovery.retries > tcb.user.config.timeouts.linux.syn_linear:
         tcb.rtt.backoff()
     tcb.owed.syn = True
     tcb.count("TCPTimeouts")
@@ -95,7 +95,7 @@ def _is_hopeless(tcb: Tcb, now: Instant) -> bool:
     if config.user_timeout is not None:
         return now >= give_up_at(tcb)
     if tcb.state is State.SYN_SENT or (tcb.state is State.SYN_RECEIVED and _has_patience(tcb)):
-        linear = config.syn_linear if tcb.state is State.SYN_SENT else 0
+        linear = tcb.user.config.timeouts.linux.syn_linear if tcb.state is State.SYN_SENT else 0
         most = ((2 << config.syn_retries) - 1) * config.rto_initial if linear else NEVER  # as with backoff
         is_late = now - tcb.recovery.progress_at >= most
         return retries >= config.syn_retries + linear or is_late or now >= give_up_at(tcb)

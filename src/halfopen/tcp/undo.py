@@ -3,9 +3,10 @@
 from typing import Final
 
 from halfopen.base.clock import Instant
-from halfopen.tcp.scoreboard import AGAIN, Delivery
+from halfopen.tcp.sent import AGAIN, Delivery
 from halfopen.tcp.seqnum import signed_difference
-from halfopen.tcp.tcb import Phase, Tcb, Undo
+from halfopen.tcp.tcb import Phase, Tcb
+from halfopen.tcp.trials import Undo
 from halfopen.wire.tcp import Segment
 
 _OPEN: Final = Phase.OPEN
@@ -17,22 +18,22 @@ def start_undo(tcb: Tcb, now: Instant) -> None:
     lost = snd.flight.first_lost()
     first = lost.start if lost is not None else snd.una
     undo = Undo(snd.una, snd.nxt, first, timestamps.value(now) if timestamps is not None else None)
-    tcb.recovery.undo = undo
+    tcb.recovery.trials.undo = undo
     if tcb.congestion.whole:  # what is still on its way a second time may be reported, too
         undo.octets = sum([each.end - each.start for each in snd.flight.records if each.marks & AGAIN])
-        probe = tcb.recovery.probe
+        probe = tcb.recovery.trials.probe
         undo.octets += snd.mss if probe is not None and probe.is_retransmission else 0
 
 
 def note_timeout(tcb: Tcb, now: Instant) -> None:
     """The timer has expired again: echoes of older timestamps prove nothing about the round trip."""
-    if tcb.recovery.undo is not None and tcb.timestamps is not None:
-        tcb.recovery.undo.latest = tcb.timestamps.value(now)
+    if tcb.recovery.trials.undo is not None and tcb.timestamps is not None:
+        tcb.recovery.trials.undo.latest = tcb.timestamps.value(now)
 
 
 def is_ambiguous(tcb: Tcb, seg: Segment) -> bool:
     """Whether the timestamp that ``seg`` echoes is from before the timer last expired."""
-    undo = tcb.recovery.undo
+    undo = tcb.recovery.trials.undo
     if undo is None or undo.latest is None or seg.options is None or seg.options.timestamps is None:
         return False
     return signed_difference(seg.options.timestamps[1], undo.latest) < 0
@@ -40,7 +41,7 @@ def is_ambiguous(tcb: Tcb, seg: Segment) -> bool:
 
 def undo_by_timestamp(tcb: Tcb, seg: Segment) -> None:
     """Eifel (RFC 3522): the ACK echoes a timestamp from before the first retransmission, so the original arrived."""
-    episode = tcb.recovery.undo
+    episode = tcb.recovery.trials.undo
     if episode is None or episode.timestamp is None or episode.octets <= 0 or tcb.recovery.phase is _OPEN:
         return
     if seg.options is None or seg.options.timestamps is None or tcb.snd.una <= episode.first:
@@ -57,7 +58,7 @@ def undo_by_new_text(tcb: Tcb, delivery: Delivery, advanced: bool) -> None:
     The first ACK that advances has new text sent, instead of more of the old; what comes back then tells.
     """
     recovery, snd = tcb.recovery, tcb.snd
-    episode = recovery.undo
+    episode = recovery.trials.undo
     if recovery.phase is not Phase.LOSS or episode is None or not episode.is_open:
         return
     episode.tries_new = False
@@ -73,7 +74,7 @@ def undo_by_new_text(tcb: Tcb, delivery: Delivery, advanced: bool) -> None:
 
 def undo_by_dsack(tcb: Tcb, left: int, right: int) -> None:
     """The peer has ``[left, right)`` twice; once that is all that was sent again, none of it was needed (RFC 3708)."""
-    episode = tcb.recovery.undo
+    episode = tcb.recovery.trials.undo
     if episode is None or episode.octets <= 0 or not episode.start <= left < right <= episode.end:
         return
     episode.octets -= right - left
@@ -85,7 +86,7 @@ def undo_by_dsack(tcb: Tcb, left: int, right: int) -> None:
 def undo(tcb: Tcb) -> None:
     """Takes the reduction back: nothing had been lost (RFC 4015)."""
     recovery = tcb.recovery
-    recovery.undo = None
+    recovery.trials.undo = None
     recovery.phase = Phase.OPEN
     recovery.prr = None
     recovery.dupacks = 0

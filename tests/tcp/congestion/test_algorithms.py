@@ -53,5 +53,5 @@ def test_freebsd_has_its_own_of_each(name: str, kind: type[BsdCubic | BsdReno]) 
 def test_whole_segments_have_a_cubic_of_their_own() -> None:
     control = make_congestion_control(CongestionConfig(whole_segments=True, hystart=1), 1000)
     assert isinstance(control, LinuxCubic)
-    assert control.detects == 1
+    assert control.hystart.detects == 1
     assert make_congestion_control(CongestionConfig(algorithm="reno", whole_segments=True), 1000).whole

@@ -5,7 +5,8 @@ import pytest
 from halfopen.base.clock import MILLISECOND, SECOND
 from halfopen.tcp.congestion.algorithms import make_congestion_control
 from halfopen.tcp.congestion.base import INFINITE, AckSample
-from halfopen.tcp.congestion.linux_cubic import ACK_TRAIN, DELAY, LinuxCubic
+from halfopen.tcp.congestion.linux_cubic import LinuxCubic
+from halfopen.tcp.congestion.linux_hystart import ACK_TRAIN, DELAY
 from halfopen.tcp.congestion_config import CongestionConfig
 
 RTT = 100 * MILLISECOND
@@ -36,7 +37,7 @@ def ack(control: LinuxCubic, segments: int, now: int, rtt: int, una: int = 0) ->
 def test_linux_profiles_have_it_with_the_detection_they_choose() -> None:
     control = make_congestion_control(CongestionConfig(whole_segments=True, hystart=DELAY), 1000)
     assert isinstance(control, LinuxCubic)
-    assert (control.whole, control.detects) == (True, DELAY)
+    assert (control.whole, control.hystart.detects) == (True, DELAY)
 
 
 def test_a_loss_leaves_seven_tenths() -> None:
@@ -61,11 +62,11 @@ def test_a_window_that_is_not_the_limit_stays() -> None:
 def test_a_window_that_stays_is_not_calculated_anew_at_once() -> None:
     control = after_loss(20)
     assert acked(control, 1, SECOND) == 14
-    count = control.count
+    count = control.curve.count
     acked(control, 1, SECOND + 20 * MILLISECOND)
-    assert control.count == count
+    assert control.curve.count == count
     acked(control, 1, SECOND + 80 * MILLISECOND)
-    assert control.count != count
+    assert control.curve.count != count
 
 
 def test_at_the_top_it_stays_for_long_and_then_looks_for_more() -> None:
@@ -88,7 +89,7 @@ def test_it_is_at_least_as_fast_as_reno() -> None:
 def test_who_loses_again_below_the_last_top_leaves_room() -> None:
     control = after_loss(100)
     control.on_loss(0, SECOND)
-    assert control.last_max == 70 * (1024 + 717) // 2048
+    assert control.curve.last_max == 70 * (1024 + 717) // 2048
 
 
 def test_without_a_loss_so_far_a_segment_comes_for_twenty_at_the_latest() -> None:
@@ -97,11 +98,26 @@ def test_without_a_loss_so_far_a_segment_comes_for_twenty_at_the_latest() -> Non
     assert acked(control, 20, SECOND) == 51
 
 
+def test_a_window_that_has_grown_at_the_same_instant_keeps_its_step() -> None:
+    control = after_loss(20)
+    acked(control, 1, SECOND)
+    count = control.curve.count
+    control.cwnd = 20_000
+    acked(control, 1, SECOND)
+    assert control.curve.count == count
+    acked(control, 1, SECOND + 1)
+    assert control.curve.count == 2000
+
+
 def test_the_rest_of_slow_start_goes_on_as_congestion_avoidance() -> None:
     control = LinuxCubic(1000, 10_000)
     control.ssthresh = 15_000
     assert acked(control, 5, SECOND) == 15
-    assert acked(control, 40, 2 * SECOND) == 17
+    assert control.credit == 0
+    control.cwnd = 10_000
+    assert acked(control, 8, SECOND) == 15
+    assert control.credit == 3
+    assert acked(control, 37, 2 * SECOND) == 17
 
 
 def test_a_credit_that_has_become_enough_is_one_segment() -> None:
@@ -123,15 +139,13 @@ def test_idle_time_does_not_move_along_the_curve() -> None:
     control.on_idle(SECOND, 10 * SECOND, SECOND)  # no stage has begun
     acked(control, 1, SECOND)
     control.on_idle(3 * SECOND, 10 * SECOND, 5 * SECOND)
-    assert control.epoch == 4 * SECOND
+    assert control.curve.epoch == 4 * SECOND
     control.on_idle(3 * SECOND, 10 * SECOND, 5 * SECOND)
-    assert control.epoch == 5 * SECOND
+    assert control.curve.epoch == 5 * SECOND
 
 
 def slow_start(detects: int, segments: int = 20) -> LinuxCubic:
-    control = LinuxCubic(1000, segments * 1000)
-    control.detects = detects
-    return control
+    return LinuxCubic(1000, segments * 1000, detects)
 
 
 def test_nothing_is_detected_without_a_sample_right_after_a_loss_or_when_it_is_off() -> None:

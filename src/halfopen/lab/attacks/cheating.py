@@ -44,6 +44,7 @@ class Cheating(Scenario):
         " refuse an ACK of what it has not sent, so a receiver that knows how much is in flight is believed (Sherwood"
         " and others 2005 propose to leave out a segment now and then, and to see who acknowledges it)."
     )
+    ip_versions: ClassVar[tuple[int, ...]] = (4, 6)
     parameters: ClassVar[Mapping[str, Parameter]] = {
         "trick": Parameter(DIVISION, text="how the receiver cheats", choices=(DIVISION, OPTIMISTIC)),
         "parts": Parameter(4, "ACKs", "that division makes of one", least=2, most=6),

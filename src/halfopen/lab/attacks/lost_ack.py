@@ -52,6 +52,7 @@ class LostAck(Scenario):
         " MySQL) both wait: a hang, for as long as the client has patience. Nobody attacks here; some loss is enough,"
         " and a flood that has switched cookies on."
     )
+    ip_versions: ClassVar[tuple[int, ...]] = (4, 6)
     parameters: ClassVar[Mapping[str, Parameter]] = {
         "clients": Parameter(200, "clients", "one after the other", least=1, most=5000),
         "loss": Parameter(0.2, "", "probability that a last ACK is lost", least=0, most=1),
@@ -111,7 +112,7 @@ async def _serve(*, client_first: bool) -> None:
             writer.write(WORDS)
             writer.close()
 
-    async with await asyncio.start_server(answer, "0.0.0.0", PORT):
+    async with await asyncio.start_server(answer, None, PORT):
         await asyncio.Event().wait()
 
 

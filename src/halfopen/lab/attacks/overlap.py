@@ -60,6 +60,7 @@ class Overlap(Scenario):
         "host": Parameter(FIRST, text="which octets the server keeps", choices=(FIRST, LAST)),
         "watcher": Parameter(LAST, text="which octets the detector believes in", choices=(FIRST, LAST)),
     }
+    ip_versions: ClassVar[tuple[int, ...]] = (4, 6)
     defences: ClassVar[Mapping[str, str]] = {
         "target-based": "the detector knows which rule its host follows (Snort's stream policies)",
         "normaliser": "the router lets no octet through that contradicts an earlier one (Handley and Paxson 2001)",

@@ -43,6 +43,7 @@ class SideChannel(Scenario):
         "ports": Parameter(256, "ports", "which the client may have chosen from", least=2, most=1024),
         "window": Parameter(1_048_576, "octets", "the server's receive window", least=262_144, most=1_048_576),
     }
+    ip_versions: ClassVar[tuple[int, ...]] = (4, 6)
     defences: ClassVar[Mapping[str, str]] = {
         "own-limit": "each connection has a limit of its own, which nobody else can use up (our default)"
     }

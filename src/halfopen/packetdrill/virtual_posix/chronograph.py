@@ -3,7 +3,7 @@
 from typing import Final
 
 from halfopen.base.clock import MICROSECOND, Instant
-from halfopen.tcp.recovery import room
+from halfopen.tcp.in_network import room
 from halfopen.tcp.sending import SendSpace
 from halfopen.tcp.tcb import Tcb
 

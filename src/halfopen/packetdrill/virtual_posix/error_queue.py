@@ -9,8 +9,8 @@ from halfopen.base.clock import SECOND, Instant
 from halfopen.packetdrill.posix import ControlMessage, Received
 from halfopen.packetdrill.structures import EXTENDED_ERROR, TIMESTAMPING
 from halfopen.packetdrill.virtual_posix.kernel import Kernel, failure
-from halfopen.tcp.scoreboard import SACKED
 from halfopen.tcp.sending import SendSpace
+from halfopen.tcp.sent import SACKED
 
 ORIGIN_ICMP, ORIGIN_ICMP6, ORIGIN_TIMESTAMPING, ORIGIN_ZEROCOPY = 2, 3, 4, 5
 COPIED = 1

@@ -3,7 +3,7 @@
 from halfopen.packetdrill.virtual_posix.kernel import Kernel
 from halfopen.packetdrill.virtual_posix.room import charged, corked, has_memory, segment_goal
 from halfopen.stack.tcp_socket import TcpSocket
-from halfopen.tcp.sending import APART, MORE, RECORD
+from halfopen.tcp.send_queue import APART, MORE, RECORD
 
 
 class SendQueue:
@@ -62,7 +62,7 @@ class SendQueue:
             if is_pushed:
                 self._pushed = snd.queue.stop
         if 0 < at < len(octets) and snd.tail:
-            snd.is_pushed = True
+            snd.queue.is_pushed = True
             self._pushed = snd.queue.stop
         return at
 

@@ -18,7 +18,7 @@ from halfopen.packetdrill.virtual_posix.send_queue import SendQueue
 from halfopen.packetdrill.virtual_posix.urgent import Urgent
 from halfopen.stack.tcp_socket import TcpSocket
 from halfopen.tcp.events import CONNECTED, END_OF_STREAM, Closed, Event, SoftError
-from halfopen.tcp.sending import MORE, RECORD, URGENT
+from halfopen.tcp.send_queue import MORE, RECORD, URGENT
 from halfopen.tcp.state import State
 
 SHUT_RD, SHUT_WR, SHUT_RDWR = 0, 1, 2

@@ -23,9 +23,7 @@ def make_congestion_control(config: CongestionConfig, mss: int) -> CongestionCon
         raise ConfigError(f"congestion control {config.algorithm!r} is unknown; there are {known}")
     window = initial_window(config.initial_window, mss)
     if config.whole_segments and factory is Cubic:
-        linux = LinuxCubic(mss, window)
-        linux.detects = config.hystart
-        return linux
+        return LinuxCubic(mss, window, config.hystart)
     if config.byte_limit is not None:
         return (BsdCubic if factory is Cubic else BsdReno)(mss, window, config.byte_limit)
     control = factory(mss, window)
