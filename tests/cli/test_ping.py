@@ -43,6 +43,20 @@ def test_a_host_of_both_versions_pings_either(kernel: str, namespace: Namespace)
 
 @pytest.mark.root
 @pytest.mark.device("/dev/net/tun")
+def test_each_version_has_its_way_out(namespace: Namespace) -> None:
+    for name in ("ipv4/ip_forward", "ipv6/conf/all/forwarding"):
+        with namespace.enter(), open(f"/proc/sys/net/{name}", "w") as forward:
+            forward.write("1")
+    addresses = ("--address", "192.0.2.2/24", "--address", "2001:db8::2/64", "--gateway", "2001:db8::1")
+    for kernel, beyond in (("192.0.2.1", "198.51.100.1"), ("2001:db8::1", "2001:db8:9::1")):
+        with running(namespace, "ping", beyond, "-c", "1", *addresses) as process:
+            output, _ = process.communicate(timeout=30)
+            assert process.returncode == 1
+        assert f"From {kernel}: icmp_seq=1 net-unreachable" in output
+
+
+@pytest.mark.root
+@pytest.mark.device("/dev/net/tun")
 def test_programs_get_one_object(namespace: Namespace) -> None:
     with running(namespace, "ping", "192.0.2.1", "-c", "2", "-i", "0.01", "--json") as process:
         output, _ = process.communicate(timeout=30)
