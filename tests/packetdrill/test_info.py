@@ -35,3 +35,19 @@ def test_code_sees_fields_and_constants() -> None:
     fields = code_fields(Host().connects(), "linux", NOW)
     assert fields["TCPI_OPT_SACK"] == 2
     assert "tcpi_unacked" in fields
+
+
+def test_linux_counts_a_syn_as_a_segment_that_a_timeout_loses() -> None:
+    socket = Host().connects()
+    facts = tcp_info(socket, "linux", NOW)
+    assert (facts["tcpi_unacked"], facts["tcpi_lost"], facts["tcpi_ca_state"]) == (1, 0, CONSTANTS["TCP_CA_Open"])
+    socket.connection.tcb.recovery.retries = 2
+    facts = tcp_info(socket, "linux", NOW)
+    assert (facts["tcpi_unacked"], facts["tcpi_lost"], facts["tcpi_ca_state"]) == (1, 1, CONSTANTS["TCP_CA_Loss"])
+    assert (facts["tcpi_retrans"], facts["tcpi_total_retrans"], facts["tcpi_snd_cwnd"]) == (1, 2, 1)
+    assert tcp_info(socket, "freebsd", NOW)["tcpi_unacked"] == 0
+
+
+def test_linux_knows_of_no_delay_before_the_first_text_and_freebsd_of_its_only_one() -> None:
+    assert tcp_info(Host().connects(), "linux", NOW)["tcpi_ato"] == 0
+    assert tcp_info(Host("freebsd").connects(), "freebsd", NOW)["tcpi_ato"] == 40_000

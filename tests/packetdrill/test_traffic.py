@@ -26,6 +26,19 @@ def test_a_client_counts_its_syn() -> None:
     )
 
 
+def test_a_syn_that_goes_again_is_a_retransmission() -> None:
+    plays(
+        CLIENT
+        + """
++1 > S 0:0(0) <...>
++0 %{ assert (tcpi_segs_out, tcpi_total_retrans) == (2, 1) }%
++.1 < S. 0:0(0) ack 1 win 32792 <mss 1000>
++0 > . 1:1(0) ack 1
++0 %{ assert (tcpi_bytes_retrans, tcpi_total_retrans) == (0, 1) }%
+"""
+    )
+
+
 def test_retransmissions_are_octets_that_were_sent_before() -> None:
     plays(
         SERVER

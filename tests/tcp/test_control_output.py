@@ -127,3 +127,26 @@ def test_the_rst_of_an_abort_can_echo_congestion() -> None:
     exchange.peer.ignores()
     exchange.user.aborts()
     exchange.peer.expects_any("R.E")
+
+
+@pytest.mark.rfc("2018", "2018.3")
+@pytest.mark.parametrize(("form", "tells"), [("bare", False), ("full", True)])
+def test_only_the_full_rst_of_an_abort_tells_what_has_come_behind_a_hole(form: str, tells: bool) -> None:
+    linux = replace(EAGER, closing=ClosingConfig(reset=form), buffers=BufferConfig(window="linux"))
+    exchange = connect("mss 1000,sackOK", config=linux)
+    exchange.peer.sends(". 1001:2001(1000) ack 1")
+    exchange.peer.ignores()
+    exchange.user.aborts()
+    reset = exchange.peer.expects_any("R.").segment
+    assert (reset.options is not None and bool(reset.options.sack)) == tells
+
+
+def test_the_rst_that_answers_what_comes_after_an_abort_tells_nothing_more() -> None:
+    linux = replace(EAGER, closing=ClosingConfig(reset="full"), buffers=BufferConfig(window="linux"))
+    exchange = connect("mss 1000,sackOK", config=linux)
+    exchange.peer.sends(". 1001:2001(1000) ack 1")
+    exchange.peer.ignores()
+    exchange.user.aborts()
+    exchange.peer.ignores()
+    exchange.peer.sends("F 2001:2001(0)")
+    assert exchange.peer.expects_any("R.").segment.options is None

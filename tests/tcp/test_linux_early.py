@@ -152,6 +152,15 @@ def test_forgetting_takes_all() -> None:
     assert (queue.kept(), queue.told(), queue.early.blocks) == ([], [], [])
 
 
+def test_what_is_abandoned_can_still_be_told() -> None:
+    queue = Queue()
+    queue.put((2000, 3000), (2000, 2500))
+    queue.early.abandon()
+    assert (queue.kept(), queue.early.blocks) == ([], [])
+    assert queue.early.has_report
+    assert queue.told() == [(2000, 2500), (2000, 3000)]
+
+
 def test_pruning_does_not_stop_before_an_eighth_of_the_buffer_is_free() -> None:
     queue = Queue(40_000)
     queue.put((2000, 3000), (4000, 5000), (6000, 7000), (8000, 9000))

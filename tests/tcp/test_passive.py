@@ -8,7 +8,7 @@ from halfopen.base.clock import MILLISECOND, SECOND
 from halfopen.base.counters import Counters
 from halfopen.base.rng import SeededRng
 from halfopen.tcp.accurate_ecn import ACCURATE
-from halfopen.tcp.config import Ecn, OptionsConfig, TcpConfig
+from halfopen.tcp.config import BufferConfig, Ecn, OptionsConfig, TcpConfig
 from halfopen.tcp.cookies import FRESH, Cookies
 from halfopen.tcp.half_open import SYNACK_TIMEOUT, HalfOpen, HalfOpenTable
 from halfopen.tcp.isn import FixedIsn, IsnGenerator
@@ -183,6 +183,14 @@ def test_what_syns_have_in_common_is_kept_of_so_many_kinds() -> None:
         assert reply.options == Options(mss=mss)
     assert 0 < len(told.forms.records) <= FORMS_KEPT
     assert len(told.forms.answers) == FORMS_KEPT
+
+
+@pytest.mark.parametrize(("chosen", "window"), [(None, 64400), (1000, 65000), (9000, 64400)])
+def test_a_window_in_segments_is_one_in_those_that_the_user_wants(chosen: int | None, window: int) -> None:
+    buffers = BufferConfig(window="linux", receive_initial=131072, receive=1 << 22)
+    config = TcpConfig(options=OptionsConfig(mss=chosen), buffers=buffers)
+    told = replace(listening(), config=config)
+    assert syn_ack(told, recorded(Options(mss=1460)), NOW, PathLimits(mss=1400)).window == window
 
 
 def test_what_a_route_says_is_in_its_syn_acks_only() -> None:

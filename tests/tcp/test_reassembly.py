@@ -1,5 +1,7 @@
 """Blocks behind holes, and what SACK says of them; `test_receiving` tries them against a dict of octets."""
 
+from collections.abc import Callable
+
 import pytest
 
 from halfopen.tcp.reassembly import Reassembly
@@ -100,11 +102,12 @@ def test_a_fin_with_the_last_of_the_text_is_told_with_it() -> None:
     assert early.report(4) == [(50, 53)]
 
 
-def test_everything_can_be_forgotten() -> None:
+@pytest.mark.parametrize("end", [Reassembly.forget, Reassembly.abandon])
+def test_everything_can_be_forgotten(end: Callable[[Reassembly], None]) -> None:
     early = Reassembly()
     put(early, 50, b"ab")
     early.note_duplicate(50, 51)
-    early.forget()
+    end(early)
     assert (early.blocks, early.pieces, early.has_report) == ([], 0, False)
 
 

@@ -15,6 +15,7 @@ from halfopen.tcp.config import (
     AckConfig,
     ArrivalConfig,
     BufferConfig,
+    OptionsConfig,
     SecurityConfig,
     TcpConfig,
     TimeoutConfig,
@@ -33,6 +34,16 @@ from tests.tcp.permits import Nowhere, weak
 
 def opening(trace: TraceSink | None = None) -> Opening:
     return Opening(local_port=49152, remote_port=80, iss=7, counters=Counters(), trace=trace or NullSink())
+
+
+@pytest.mark.parametrize(
+    ("said", "chosen", "expected"), [(None, None, 1460), (1400, None, 1400), (1400, 1000, 1000), (None, 9000, 1460)]
+)
+def test_the_mss_option_is_the_routes_unless_the_user_wants_less(
+    said: int | None, chosen: int | None, expected: int
+) -> None:
+    config = TcpConfig(options=OptionsConfig(mss=chosen))
+    assert Opening(local_port=1, remote_port=2, iss=7, advertised_mss=said, config=config).receive_mss == expected
 
 
 def established() -> Tcb:

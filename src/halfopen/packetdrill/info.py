@@ -77,6 +77,8 @@ def tcp_info(socket: TcpSocket, dialect: str, now: Instant) -> dict[str, int]:
     facts |= {"tcpi_pmtu": socket.path.mtu, "tcpi_notsent_bytes": socket.unsent_octets}
     if dialect == FREEBSD_DIALECT:
         facts |= bsd_facts(tcb, facts)
+    elif tcb.state is State.SYN_SENT:
+        facts |= _opening(tcb)
     return facts
 
 
@@ -163,6 +165,16 @@ def _sending(tcb: Tcb, now: Instant) -> dict[str, int]:
     }
 
 
+def _opening(tcb: Tcb) -> dict[str, int]:
+    """What Linux says before there is an answer: its SYN is a segment in flight, lost with its text by a timeout."""
+    unacked = 1 + _count(tcb.snd.flight).all
+    retries = tcb.recovery.retries
+    if not retries:
+        return {"tcpi_unacked": unacked}
+    lost = {"tcpi_unacked": unacked, "tcpi_lost": unacked, "tcpi_retrans": 1, "tcpi_total_retrans": retries}
+    return lost | {"tcpi_ca_state": LOSS, "tcpi_snd_cwnd": 1}
+
+
 def _timeout(tcb: Tcb) -> int:
     """The RTO; probes of a closed window come less and less often without it (Linux)."""
     rtt = tcb.rtt
@@ -228,10 +240,10 @@ def _accurate_ecn(tcb: Tcb) -> dict[str, int]:
 
 
 def _receiving(tcb: Tcb, now: Instant) -> dict[str, int]:
-    rcv = tcb.rcv
+    rcv, delays = tcb.rcv, tcb.owed.acks.delays
     since = (now - tcb.user.received_at) // MILLISECOND
     return {
-        "tcpi_ato": tcb.user.config.acks.delay // MICROSECOND,
+        "tcpi_ato": (tcb.user.config.acks.delay if delays is None else delays.ato) // MICROSECOND,
         "tcpi_rcv_mss": tcb.owed.acks.full_size,
         "tcpi_last_data_recv": since,
         "tcpi_last_ack_recv": since,

@@ -26,6 +26,8 @@ class _Count:
     bytes_sent: int = 0
     bytes_retrans: int = 0
     total_retrans: int = 0
+    syn: int | None = None
+    """The number of our last SYN."""
     end: int | None = None
     """Up to where text has been sent."""
     data_at: Instant = 0
@@ -77,6 +79,9 @@ class Traffic:
             return
         count = self._counts.setdefault(segment.key, _Count(data_at=self._clock()))
         count.segs_out += segment.pieces
+        if segment.flags & SYN:
+            count.total_retrans += segment.seq == count.syn
+            count.syn = segment.seq
         if not segment.octets:
             return
         count.data_segs_out += segment.pieces

@@ -41,7 +41,7 @@ def data_segment(tcb: Tcb, start: int, count: int, marks: int, now: Instant) -> 
     segment.octets = count
     if count > snd.mss:
         segment.gso_size = snd.mss
-    _report(tcb, segment, snd.mss - count)
+    report(tcb, segment, snd.mss - count)
     mark(tcb, segment, now)
     tcb.owed.acks.on_ack_sent(True)
     if tcb.owed.acks.delays is not None and count:
@@ -76,13 +76,13 @@ def duplicate(tcb: Tcb, now: Instant) -> Segment:
 def bare(tcb: Tcb, seq: int, now: Instant, flags: int = ACK) -> Segment:
     """<SEQ=seq><ACK=RCV.NXT><CTL=ACK> without text; SACK blocks tell what is here behind a hole."""
     segment = _acknowledging(tcb, seq, flags, now)
-    _report(tcb, segment, MAXIMUM_OCTETS)
+    report(tcb, segment)
     mark(tcb, segment, now)
     tcb.owed.acks.on_ack_sent(False)
     return segment
 
 
-def _report(tcb: Tcb, segment: Segment, free: int) -> None:
+def report(tcb: Tcb, segment: Segment, free: int = MAXIMUM_OCTETS) -> None:
     """SACK blocks for what is behind a hole or has come twice, as many as fit into ``free`` octets (RFC 2018 3)."""
     if not tcb.rcv.early.has_report:
         return

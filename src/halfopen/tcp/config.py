@@ -256,7 +256,7 @@ class ClosingConfig:
     does."""
     reset: str = "bare"
     """What the RST of an abort has beside its numbers: nothing (``"bare"``), timestamps (``"stamped"``, the BSDs), or
-    timestamps and the window (``"full"``, Linux)."""
+    timestamps, SACK blocks and the window (``"full"``, Linux)."""
 
     def __post_init__(self) -> None:
         _check_choice("reset", self.reset, ("bare", "stamped", "full"))

@@ -2,6 +2,7 @@
 
 from halfopen.base.clock import NEVER, Instant
 from halfopen.tcp.bsd_output import before_signature
+from halfopen.tcp.building import report
 from halfopen.tcp.early import enrich
 from halfopen.tcp.ecn import answering_flags, asking_flags, mark, to_record
 from halfopen.tcp.hasty_fin import add_fin
@@ -77,5 +78,7 @@ def reset_segment(tcb: Tcb, now: Instant) -> Segment:
         if form == "full":
             segment.window = tcb.rcv.offer(tcb.owed.acks.full_size)
             segment.flags |= ECE if tcb.owed.ece else 0
+            if is_of_connection:
+                report(tcb, segment)
             mark(tcb, segment, now)
     return segment

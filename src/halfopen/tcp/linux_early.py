@@ -184,6 +184,12 @@ class EarlyPackets(Reassembly):
         self.packets = []
         self._sacks = []
 
+    def abandon(self) -> None:
+        """Nothing is held any more, but a last RST still tells what was (``tcp_send_active_reset``)."""
+        sacks, duplicate = self._sacks, self.duplicate
+        self.forget()
+        self._sacks, self.duplicate = sacks, duplicate
+
 
 def _joined(block: tuple[int, int], start: int, end: int) -> tuple[int, int] | None:
     """Both as one, if they touch (``tcp_sack_extend``)."""

@@ -220,8 +220,8 @@ def _answer_form(listening: Listening, record: HalfOpen, limits: PathLimits) -> 
         return form
     mss, scaled = limits.receive_mss, record.window_scale is not None
     options = answer(listening.config, mss, None, record.sack_permitted, scaled)
-    buffers = limits.configured(listening.config).buffers
-    window = syn_window(buffers, mss - (TIMESTAMPS_OCTETS if is_stamped else 0))
+    buffers, told = limits.configured(listening.config).buffers, min(mss, listening.config.options.mss or mss)
+    window = syn_window(buffers, told - (TIMESTAMPS_OCTETS if is_stamped else 0))
     if limits.metrics is NO_METRICS and len(known) < FORMS_KEPT:
         known[said] = options, window
     return options, window

@@ -172,6 +172,10 @@ class Reassembly:
         self.pieces = 0
         self.duplicate = None
 
+    def abandon(self) -> None:
+        """The connection is over: nothing is held any more."""
+        self.forget()
+
     def discard(self, start: int, end: int) -> None:
         """Forgets octets ``[start, end)``, so that others may take their place; nothing is told of it."""
         blocks: list[Block] = []

@@ -58,7 +58,8 @@ class Opening:
     @property
     def receive_mss(self) -> int:
         """What the peer's segments have at most, as far as our MSS option says so."""
-        return self.mss if self.advertised_mss is None else self.advertised_mss
+        mss = self.mss if self.advertised_mss is None else self.advertised_mss
+        return min(mss, self.config.options.mss or mss)
 
 
 @quick
@@ -353,7 +354,7 @@ class Tcb:
         self.snd.queue.clear()
         self.snd.flight.clear()
         self.owed.syn = self.owed.probe = self.owed.tail_probe = False
-        self.rcv.early.forget()
+        self.rcv.early.abandon()
         if self.user.is_gone:
             self.rcv.queue.clear()
         if not was_told:

@@ -126,6 +126,15 @@ def test_a_credit_that_has_become_enough_is_one_segment() -> None:
     assert acked(control, 1, 300 * MILLISECOND) == 8
 
 
+def test_a_timeout_clears_the_least_delay() -> None:
+    control = after_loss(20)
+    control.look(ack(control, 1, 2 * SECOND, RTT // 2))
+    assert control.delay_min == RTT // 2
+    control.on_timeout(14_000, 3 * SECOND, True)
+    control.look(ack(control, 1, 4 * SECOND, RTT))
+    assert control.delay_min == RTT
+
+
 def test_a_timeout_begins_anew_and_only_the_first_reduces() -> None:
     control = after_loss(20)
     control.on_timeout(14_000, SECOND, True)

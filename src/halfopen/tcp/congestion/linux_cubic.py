@@ -135,10 +135,11 @@ class LinuxCubic(CongestionControl):
         self.credit = 0
 
     def on_timeout(self, flight: int, now: Instant, first: bool) -> None:
-        """Slow start from one segment, and a new curve after it."""
+        """Slow start from one segment, and all is learnt anew after it (``bictcp_reset``)."""
         if first:
             self.on_loss(flight, now)
         self.curve = Curve()
+        self.delay_min = 0
         self.hystart.reset()
         self.credit = 0
         self.cwnd = self.mss
