@@ -39,6 +39,7 @@ class DaskEngine:
         self._work = work
         self._queue = Queue()
         self._suspects: list[Run] = []
+        self._alone: Batch = ()
 
     def rows(self, runs: Iterable[Run]) -> Iterator[Done]:
         """The row of each run, batch by batch, in the order in which they are done."""
@@ -66,22 +67,30 @@ class DaskEngine:
         finished = distributed.as_completed(loop=client.loop)
         while self._queue or self._suspects or flying:
             most = max(FEWEST_AHEAD, AHEAD * sum(client.nthreads().values()))
-            while (self._queue or self._suspects) and len(flying) < most:
-                batch = (self._suspects.pop(),) if self._suspects else self._queue.next()
+            while batch := self._next(len(flying), most):
                 future = client.submit(attempt, __version__, self._work, batch, pure=False)
                 flying[future] = batch
                 finished.add(future)
             future = next(finished)
             yield from self._received(future, flying.pop(future))
 
+    def _next(self, flying: int, most: int) -> Batch:
+        """What to submit, if anything. Suspects come last, one by one: a worker that dies takes others along."""
+        if self._queue:
+            return self._queue.next() if flying < most else ()
+        if flying or not self._suspects:
+            return ()
+        self._alone = (self._suspects.pop(),)
+        return self._alone
+
     def _received(self, future: "distributed.Future[Timed]", batch: Batch) -> Iterator[Done]:
-        """Of a batch that several workers died of each run is tried alone; whose worker dies then has failed."""
+        """Of a batch that several workers died of each run is tried alone; if they die again, that run has failed."""
         error = future.exception()
         if error is None:
             yield self._queue.done(batch, future.result())
         elif not isinstance(error, KilledWorker):
             raise ConfigError(f"a worker of Dask cannot run this: {type(error).__name__}: {error}") from None
-        elif len(batch) == 1:
+        elif batch is self._alone:
             yield died(batch[0])
         else:
             self._suspects.extend(batch)
